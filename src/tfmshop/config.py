@@ -1,0 +1,232 @@
+"""Settings: one frozen tree, read once from the environment, checked before anything starts.
+
+Every setting is declared in `SETTINGS` with its own environment name, unit and bounds. `docs/settings.md` has a
+row for each (a test compares the two), and `tfmshop config` prints the values in force with secrets hidden.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+Value = str | int | bool
+Check = Callable[[str], str | None]
+
+
+class ConfigError(Exception):
+    """One or more settings are wrong; `str(error)` has a sentence for each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its environment name, default, meaning, and what is allowed."""
+
+    name: str
+    default: Value
+    meaning: str
+    least: int | None = None
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    check: Check | None = None
+    waits_for: str = ""
+    """The part of the system that will read it, when that part is not built yet."""
+
+    def parse(self, text: str) -> Value:
+        """The value of `text`, or ValueError with a sentence that names the setting."""
+        kind = type(self.default)
+        if kind is bool:
+            return self._flag(text)
+        if kind is int:
+            return self._whole_number(text)
+        if self.choices and text not in self.choices:
+            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {text!r}.")
+        if self.check and (problem := self.check(text)):
+            raise ValueError(f"{self.name} {problem}.")
+        return text
+
+    def _flag(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word in {"true", "1", "yes", "on"}:
+            return True
+        if word in {"false", "0", "no", "off"}:
+            return False
+        raise ValueError(f"{self.name} must be true or false, not {text!r}.")
+
+    def _whole_number(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"{self.name} must be a whole number, not {text!r}.") from None
+        if self.least is not None and number < self.least:
+            raise ValueError(f"{self.name} must be at least {self.least}, not {number}.")
+        if self.most is not None and number > self.most:
+            raise ValueError(f"{self.name} must be at most {self.most}, not {number}.")
+        return number
+
+
+def _url(*schemes: str) -> Check:
+    def check(text: str) -> str | None:
+        if text and urlsplit(text).scheme not in schemes:
+            return f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}"
+        return None
+
+    return check
+
+
+def _address(text: str) -> str | None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return f"must be an IP address, not {text!r}"
+    return None
+
+
+def _secret_text(text: str) -> str | None:
+    if text and len(text.encode()) < 32:
+        return "must be empty (a secret is then made and kept in TFMSHOP_HOME) or at least 32 bytes long"
+    return None
+
+
+def _currency(text: str) -> str | None:
+    return None if len(text) == 3 and text.isascii() and text.isupper() else "must be an ISO 4217 code such as USD"
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("APP_ENV", "development", "What this installation is for.", choices=("development", "test", "production")),
+    Setting("HOST", "127.0.0.1", "Address to listen on.", check=_address),
+    Setting("PORT", 8000, "TCP port to listen on.", least=1, most=65535),
+    Setting("TFMSHOP_HOME", ".tfmshop", "Folder for embedded servers, pictures and generated secrets."),
+    Setting("DATABASE_URL", "", "PostgreSQL 16 or later; empty starts the embedded one.", secret=True,
+            check=_url("postgresql", "postgres")),
+    Setting("REDIS_URL", "", "Redis 6.2 or later, or Valkey; empty starts the embedded one.", secret=True,
+            check=_url("redis", "rediss", "unix")),
+    Setting("JWT_SECRET", "", "Key that signs access tokens (HS256).", secret=True, check=_secret_text),
+    Setting("SHOP_CURRENCY", "USD", "Currency of prices that name none.", check=_currency),
+    Setting("DB_POOL_MIN", 2, "Connections kept open by a process.", least=0, most=1000),
+    Setting("DB_POOL_MAX", 6, "Connections a process may open.", least=1, most=1000),
+    Setting("DB_ACQUIRE_TIMEOUT", 500, "Longest wait for a free connection, ms.", least=1, most=60_000),
+    Setting("DB_CONNECTION_TIMEOUT", 5000, "Longest wait to connect to PostgreSQL, ms.", least=1, most=60_000),
+    Setting("DB_QUERY_TIMEOUT", 2000, "Longest time for a web request's statement, ms.", least=1, most=3_600_000),
+    Setting("DB_LOCK_TIMEOUT", 1000, "Longest wait for a row lock, ms.", least=1, most=60_000),
+    Setting("DB_IDLE_TRANSACTION_TIMEOUT", 5000, "Longest idle time inside a transaction, ms.", least=1, most=600_000),
+    Setting("REDIS_TIMEOUT", 50, "Longest wait for a Redis answer, ms.", least=1, most=10_000),
+    Setting("LOG_LEVEL", "info", "Least important events that are logged.",
+            choices=("error", "warn", "info", "http", "debug")),
+    Setting("LOG_FORMAT", "auto", "auto: text in a terminal, JSON elsewhere.", choices=("auto", "json", "text")),
+    Setting("PAYMENT_TIMEOUT", 10_000, "Longest wait for a payment provider, ms.", least=100, most=60_000),
+    Setting("IDEMPOTENCY_HOURS", 24, "How long an Idempotency-Key is remembered, hours.", least=1, most=720),
+    Setting("CART_DAYS", 30, "How long an untouched cart is kept, days.", least=1, most=365),
+    Setting("ENABLE_CACHING", True, "Keep answers and query results in the cache.", waits_for="cache"),
+    Setting("ENABLE_COMPRESSION", True, "Compress answers for clients that accept it.", waits_for="cache"),
+    Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=0, most=86_400, waits_for="cache"),
+    Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=0, most=86_400, waits_for="cache"),
+    Setting("CACHE_TTL_SEARCH", 180, "Age of cached search results, s.", least=0, most=86_400, waits_for="cache"),
+    Setting("ENABLE_RATE_LIMIT", True, "Limit how often a client may ask.", waits_for="limits"),
+    Setting("RATE_LIMIT_GENERAL", 500, "Requests a window, any route.", least=1, most=1_000_000, waits_for="limits"),
+    Setting("RATE_LIMIT_API", 300, "Requests a window, API.", least=1, most=1_000_000, waits_for="limits"),
+    Setting("RATE_LIMIT_AUTH", 5, "Attempts a window, sign-in.", least=1, most=1_000_000, waits_for="limits"),
+    Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files.", waits_for="log files"),
+)
+
+BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
+_KNOWN_ONLY_PREFIXES: Final = ("DB_", "CACHE_TTL_", "RATE_LIMIT_", "TFMSHOP_")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force. Build it with `read`; secrets never show in its repr."""
+
+    values: Mapping[str, Value] = field(repr=False)
+    given: frozenset[str] = frozenset()
+
+    def text(self, name: str) -> str:
+        """A text setting."""
+        return str(self.values[name])
+
+    def number(self, name: str) -> int:
+        """A whole-number setting."""
+        return int(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        """A true-or-false setting."""
+        return bool(self.values[name])
+
+    def seconds(self, name: str) -> float:
+        """A setting in milliseconds, as seconds."""
+        return self.number(name) / 1000
+
+    @property
+    def home(self) -> Path:
+        """The folder of embedded servers, pictures and generated secrets."""
+        return Path(self.text("TFMSHOP_HOME")).absolute()
+
+    @property
+    def production(self) -> bool:
+        """True where a mistake costs money."""
+        return self.values["APP_ENV"] == "production"
+
+    def replace(self, **changes: Value) -> Config:
+        """The same settings with some changed."""
+        return Config({**self.values, **changes}, self.given | changes.keys())
+
+    def shown(self, name: str) -> str:
+        """A value that is safe to print."""
+        value = self.values[name]
+        if BY_NAME[name].secret and value:
+            return "(hidden)"
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def read(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(".env")) -> Config:
+    """Read every setting from `environ` (default: the process's) over `env_file`; ConfigError names all mistakes."""
+    from_process = os.environ if environ is None else environ
+    in_file = _from_file(env_file)
+    source = {**in_file, **from_process}
+    problems: list[str] = []
+    values: dict[str, Value] = {}
+    for setting in SETTINGS:
+        values[setting.name] = setting.default
+        if setting.name in source:
+            try:
+                values[setting.name] = setting.parse(source[setting.name])
+            except ValueError as error:
+                problems.append(str(error))
+    problems += [f"{name} is not a setting (in {env_file})." for name in in_file if _unknown(name)]
+    problems += [f"{name} is not a setting." for name in from_process if _unknown(name)]
+    problems += _contradictions(values)
+    if problems:
+        raise ConfigError(problems)
+    return Config(values, frozenset(name for name in BY_NAME if name in source))
+
+
+def _from_file(path: Path | None) -> dict[str, str]:
+    if path is None or not path.is_file():
+        return {}
+    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+
+
+def _unknown(name: str) -> bool:
+    return name.startswith(_KNOWN_ONLY_PREFIXES) and name not in BY_NAME
+
+
+def _contradictions(values: Mapping[str, Value]) -> list[str]:
+    problems = []
+    if int(values["DB_POOL_MIN"]) > int(values["DB_POOL_MAX"]):
+        problems.append("DB_POOL_MIN must not be greater than DB_POOL_MAX.")
+    if values["APP_ENV"] == "production":
+        for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET"):
+            if not values[name]:
+                problems.append(f"{name} must be set when APP_ENV is production.")
+    return problems

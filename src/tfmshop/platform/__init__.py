@@ -1,0 +1,30 @@
+"""What the shop stands on. Knows nothing about shops."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfmshop.config import Config
+from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.db import Database
+from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.security.access import AccessTokens
+from tfmshop.platform.security.passwords import Passwords
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """Everything a request, a command or a job may use, opened once by the composition root."""
+
+    config: Config
+    db: Database
+    redis: Redis
+    files: LocalFiles
+    tokens: AccessTokens
+    passwords: Passwords
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.db.close()
+        await self.redis.close()
+        self.passwords.close()

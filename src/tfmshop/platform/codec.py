@@ -1,0 +1,65 @@
+"""JSON and typed decoding: the only door to a serialisation library."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+_encode = msgspec.json.Encoder(uuid_format="canonical", decimal_format="number").encode
+
+
+class Malformed(Exception):
+    """The text is not JSON."""
+
+
+class Unfit(Exception):
+    """The value is JSON but not of the wanted shape; `where` is a path such as `lines[0].quantity`."""
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+
+
+def encode(value: object) -> bytes:
+    """JSON of structs, dataclasses, dicts, UUIDs, datetimes and numbers, as UTF-8 bytes."""
+    return _encode(value)
+
+
+def encode_text(value: object) -> str:
+    """As `encode`, as text."""
+    return _encode(value).decode()
+
+
+def decode(data: bytes | str) -> Any:
+    """Untyped JSON; `Malformed` when it is not JSON."""
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(str(error)) from None
+
+
+def decode_as(data: bytes, kind: type[T]) -> T:
+    """JSON as a `kind`; `Malformed` when it is not JSON, `Unfit` when it is not a `kind`."""
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise _unfit(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Malformed(str(error)) from None
+
+
+def convert(value: object, kind: type[T], *, from_text: bool = False) -> T:
+    """A plain value as a `kind`; `from_text` also reads numbers, flags and lists out of strings. `Unfit` otherwise."""
+    try:
+        return msgspec.convert(value, type=kind, strict=not from_text)
+    except msgspec.ValidationError as error:
+        raise _unfit(error) from None
+
+
+def _unfit(error: msgspec.ValidationError) -> Unfit:
+    message, _, path = str(error).partition(" - at `$")
+    return Unfit(message, path.rstrip("`").lstrip("."))

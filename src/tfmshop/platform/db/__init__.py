@@ -1,0 +1,23 @@
+"""PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
+
+from tfmshop.platform.db.database import Database, Options, WrongServer, connect, open_connection
+from tfmshop.platform.db.query import Copy, Family, Query, listening
+from tfmshop.platform.db.truth import Truth, broken
+from tfmshop.platform.db.tx import Refused, Row, Tx
+
+__all__ = [
+    "Copy",
+    "Database",
+    "Family",
+    "Options",
+    "Query",
+    "Refused",
+    "Row",
+    "Truth",
+    "Tx",
+    "WrongServer",
+    "broken",
+    "connect",
+    "listening",
+    "open_connection",
+]

@@ -1,0 +1,197 @@
+"""The database of this process: reads, transactions, whole-transaction retry, and faults as facts."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TypeVar
+
+import asyncpg
+
+from tfmshop.platform.db.pool import Connection, Pool
+from tfmshop.platform.db.query import Query
+from tfmshop.platform.db.tx import Tx
+from tfmshop.platform.errors import DatabaseUnavailable, TookTooLong
+
+T = TypeVar("T")
+
+OLDEST_SERVER = 160_000
+"""PostgreSQL 16, in the form of `server_version_num`."""
+RETRIES = 5
+
+PING = Query("db.ping", "SELECT 1")
+
+_holding: ContextVar[bool] = ContextVar("holding a connection", default=False)
+
+
+class WrongServer(Exception):
+    """The server answers but cannot be used; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Bounds of a pool; all times in seconds (defaults: RELIABILITY figures for web requests)."""
+
+    minimum: int = 2
+    maximum: int = 6
+    acquire_seconds: float = 0.5
+    connect_seconds: float = 5.0
+    statement_seconds: float = 2.0
+    lock_seconds: float = 1.0
+    idle_transaction_seconds: float = 5.0
+    name: str = "tfmshop"
+
+    def session(self) -> dict[str, str]:
+        """The settings that PostgreSQL enforces for each connection."""
+
+        def milliseconds(seconds: float) -> str:
+            return f"{seconds * 1000:.0f}"
+
+        return {
+            "application_name": self.name,
+            "statement_timeout": milliseconds(self.statement_seconds),
+            "lock_timeout": milliseconds(self.lock_seconds),
+            "idle_in_transaction_session_timeout": milliseconds(self.idle_transaction_seconds),
+            "client_connection_check_interval": "1000",
+            "tcp_keepalives_idle": "10",
+            "tcp_keepalives_interval": "3",
+            "tcp_keepalives_count": "3",
+            "timezone": "UTC",
+            "jit": "off",
+        }
+
+
+class Database:
+    """Hands out transactions over a pool. Make one with `connect`; `close` it at the end."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.retried = 0
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """A connection for single reads, without BEGIN and COMMIT: `async with db.read() as tx`."""
+        return self._lend(transaction=False)
+
+    def tx(self) -> AbstractAsyncContextManager[Tx]:
+        """One transaction, committed at the end of the block: `async with db.tx() as tx`."""
+        return self._lend(transaction=True)
+
+    async def transact(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """Run `work(tx)` in a transaction; all of it again after a serialisation failure or deadlock, 5 times at most."""
+        for attempt in range(RETRIES):
+            try:
+                async with self.tx() as tx:
+                    return await work(tx)
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+                self.retried += 1
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        async with self.tx() as tx:
+            return await work(tx)
+
+    async def ping(self) -> None:
+        """Raise `DatabaseUnavailable`, `Busy` or `TookTooLong` unless PostgreSQL answers."""
+        async with self.read() as tx:
+            await tx.value(PING)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.pool.close()
+
+    @asynccontextmanager
+    async def _lend(self, *, transaction: bool) -> AsyncIterator[Tx]:
+        if _holding.get():
+            raise RuntimeError("this task holds a connection already; a second one could wait for itself")
+        connection = await self._acquire()
+        held = _holding.set(True)
+        broken = True
+        try:
+            if transaction:
+                async with connection.transaction():
+                    yield Tx(connection)
+            else:
+                yield Tx(connection)
+            broken = False
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            raise DatabaseUnavailable from error
+        except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
+            broken = False
+            raise TookTooLong from error
+        except TimeoutError as error:
+            raise TookTooLong from error
+        except _LOST as error:
+            raise DatabaseUnavailable from error
+        except Exception:
+            broken = False
+            raise
+        finally:
+            _holding.reset(held)
+            self.pool.release(connection, broken=broken or connection.is_in_transaction())
+
+    async def _acquire(self) -> Connection:
+        try:
+            return await self.pool.acquire()
+        except (*_LOST, TimeoutError) as error:
+            raise DatabaseUnavailable from error
+
+
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+async def connect(url: str, options: Options) -> Database:
+    """Open a pool on `url`. `DatabaseUnavailable` when nothing answers, `WrongServer` when it is too old."""
+    pool = Pool(
+        lambda: open_connection(url, options),
+        minimum=options.minimum,
+        maximum=options.maximum,
+        patience_seconds=options.acquire_seconds,
+    )
+    try:
+        await pool.fill()
+    except (*_LOST, TimeoutError) as error:
+        raise DatabaseUnavailable from error
+    return Database(pool)
+
+
+async def open_connection(url: str, options: Options) -> Connection:
+    """One connection with every timeout set, on both sides."""
+    connection: Connection = await asyncpg.connect(
+        url,
+        timeout=options.connect_seconds,
+        command_timeout=options.statement_seconds + 1,
+        statement_cache_size=1000,
+        server_settings=options.session(),
+    )
+    _keep_alive(connection)
+    version = connection.get_server_version()
+    if version.major * 10_000 < OLDEST_SERVER:
+        await connection.close()
+        raise WrongServer(f"PostgreSQL {version.major}.{version.minor} is too old: TFMShop needs 16 or later")
+    return connection
+
+
+def _keep_alive(connection: Connection) -> None:
+    """Let the kernel notice a peer that vanished: asyncpg has no option for it."""
+    transport = connection._transport  # noqa: SLF001 - there is no public way to the socket
+    raw = transport.get_extra_info("socket")
+    if raw is not None and raw.family in {socket.AF_INET, socket.AF_INET6}:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3)):
+            if hasattr(socket, option):
+                raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+

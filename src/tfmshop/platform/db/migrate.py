@@ -1,0 +1,82 @@
+"""Migrations: Alembic over plain SQL files, one at a time across processes, never waiting long for a lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from alembic import command
+from alembic.config import Config as Alembic
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.util import await_only
+
+ADVISORY_LOCK = 7_236_401
+"""Any constant: held while migrating, so that two processes never migrate at once."""
+
+_FOLDER = Path(__file__).parents[2] / "migrations"
+
+
+def newest() -> str:
+    """The revision that this release wants."""
+    return ScriptDirectory(str(_FOLDER)).get_current_head() or ""
+
+
+async def applied(url: str) -> str | None:
+    """The revision that the database at `url` has, or None when it was never migrated."""
+    connection = await asyncpg.connect(url, timeout=5, command_timeout=5)
+    try:
+        if await connection.fetchval("SELECT to_regclass('public.alembic_version')") is None:
+            return None
+        revision: str | None = await connection.fetchval("SELECT version_num FROM public.alembic_version")
+        return revision
+    finally:
+        await connection.close()
+
+
+async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
+    """Bring the database at `url` to the newest revision; the names of the revisions applied, oldest first.
+
+    Each revision is one transaction. A second process waits for the first by an advisory lock. A lock on a table
+    that is not granted within `lock_timeout_seconds` ends the migration with nothing changed.
+    """
+    engine = create_async_engine(_for_sqlalchemy(url), poolclass=pool.NullPool)
+    done: list[str] = []
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_run, done, lock_timeout_seconds)
+    finally:
+        await engine.dispose()
+    return done
+
+
+def _run(connection: Connection, done: list[str], lock_timeout_seconds: float) -> None:
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    connection.execute(text(f"SET lock_timeout = '{lock_timeout_seconds * 1000:.0f}ms'"))
+    connection.commit()
+    try:
+        alembic = Alembic()
+        alembic.set_main_option("script_location", str(_FOLDER).replace("%", "%%"))
+        alembic.set_main_option("path_separator", "os")
+        alembic.attributes.update(connection=connection, done=done)
+        command.upgrade(alembic, "head")
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_LOCK})
+        connection.commit()
+
+
+def run_file(connection: Connection, file: Path) -> None:
+    """Run all statements of an SQL file in the migration's transaction."""
+    driver: Any = connection.connection.driver_connection
+    await_only(driver.execute(file.read_text(encoding="utf-8")))
+
+
+def _for_sqlalchemy(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    assert scheme in {"postgresql", "postgres"}  # noqa: S101 - config checks the scheme
+    return f"postgresql+asyncpg://{rest}"
+
+

@@ -1,0 +1,31 @@
+"""Truths: what must never be false, as SQL that returns the offenders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tfmshop.platform.db.query import Query
+from tfmshop.platform.db.tx import Tx
+
+TRUTHS: list[Truth] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """A sentence about the data, and the query of what contradicts it."""
+
+    sentence: str
+    offenders: Query
+
+    def __post_init__(self) -> None:
+        TRUTHS.append(self)
+
+
+async def broken(tx: Tx) -> dict[str, list[object]]:
+    """Every truth that does not hold, with up to all of its offenders (first column)."""
+    found = {}
+    for truth in TRUTHS:
+        rows = await tx.rows(truth.offenders)
+        if rows:
+            found[truth.sentence] = [row[0] for row in rows]
+    return found

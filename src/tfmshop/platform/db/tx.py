@@ -1,0 +1,88 @@
+"""What a verb is handed: a connection that runs named queries, inside a transaction or for one read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import asyncpg
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db.query import Copy, Query, record, record_error
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+
+Row = asyncpg.Record
+T = TypeVar("T")
+
+
+class Refused(Exception):
+    """A constraint refused a change; `constraint` is its name in the schema."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class Tx:
+    """Runs named queries on one connection. Verbs receive it and never commit."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, query: Query, *args: object) -> list[Row]:
+        """Every row of the result."""
+        return await self._run(query, self._connection.fetch(query.sql, *args), len)
+
+    async def row(self, query: Query, *args: object) -> Row | None:
+        """The first row, or None."""
+        return await self._run(query, self._connection.fetchrow(query.sql, *args), _one)
+
+    async def value(self, query: Query, *args: object) -> Any:
+        """The first column of the first row, or None."""
+        return await self._run(query, self._connection.fetchval(query.sql, *args), _one)
+
+    async def execute(self, query: Query, *args: object) -> int:
+        """Run a change; the number of rows it touched."""
+        return await self._run(query, self._touched(query, args), int)
+
+    async def copy(self, copy: Copy, records: Iterable[Sequence[object]]) -> int:
+        """Add many rows at once by COPY; how many."""
+        return await self._run(copy.query, self._copied(copy, records), int)
+
+    async def stream(self, query: Query, *args: object, batch: int = 500) -> AsyncIterator[Row]:
+        """Rows one by one in bounded memory; needs a transaction."""
+        async for row in self._connection.cursor(query.sql, *args, prefetch=batch):
+            yield row
+
+    async def _touched(self, query: Query, args: tuple[object, ...]) -> int:
+        status = await self._connection.execute(query.sql, *args)
+        return int(status.rpartition(" ")[2]) if status[-1].isdigit() else 0
+
+    async def _copied(self, copy: Copy, records: Iterable[Sequence[object]]) -> int:
+        status = await self._connection.copy_records_to_table(
+            copy.table, schema_name=copy.schema, columns=list(copy.columns), records=records
+        )
+        return int(status.rpartition(" ")[2])
+
+    async def _run(self, query: Query, work: Awaitable[T], count: Callable[[T], int]) -> T:
+        started = monotonic()
+        try:
+            result = await work
+        except asyncpg.IntegrityConstraintViolationError as error:
+            record_error(query)
+            raise Refused(error.constraint_name or "") from error
+        except BaseException:
+            record_error(query)
+            raise
+        record(query, monotonic() - started, count(result))
+        return result
+
+
+def _one(result: object) -> int:
+    return 0 if result is None else 1

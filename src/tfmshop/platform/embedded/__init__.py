@@ -1,0 +1,7 @@
+"""Servers that come in wheels, for a shop that runs with nothing else installed."""
+
+from tfmshop.platform.embedded.owner import CannotStart, prepare_home
+from tfmshop.platform.embedded.postgres import Postgres
+from tfmshop.platform.embedded.redis import Redis
+
+__all__ = ["CannotStart", "Postgres", "Redis", "prepare_home"]

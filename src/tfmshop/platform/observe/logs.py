@@ -1,0 +1,69 @@
+"""Logs: one JSON object a line with ECS field names, or readable text in a terminal; secrets never appear."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+from tfmshop.platform import codec
+
+HTTP: Final = 15
+"""The level of access events: between info and debug."""
+LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": HTTP,
+                 "debug": logging.DEBUG}  # fmt: skip
+SECRET_WORDS: Final = ("password", "token", "secret", "authorization", "cookie", "card")
+HIDDEN: Final = "(hidden)"
+
+Event = MutableMapping[str, Any]
+
+
+def configure(level: str, form: str) -> None:
+    """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal)."""
+    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    render: Any = structlog.dev.ConsoleRenderer() if as_text else _render_json
+    names: list[Any] = [] if as_text else [_ecs_names]
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            hide_secrets,
+            structlog.processors.format_exc_info,
+            *names,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("pgqueuer").setLevel(logging.ERROR)
+
+
+def hide_secrets(_: object, __: str, event: Event) -> Event:
+    """Replace the values of fields whose name speaks of a secret."""
+    for name in event:
+        if any(word in name.lower() for word in SECRET_WORDS):
+            event[name] = HIDDEN
+    return event
+
+
+def _ecs_names(_: object, __: str, event: Event) -> Event:
+    event["@timestamp"] = event.pop("timestamp")
+    event["log.level"] = event.pop("level")
+    event["message"] = event.pop("event")
+    if "exception" in event:
+        event["error.stack_trace"] = event.pop("exception")
+    return event
+
+
+def _render_json(_: object, __: str, event: Event) -> str:
+    return codec.encode_text({key: value if _plain(value) else str(value) for key, value in event.items()})
+
+
+def _plain(value: object) -> bool:
+    return isinstance(value, str | int | float | bool | type(None))
