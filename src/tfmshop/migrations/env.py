@@ -1,4 +1,4 @@
-"""Alembic's entry: runs each revision in a transaction of its own on the connection that `db.migrate` hands over."""
+"""Alembic's entry: runs each revision in its own transaction on the connection that `db.migrate` hands over."""
 
 from alembic import context
 
@@ -6,11 +6,15 @@ config = context.config
 connection = config.attributes["connection"]
 
 
-def _note(ctx, step, heads, run_args):
+def _note(step, **_):
     config.attributes["done"].append(step.up_revision.doc)
 
 
-context.configure(connection=connection, transaction_per_migration=True, version_table_schema="public",
-                  on_version_apply=_note)
+context.configure(
+    connection=connection,
+    transaction_per_migration=True,
+    version_table_schema="public",
+    on_version_apply=_note,
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -42,7 +42,7 @@ def decode(data: bytes | str) -> Any:
         raise Malformed(str(error)) from None
 
 
-def decode_as(data: bytes, kind: type[T]) -> T:
+def decode_as(data: bytes | str, kind: type[T]) -> T:
     """JSON as a `kind`; `Malformed` when it is not JSON, `Unfit` when it is not a `kind`."""
     try:
         return msgspec.json.decode(data, type=kind)

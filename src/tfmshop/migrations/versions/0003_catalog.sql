@@ -101,6 +101,33 @@ CREATE TABLE catalog.picture (
 );
 CREATE UNIQUE INDEX picture_position ON catalog.picture (product_id, position);
 
+-- Where COPY puts products that a statement then completes and moves to catalog.product.
+CREATE UNLOGGED TABLE catalog.staged (
+    batch uuid NOT NULL,
+    id uuid NOT NULL,
+    external_id text,
+    slug text NOT NULL,
+    title text NOT NULL,
+    model text,
+    description text NOT NULL,
+    brand_id uuid,
+    brand text,
+    category_id uuid,
+    sku text NOT NULL,
+    price bigint NOT NULL,
+    compare_at_price bigint,
+    currency text NOT NULL,
+    image text,
+    tags text[] NOT NULL,
+    specifications jsonb NOT NULL,
+    published_at timestamptz NOT NULL,
+    rating real NOT NULL,
+    review_count integer NOT NULL,
+    popularity bigint NOT NULL,
+    badge text
+);
+CREATE INDEX staged_batch ON catalog.staged (batch);
+
 CREATE TABLE catalog.import_run (
     id uuid NOT NULL CONSTRAINT import_run_pkey PRIMARY KEY,
     fingerprint text NOT NULL,

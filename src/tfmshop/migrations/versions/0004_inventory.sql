@@ -28,3 +28,8 @@ CREATE INDEX movement_variant ON inventory.movement (variant_id);
 
 -- For other modules: what is free to sell.
 CREATE VIEW inventory.availability AS SELECT variant_id, product_id, available FROM inventory.stock;
+
+-- For other modules: what each order took, less what it gave back.
+CREATE VIEW inventory.taken AS
+SELECT order_id, variant_id, -sum(delta)::bigint AS quantity
+FROM inventory.movement WHERE order_id IS NOT NULL GROUP BY order_id, variant_id;

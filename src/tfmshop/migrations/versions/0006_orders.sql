@@ -61,10 +61,8 @@ CREATE TABLE orders.history (
     CONSTRAINT history_pkey PRIMARY KEY (order_id, at, status)
 );
 
--- For other modules: how many of each variant are in live orders.
-CREATE VIEW orders.sold AS
-SELECT l.variant_id, sum(l.quantity) AS quantity
-FROM orders.line AS l
-JOIN orders.placed AS o ON o.id = l.order_id
-WHERE o.status <> 'cancelled'
-GROUP BY l.variant_id;
+-- For other modules: what was bought in which order.
+CREATE VIEW orders.bought AS
+SELECT o.id AS order_id, o.number, o.cart_id, o.status, l.variant_id, sum(l.quantity)::bigint AS quantity
+FROM orders.placed AS o JOIN orders.line AS l ON l.order_id = o.id
+GROUP BY o.id, l.variant_id;

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -186,12 +186,10 @@ async def open_connection(url: str, options: Options) -> Connection:
 
 def _keep_alive(connection: Connection) -> None:
     """Let the kernel notice a peer that vanished: asyncpg has no option for it."""
-    transport = connection._transport  # noqa: SLF001 - there is no public way to the socket
+    transport: Any = getattr(connection, "_transport")  # noqa: B009 - there is no public way to the socket
     raw = transport.get_extra_info("socket")
     if raw is not None and raw.family in {socket.AF_INET, socket.AF_INET6}:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 3), ("TCP_KEEPCNT", 3)):
             if hasattr(socket, option):
                 raw.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-
-

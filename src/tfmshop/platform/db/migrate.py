@@ -78,5 +78,3 @@ def _for_sqlalchemy(url: str) -> str:
     scheme, _, rest = url.partition("://")
     assert scheme in {"postgresql", "postgres"}  # noqa: S101 - config checks the scheme
     return f"postgresql+asyncpg://{rest}"
-
-

@@ -40,7 +40,12 @@ class Pool:
     """At most `maximum` connections made by `connect`; a caller waits at most `patience_seconds`, then `Busy`."""
 
     def __init__(
-        self, connect: Callable[[], Awaitable[Connection]], *, minimum: int, maximum: int, patience_seconds: float
+        self,
+        connect: Callable[[], Awaitable[Connection]],
+        *,
+        minimum: int,
+        maximum: int,
+        patience_seconds: float,
     ) -> None:
         self._connect = connect
         self._minimum = minimum

@@ -46,7 +46,7 @@ class Copy:
     def __init__(self, name: str, into: str, columns: Sequence[str]) -> None:
         self.schema, self.table = into.split(".")
         self.columns = tuple(columns)
-        self.query = Query(name, f"SELECT {', '.join(columns)} FROM {into} LIMIT 0")  # noqa: S608 - our own names
+        self.query = Query(name, f"SELECT {', '.join(columns)} FROM {into} LIMIT 0")
 
 
 class Family:
@@ -58,7 +58,10 @@ class Family:
     __slots__ = ("_known", "name", "shapes", "statistics", "write")
 
     def __init__(
-        self, name: str, write: Callable[[tuple[str, ...]], str], shapes: Callable[[], Iterator[tuple[str, ...]]]
+        self,
+        name: str,
+        write: Callable[[tuple[str, ...]], str],
+        shapes: Callable[[], Iterator[tuple[str, ...]]],
     ) -> None:
         if name in QUERIES or name in FAMILIES:
             raise TypeError(f"a query named {name!r} exists")

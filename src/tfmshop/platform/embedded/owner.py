@@ -115,7 +115,10 @@ def socket_folder(data: Path, owner: Owner) -> Path:
         return data
     short = Path("/tmp") / f"tfmshop-{os.geteuid()}-{_digest(str(data))}"  # noqa: S108 - ours alone, checked below
     short.mkdir(mode=0o700, exist_ok=True)
-    if short.is_symlink() or short.stat().st_uid not in {os.geteuid(), owner.account.pw_uid if owner.account else -1}:
+    if short.is_symlink() or short.stat().st_uid not in {
+        os.geteuid(),
+        owner.account.pw_uid if owner.account else -1,
+    }:
         raise CannotStart(f"{short} belongs to someone else; choose a shorter folder for TFMSHOP_HOME.")
     owner.take(short)
     return short

@@ -85,7 +85,12 @@ class Postgres:
         log = (self._data / "server.log").open("ab")
         with log:
             self._process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603
-                arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
                 **owner.spawn,
             )
 
@@ -142,10 +147,26 @@ def _programs(owner: Owner) -> Path:
 
 
 def _initialise(programs: Path, data: Path, owner: Owner) -> None:
-    arguments = [str(programs / "initdb"), "-D", str(data), "-U", ACCOUNT, "--auth=trust", "--encoding=UTF8",
-                 "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions"]
+    arguments = [
+        str(programs / "initdb"),
+        "-D",
+        str(data),
+        "-U",
+        ACCOUNT,
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--locale=C",
+        "--no-instructions",
+    ]
     result = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
-        arguments, check=False, capture_output=True, text=True, cwd="/", env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        arguments,
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
         **owner.spawn,
     )
     if result.returncode != 0:
@@ -156,7 +177,12 @@ def _initialise(programs: Path, data: Path, owner: Owner) -> None:
 def _same_major(programs: Path, data: Path, owner: Owner) -> None:
     has = (data / "PG_VERSION").read_text().strip()
     result = subprocess.run(  # type: ignore[call-overload]  # noqa: S603
-        [str(programs / "postgres"), "--version"], check=False, capture_output=True, text=True, cwd="/", **owner.spawn
+        [str(programs / "postgres"), "--version"],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        **owner.spawn,
     )
     offered = result.stdout.split()[-1].split(".")[0] if result.stdout else "?"
     if has != offered:

@@ -6,7 +6,13 @@ import hashlib
 import re
 from pathlib import Path
 
-KINDS = {"svg": "image/svg+xml", "webp": "image/webp", "jpg": "image/jpeg", "png": "image/png", "avif": "image/avif"}
+KINDS = {
+    "svg": "image/svg+xml",
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "avif": "image/avif",
+}
 _KEY = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(KINDS)})")
 
 

@@ -39,7 +39,13 @@ class Worker:
             started = monotonic()
             try:
                 await self._run_once()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, PgqException, RuntimeError) as error:
+            except (
+                OSError,
+                asyncpg.PostgresError,
+                asyncpg.InterfaceError,
+                PgqException,
+                RuntimeError,
+            ) as error:
                 log.warning("job runner lost its connection", error=str(error) or type(error).__name__)
             if monotonic() - started > LONGEST_PAUSE_SECONDS:
                 pause = 0.1
@@ -76,7 +82,9 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
         await handler(db, job.payload or b"")
 
     runner.entrypoint(
-        name, on_failure="hold", executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters)
+        name,
+        on_failure="hold",
+        executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters),
     )(run)
 
 

@@ -1,0 +1,81 @@
+"""The composition root: settings become a platform, and a platform becomes a server, a command or a job runner."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from tfmshop import config as settings
+from tfmshop.commerce import checkout
+from tfmshop.commerce.payments import FakeProvider, Providers
+from tfmshop.config import Config
+from tfmshop.platform import Platform, db
+from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.observe import logs
+from tfmshop.platform.security.access import AccessTokens, secret_kept_in
+from tfmshop.platform.security.passwords import Passwords
+from tfmshop.surface.http.app import build
+from tfmshop.surface.http.context import Shop
+from tfmshop.surface.http.edge import Edge
+
+
+def options(config: Config, name: str) -> db.Options:
+    """The database bounds that the settings ask for."""
+    return db.Options(
+        minimum=config.number("DB_POOL_MIN"),
+        maximum=config.number("DB_POOL_MAX"),
+        acquire_seconds=config.seconds("DB_ACQUIRE_TIMEOUT"),
+        connect_seconds=config.seconds("DB_CONNECTION_TIMEOUT"),
+        statement_seconds=config.seconds("DB_QUERY_TIMEOUT"),
+        lock_seconds=config.seconds("DB_LOCK_TIMEOUT"),
+        idle_transaction_seconds=config.seconds("DB_IDLE_TRANSACTION_TIMEOUT"),
+        name=name,
+    )
+
+
+@asynccontextmanager
+async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
+    """A platform on the servers that `config` names; closed at the end."""
+    secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
+    platform = Platform(
+        config=config,
+        db=await db.connect(config.text("DATABASE_URL"), bounds),
+        redis=Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT")),
+        files=LocalFiles(config.home / "media"),
+        tokens=AccessTokens(secret),
+        passwords=Passwords(),
+    )
+    try:
+        yield platform
+    finally:
+        await platform.close()
+
+
+def providers() -> Providers:
+    """The payment companies of this shop."""
+    return Providers(fake=FakeProvider())
+
+
+def http(config: Config, shop_providers: Callable[[], Providers] = providers) -> Edge:
+    """The web application."""
+
+    @asynccontextmanager
+    async def open_shop() -> AsyncIterator[Shop]:
+        async with opened(config, options(config, "tfmshop web")) as platform:
+            yield Shop(platform, shop_providers())
+
+    return build(open_shop)
+
+
+def serve() -> Edge:
+    """What the web server's processes call: settings come from the environment."""
+    config = settings.read()
+    logs.configure(config.text("LOG_LEVEL"), config.text("LOG_FORMAT"))
+    return http(config)
+
+
+def schedule(config: Config) -> None:
+    """Declare what runs by the clock."""
+    checkout.schedule_all(providers(), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))

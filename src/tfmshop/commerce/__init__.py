@@ -1,0 +1,1 @@
+"""The shop: nouns and verbs, no framework, no driver, no settings."""

@@ -1,0 +1,27 @@
+"""People: accounts, addresses, sign-in."""
+
+from tfmshop.commerce.accounts.errors import SignInRequired
+from tfmshop.commerce.accounts.model import Customer
+from tfmshop.commerce.accounts.people import (
+    NewPerson,
+    add_people,
+    addresses,
+    default_address,
+    listing,
+    me,
+    register,
+    sign_in,
+)
+
+__all__ = [
+    "Customer",
+    "NewPerson",
+    "SignInRequired",
+    "add_people",
+    "addresses",
+    "default_address",
+    "listing",
+    "me",
+    "register",
+    "sign_in",
+]

@@ -1,0 +1,16 @@
+"""What can go wrong with accounts."""
+
+from tfmshop.platform.errors import Kind, ShopError
+
+
+class InvalidCredentials(
+    ShopError,
+    kind=Kind.UNAUTHENTICATED,
+    code="invalid_credentials",
+    says="The e-mail or the password is wrong.",
+):
+    """Sign-in failed; unknown, disabled and wrong look the same."""
+
+
+class SignInRequired(ShopError, kind=Kind.UNAUTHENTICATED, code="sign_in_required", says="Sign in to do this."):
+    """The route is for signed-in people, and no valid access token came."""

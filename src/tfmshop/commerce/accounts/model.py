@@ -1,0 +1,24 @@
+"""People."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """A person with an account."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    is_active: bool
+    created_at: datetime
+
+
+def normal_email(email: str) -> str:
+    """The form in which addresses are compared: without surrounding space, in lower case."""
+    return email.strip().lower()

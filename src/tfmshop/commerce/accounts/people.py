@@ -1,0 +1,104 @@
+"""Registering, signing in, and finding people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
+from tfmshop.commerce.accounts.model import Customer, normal_email
+from tfmshop.commerce.accounts.store import (
+    ADDRESSES,
+    ANALYZE,
+    COPY_ADDRESSES,
+    COPY_CUSTOMERS,
+    DEFAULT_ADDRESS,
+    FIND,
+    FIND_BY_EMAIL,
+    LIST,
+    LIST_BY_ROLE,
+    LIST_INACTIVE,
+    REGISTER,
+)
+from tfmshop.commerce.vocabulary import Address
+from tfmshop.platform import clock, codec, ids
+from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.security.access import Viewer
+from tfmshop.platform.security.passwords import Passwords
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person of the sample shop, with a password that is hashed already."""
+
+    id: UUID
+    email: str
+    name: str
+    password_hash: str
+    created_at: datetime
+    address: Address
+    address_id: UUID
+    role: str = "customer"
+    is_active: bool = True
+
+
+async def register(db: Database, passwords: Passwords, *, email: str, name: str, password: str) -> None:
+    """Add an account. An address that has one already changes nothing and looks the same to the caller."""
+    password_hash = await passwords.hash(password)
+    async with db.tx() as tx:
+        await tx.execute(REGISTER, ids.new(), normal_email(email), name, password_hash, clock.now())
+
+
+async def sign_in(db: Database, passwords: Passwords, *, email: str, password: str) -> Viewer:
+    """Who has that e-mail and password. `InvalidCredentials`, after the same time for everyone."""
+    async with db.read() as tx:
+        row = await tx.row(FIND_BY_EMAIL, normal_email(email))
+    fits = await passwords.matches(row["password_hash"] if row else None, password)
+    if row is None or not fits or not row["is_active"]:
+        raise InvalidCredentials
+    return Viewer(row["id"], row["role"])
+
+
+async def me(tx: Tx, id: UUID) -> Customer:
+    """The signed-in person. `SignInRequired` when the account was closed meanwhile."""
+    row = await tx.row(FIND, id)
+    if row is None:
+        raise SignInRequired
+    return Customer(*row)
+
+
+async def addresses(tx: Tx, customer_id: UUID) -> list[Address]:
+    """A person's addresses, oldest first."""
+    return [codec.decode_as(row["address"], Address) for row in await tx.rows(ADDRESSES, customer_id)]
+
+
+async def default_address(tx: Tx, customer_id: UUID) -> Address | None:
+    """Where a person's orders go unless they say otherwise."""
+    row = await tx.row(DEFAULT_ADDRESS, customer_id)
+    return codec.decode_as(row["address"], Address) if row else None
+
+
+async def listing(tx: Tx, *, role: str | None = None, inactive: bool = False, limit: int = 50) -> list[Customer]:
+    """The newest accounts, for staff."""
+    if inactive:
+        rows = await tx.rows(LIST_INACTIVE, limit)
+    elif role is not None:
+        rows = await tx.rows(LIST_BY_ROLE, limit, role)
+    else:
+        rows = await tx.rows(LIST, limit)
+    return [Customer(*row) for row in rows]
+
+
+async def add_people(tx: Tx, people: Sequence[NewPerson]) -> None:
+    """Add many accounts with an address each, by COPY."""
+    await tx.copy(
+        COPY_CUSTOMERS,
+        [(p.id, normal_email(p.email), p.name, p.password_hash, p.role, p.is_active, p.created_at) for p in people],
+    )
+    await tx.copy(
+        COPY_ADDRESSES,
+        [(p.address_id, p.id, codec.encode_text(p.address), True, p.created_at) for p in people],
+    )
+    await tx.execute(ANALYZE)

@@ -1,0 +1,57 @@
+"""Every statement of accounts."""
+
+from tfmshop.platform.db import Copy, Query
+
+REGISTER = Query(
+    "accounts.register",
+    """
+INSERT INTO accounts.customer (id, email, name, password_hash, created_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (lower(email)) DO NOTHING
+""",
+)
+
+FIND_BY_EMAIL = Query(
+    "accounts.find_by_email",
+    """
+SELECT id, role, is_active, password_hash FROM accounts.customer WHERE lower(email) = $1
+""",
+)
+
+_PERSON = "id, email, name, role, is_active, created_at"
+
+FIND = Query("accounts.find", f"SELECT {_PERSON} FROM accounts.customer WHERE id = $1 AND is_active")
+
+LIST = Query("accounts.list", f"SELECT {_PERSON} FROM accounts.customer ORDER BY created_at DESC, id DESC LIMIT $1")
+LIST_BY_ROLE = Query(
+    "accounts.list_by_role",
+    f"""
+SELECT {_PERSON} FROM accounts.customer WHERE role = $2 ORDER BY created_at DESC, id DESC LIMIT $1
+""",
+)
+LIST_INACTIVE = Query(
+    "accounts.list_inactive",
+    f"""
+SELECT {_PERSON} FROM accounts.customer WHERE NOT is_active ORDER BY created_at DESC, id DESC LIMIT $1
+""",
+)
+
+ADDRESSES = Query(
+    "accounts.addresses",
+    """
+SELECT address FROM accounts.address WHERE customer_id = $1 ORDER BY created_at
+""",
+)
+DEFAULT_ADDRESS = Query(
+    "accounts.default_address",
+    """
+SELECT address FROM accounts.address WHERE customer_id = $1 AND is_default
+""",
+)
+
+COPY_CUSTOMERS = Copy("accounts.copy_customers", "accounts.customer", (
+    "id", "email", "name", "password_hash", "role", "is_active", "created_at",
+))  # fmt: skip
+COPY_ADDRESSES = Copy("accounts.copy_addresses", "accounts.address", (
+    "id", "customer_id", "address", "is_default", "created_at",
+))  # fmt: skip
+ANALYZE = Query("accounts.analyze", "ANALYZE accounts.customer, accounts.address")

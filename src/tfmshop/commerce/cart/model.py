@@ -1,0 +1,110 @@
+"""A cart and what it comes to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.vocabulary import Address, Money
+
+MOST_LINES: Final = 100
+MOST_UNITS: Final = 999
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who may use a cart: the bearer of its token, or a signed-in customer. Both None owns nothing."""
+
+    token_hash: bytes | None = None
+    customer_id: UUID | None = None
+
+
+class CartLine(msgspec.Struct, frozen=True):
+    """A product in a cart at today's price; `available` is the stock now."""
+
+    id: UUID
+    product_id: UUID
+    variant_id: UUID
+    sku: str
+    slug: str
+    title: str
+    image: str | None
+    quantity: int
+    unit_price: Money
+    total: Money
+    available: int
+
+
+class Warning(msgspec.Struct, frozen=True):
+    """Something the buyer should know: `price_changed`, `out_of_stock` or `unavailable`."""
+
+    code: str
+    line_id: UUID
+    detail: str
+
+
+class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A cart with live prices and stock; `token` only in the answer that created it."""
+
+    id: UUID
+    status: str
+    currency: str
+    email: str | None
+    address: Address | None
+    lines: list[CartLine]
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    total: Money
+    warnings: list[Warning]
+    expires_at: datetime
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What a cart comes to, in minor units."""
+
+    subtotal: int
+    discount: int = 0
+    shipping: int = 0
+    tax: int = 0
+
+    @property
+    def total(self) -> int:
+        """What the buyer pays."""
+        return self.subtotal - self.discount + self.shipping + self.tax
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """A line of a cart that is being ordered."""
+
+    product_id: UUID
+    variant_id: UUID
+    sku: str
+    title: str
+    quantity: int
+    unit_price: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A cart that was closed to become an order."""
+
+    currency: str
+    email: str | None
+    address: Address | None
+    lines: list[Bought]
+    missing: list[UUID]
+    """Variants in the cart that are not on sale any more."""
+
+
+def totals(lines: list[tuple[int, int]]) -> Totals:
+    """What (unit price, quantity) pairs come to."""
+    return Totals(subtotal=sum(price * quantity for price, quantity in lines))

@@ -1,0 +1,147 @@
+"""Every statement of carts. Ownership is in each WHERE: a NULL owner equals nothing."""
+
+from tfmshop.platform.db import Query
+
+_MINE = "c.id = $1 AND (c.token_hash = $2 OR c.customer_id = $3)"
+
+_CART = "c.id, c.status, c.currency, c.email, c.address, c.expires_at"
+_LINE = """l.id, l.variant_id, l.quantity, l.unit_price, s.product_id, s.sku, s.slug, s.title, s.variant_title,
+    s.image, s.price, coalesce(a.available, 0)"""
+_JOINED = """LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
+    LEFT JOIN inventory.availability AS a ON a.variant_id = l.variant_id"""
+
+CREATE = Query(
+    "cart.create",
+    """
+INSERT INTO cart.cart (id, token_hash, currency, expires_at) VALUES ($1, $2, $3, $4)
+""",
+)
+
+MINE = Query(
+    "cart.ensure_mine",
+    """
+WITH made AS (
+    INSERT INTO cart.cart (id, customer_id, currency, expires_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (customer_id) WHERE status = 'open' DO NOTHING RETURNING id
+)
+SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AND status = 'open'
+""",
+)
+
+VIEW = Query(
+    "cart.view",
+    f"""
+SELECT {_CART}, {_LINE}
+FROM cart.cart AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED}
+WHERE {_MINE}
+ORDER BY l.added_at, l.id
+""",
+)
+
+ADD = Query(
+    "cart.add_line",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status, c.currency FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
+wanted AS MATERIALIZED (
+    SELECT s.variant_id, s.sku, s.price, s.currency, coalesce(a.available, 0) AS available,
+        coalesce((SELECT quantity FROM cart.line WHERE cart_id = $1 AND variant_id = s.variant_id), 0) AS has,
+        (SELECT count(*) FROM cart.line WHERE cart_id = $1 AND variant_id <> s.variant_id) AS others
+    FROM catalog.sellable AS s LEFT JOIN inventory.availability AS a ON a.variant_id = s.variant_id
+    WHERE CASE WHEN $4::uuid IS NOT NULL THEN s.variant_id = $4 ELSE s.product_id = $5::uuid END
+    ORDER BY s.position LIMIT 1
+), added AS (
+    INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
+    SELECT $6, m.id, w.variant_id, $7::integer, w.price FROM mine AS m, wanted AS w
+    WHERE m.status = 'open' AND m.currency = w.currency AND w.has + $7 <= least(w.available, $8) AND w.others < $9
+    ON CONFLICT (cart_id, variant_id) DO UPDATE
+        SET quantity = l.quantity + excluded.quantity, unit_price = excluded.unit_price
+        WHERE l.quantity + excluded.quantity <= $8
+    RETURNING 1
+), touched AS (
+    UPDATE cart.cart AS c SET updated_at = now(), expires_at = $10 FROM mine WHERE c.id = mine.id AND EXISTS (
+        SELECT FROM added)
+)
+SELECT m.status, m.currency, w.variant_id, w.sku, w.currency, w.available, w.has, w.others,
+    EXISTS (SELECT FROM added)
+FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true LEFT JOIN wanted AS w ON true
+""",
+)
+
+CHANGE = Query(
+    "cart.change_line",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
+wanted AS MATERIALIZED (
+    SELECT l.id, s.sku, coalesce(a.available, 0) AS available
+    FROM cart.line AS l JOIN mine AS m ON m.id = l.cart_id {_JOINED} WHERE l.id = $4
+), changed AS (
+    UPDATE cart.line AS l SET quantity = $5::integer FROM mine AS m, wanted AS w
+    WHERE m.status = 'open' AND l.id = w.id AND $5 <= w.available
+    RETURNING 1
+), touched AS (
+    UPDATE cart.cart AS c SET updated_at = now(), expires_at = $6 FROM mine WHERE c.id = mine.id AND EXISTS (
+        SELECT FROM changed)
+)
+SELECT m.status, w.id, w.sku, w.available, EXISTS (SELECT FROM changed)
+FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true LEFT JOIN wanted AS w ON true
+""",
+)
+
+REMOVE = Query(
+    "cart.remove_lines",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
+removed AS (
+    DELETE FROM cart.line AS l USING mine AS m
+    WHERE m.status = 'open' AND l.cart_id = m.id AND ($4::uuid IS NULL OR l.id = $4)
+    RETURNING 1
+)
+SELECT m.status, EXISTS (SELECT FROM removed) FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true
+""",
+)
+
+DESCRIBE = Query(
+    "cart.describe",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
+changed AS (
+    UPDATE cart.cart AS c SET email = coalesce($4, c.email), address = coalesce($5::jsonb, c.address),
+        updated_at = now()
+    FROM mine WHERE c.id = mine.id AND mine.status = 'open'
+)
+SELECT status FROM mine
+""",
+)
+
+CLOSE = Query(
+    "cart.close",
+    f"""
+WITH closed AS (
+    UPDATE cart.cart AS c SET status = 'ordered', email = coalesce($4, c.email),
+        address = coalesce($5::jsonb, c.address), updated_at = now()
+    WHERE {_MINE} AND c.status = 'open'
+    RETURNING c.id, c.currency, c.email, c.address
+)
+SELECT c.currency, c.email, c.address, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price
+FROM closed AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id
+LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
+ORDER BY l.added_at, l.id
+""",
+)
+
+STATUS = Query("cart.status", f"SELECT c.status FROM cart.cart AS c WHERE {_MINE}")
+
+REOPEN = Query(
+    "cart.reopen",
+    """
+UPDATE cart.cart AS c SET status = 'open', updated_at = now() WHERE c.id = $1 AND c.status = 'ordered'
+    AND NOT EXISTS (SELECT FROM cart.cart AS o WHERE o.customer_id = c.customer_id AND o.status = 'open')
+""",
+)
+
+DROP_EXPIRED = Query(
+    "cart.drop_expired",
+    """
+DELETE FROM cart.cart WHERE id IN (SELECT id FROM cart.cart WHERE status = 'open' AND expires_at < now() LIMIT 1000)
+""",
+)

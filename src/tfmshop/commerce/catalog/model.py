@@ -1,0 +1,207 @@
+"""Products and categories as the shop shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.vocabulary import Money
+
+Facts = dict[str, str | float | int | bool | None]
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A product in a list."""
+
+    id: UUID
+    slug: str
+    sku: str
+    external_id: str | None
+    title: str
+    brand: str | None
+    price: Money
+    compare_at_price: Money | None
+    rating: float
+    review_count: int
+    in_stock: bool
+    image: str | None
+    badge: str | None
+
+    @classmethod
+    def of(cls, columns: Sequence[Any], *more: object) -> Self:
+        """The item in the columns of `listing.ITEM`; `more` are the fields that a subclass adds."""
+        (id, slug, sku, external_id, title, brand, price, compare_at, currency, rating, reviews, in_stock, image,
+         badge) = columns  # fmt: skip
+        return cls(
+            id, slug, sku, external_id, title, brand, Money(price, currency),
+            None if compare_at is None else Money(compare_at, currency), round(rating, 2), reviews, in_stock, image,
+            badge, *more,
+        )  # fmt: skip
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of products. `total` is exact when `total_is_exact`, otherwise an estimate or a lower bound."""
+
+    items: list[Item]
+    next_cursor: str | None
+    total: int
+    total_is_exact: bool
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """One thing that can be bought: a product with its options chosen."""
+
+    id: UUID
+    sku: str
+    title: str
+    options: dict[str, str]
+    price: Money
+    compare_at_price: Money | None
+    available: int
+    in_stock: bool
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture of a product."""
+
+    url: str
+    alt: str
+
+
+class Crumb(msgspec.Struct, frozen=True):
+    """A category on the way from the root."""
+
+    id: UUID
+    slug: str
+    name: str
+
+
+class Reviews(msgspec.Struct, frozen=True):
+    """What buyers think, in short."""
+
+    rating: float
+    count: int
+
+
+class Product(msgspec.Struct, frozen=True):
+    """The whole page of a product."""
+
+    id: UUID
+    slug: str
+    sku: str
+    external_id: str | None
+    title: str
+    model: str | None
+    brand: str | None
+    description: str
+    price: Money
+    compare_at_price: Money | None
+    rating: float
+    review_count: int
+    in_stock: bool
+    image: str | None
+    badge: str | None
+    tags: list[str]
+    specifications: Facts
+    options: dict[str, list[str]]
+    variants: list[Variant]
+    pictures: list[Picture]
+    breadcrumbs: list[Crumb]
+    reviews: Reviews
+    related: list[Item]
+    published_at: datetime
+    updated_at: datetime
+    version: int
+
+
+class Category(msgspec.Struct, frozen=True):
+    """A category; `product_count` includes its descendants."""
+
+    id: UUID
+    slug: str
+    name: str
+    parent_id: UUID | None
+    product_count: int
+
+
+class Branch(msgspec.Struct, frozen=True):
+    """A category with everything below it."""
+
+    id: UUID
+    slug: str
+    name: str
+    product_count: int
+    children: list[Branch]
+
+
+class CategoryPage(msgspec.Struct, frozen=True):
+    """A category with the way to it and the categories right below."""
+
+    id: UUID
+    slug: str
+    name: str
+    product_count: int
+    breadcrumbs: list[Crumb]
+    children: list[Category]
+
+
+class NewVariant(msgspec.Struct, kw_only=True):
+    """A variant of a product to be added."""
+
+    sku: str
+    title: str = ""
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+    price: int
+    stock: int = 0
+
+
+class NewProduct(msgspec.Struct, kw_only=True):
+    """A product to be added or brought up to date; `external_id` or `sku` tells which. Amounts in minor units."""
+
+    sku: str
+    title: str
+    price: int
+    currency: str
+    external_id: str | None = None
+    model: str | None = None
+    description: str = ""
+    brand: str | None = None
+    category: tuple[str, ...] = ()
+    compare_at_price: int | None = None
+    tags: list[str] = msgspec.field(default_factory=list)
+    specifications: dict[str, Any] = msgspec.field(default_factory=dict)
+    pictures: list[str] = msgspec.field(default_factory=list)
+    published_at: datetime | None = None
+    stock: int | None = None
+    variants: list[NewVariant] = msgspec.field(default_factory=list)
+    rating: float = 0.0
+    review_count: int = 0
+    popularity: int = 0
+    badge: str | None = None
+
+
+def options_of(variants: list[Variant]) -> dict[str, list[str]]:
+    """Every option with its values in order of appearance: `{"size": ["S", "M"]}`."""
+    options: dict[str, list[str]] = {}
+    for variant in variants:
+        for name, value in variant.options.items():
+            values = options.setdefault(name, [])
+            if value not in values:
+                values.append(value)
+    return options
+
+
+def in_tree(rows: list[Category]) -> list[Branch]:
+    """Categories (parents before children is not needed) as a forest, in the given order."""
+    below: dict[UUID | None, list[Category]] = {}
+    for row in rows:
+        below.setdefault(row.parent_id, []).append(row)
+
+    def branch(row: Category) -> Branch:
+        return Branch(row.id, row.slug, row.name, row.product_count, [branch(child) for child in below.get(row.id, [])])
+
+    return [branch(row) for row in below.get(None, [])]

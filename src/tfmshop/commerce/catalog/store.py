@@ -1,0 +1,238 @@
+"""Every statement of the catalogue, except the family of lists."""
+
+from tfmshop.commerce.catalog.listing import ITEM
+from tfmshop.platform.db import Copy, Query, Truth
+
+_MONEY = "json_build_object('amount', {0}, 'currency', {1})"
+
+
+def _money(amount: str, currency: str) -> str:
+    return f"CASE WHEN {amount} IS NOT NULL THEN {_MONEY.format(amount, currency)} END"
+
+
+_ITEM_JSON = f"""json_build_object('id', p.id, 'slug', p.slug, 'sku', p.sku, 'external_id', p.external_id,
+    'title', p.title, 'brand', b.name, 'price', {_money("p.price", "p.currency")},
+    'compare_at_price', {_money("p.compare_at_price", "p.currency")}, 'rating', round(p.rating::numeric, 2),
+    'review_count', p.review_count, 'in_stock', p.in_stock, 'image', p.image, 'badge', p.badge)"""
+
+_CRUMBS = """(SELECT coalesce(json_agg(json_build_object('id', a.id, 'slug', a.slug, 'name', a.name)
+        ORDER BY array_position(c.ancestors, a.id)), '[]')
+    FROM catalog.category AS c JOIN catalog.category AS a ON a.id = ANY(c.ancestors) WHERE c.id = {0})"""
+
+SHOW_PRODUCT = Query(
+    "catalog.show_product",
+    f"""
+SELECT {ITEM}, p.model, p.description, p.tags, p.specifications, p.published_at, p.updated_at, p.version,
+    (SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'title', v.title, 'options', v.options,
+            'price', {_money("v.price", "v.currency")},
+            'compare_at_price', {_money("v.compare_at_price", "v.currency")},
+            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0) ORDER BY v.position)
+        FROM catalog.variant AS v LEFT JOIN inventory.availability AS s ON s.variant_id = v.id
+        WHERE v.product_id = p.id) AS variants,
+    (SELECT coalesce(json_agg(json_build_object('url', i.url, 'alt', i.alt) ORDER BY i.position), '[]')
+        FROM catalog.picture AS i WHERE i.product_id = p.id) AS pictures,
+    {_CRUMBS.format("p.category_id")} AS breadcrumbs,
+    (SELECT coalesce(json_agg(r.item), '[]') FROM (
+        SELECT {_ITEM_JSON.replace("p.", "o.").replace("b.name", "ob.name")} AS item
+        FROM catalog.product AS o LEFT JOIN catalog.brand AS ob ON ob.id = o.brand_id
+        WHERE o.status = 'active' AND o.category_id = p.category_id AND o.id <> p.id
+        ORDER BY o.published_at DESC, o.id DESC LIMIT 4) AS r) AS related
+FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
+WHERE p.status = 'active' AND (p.id = $1::uuid OR p.slug = $2)
+""",
+)
+
+_COUNTED = """counted AS MATERIALIZED (
+    SELECT a.id, sum(n.products)::bigint AS products
+    FROM (SELECT category_id, count(*) AS products FROM catalog.product WHERE status = 'active'
+            GROUP BY category_id) AS n
+    JOIN catalog.category AS c ON c.id = n.category_id
+    CROSS JOIN LATERAL unnest(c.ancestors) AS a(id)
+    GROUP BY a.id
+)"""
+
+LIST_CATEGORIES = Query(
+    "catalog.list_categories",
+    f"""
+WITH {_COUNTED}
+SELECT c.id, c.slug, c.name, c.parent_id, coalesce(n.products, 0)
+FROM catalog.category AS c LEFT JOIN counted AS n ON n.id = c.id
+ORDER BY c.position, c.name, c.id
+""",
+)
+
+SHOW_CATEGORY = Query(
+    "catalog.show_category",
+    f"""
+WITH wanted AS MATERIALIZED (SELECT id FROM catalog.category WHERE id = $1::uuid OR slug = $2),
+counts AS (
+    SELECT a.id, count(*) AS products
+    FROM wanted
+    JOIN catalog.category AS c ON c.ancestors @> ARRAY[wanted.id]
+    JOIN catalog.product AS p ON p.category_id = c.id AND p.status = 'active'
+    CROSS JOIN LATERAL unnest(c.ancestors) AS a(id)
+    GROUP BY a.id
+)
+SELECT c.id, c.slug, c.name, coalesce((SELECT products FROM counts WHERE id = c.id), 0),
+    {_CRUMBS.format("c.id")} AS breadcrumbs,
+    (SELECT coalesce(json_agg(json_build_object('id', k.id, 'slug', k.slug, 'name', k.name,
+            'parent_id', k.parent_id, 'product_count', coalesce(n.products, 0)) ORDER BY k.position, k.name), '[]')
+        FROM catalog.category AS k LEFT JOIN counts AS n ON n.id = k.id WHERE k.parent_id = c.id) AS children
+FROM catalog.category AS c JOIN wanted ON wanted.id = c.id
+""",
+)
+
+FIND_CATEGORIES = Query("catalog.find_categories", "SELECT id, slug, name, parent_id, ancestors FROM catalog.category")
+
+ADD_CATEGORIES = Query(
+    "catalog.add_categories",
+    """
+INSERT INTO catalog.category (id, parent_id, slug, name, position, ancestors)
+SELECT c.id, c.parent_id, c.slug, c.name, c.position, string_to_array(c.ancestors, ' ')::uuid[]
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::text[])
+    AS c(id, parent_id, slug, name, position, ancestors)
+""",
+)
+
+ENSURE_BRANDS = Query(
+    "catalog.ensure_brands",
+    """
+WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) AS w(id, slug, name)),
+added AS (
+    INSERT INTO catalog.brand (id, slug, name) SELECT id, slug, name FROM wanted
+    ON CONFLICT (slug) DO NOTHING RETURNING id, slug
+)
+SELECT id, slug FROM added
+UNION ALL
+SELECT b.id, b.slug FROM catalog.brand AS b JOIN wanted AS w ON w.slug = b.slug
+""",
+)
+
+FIND_IMPORTED = Query(
+    "catalog.find_imported",
+    """
+SELECT p.id, p.external_id, p.slug, p.sku, v.id AS variant_id
+FROM catalog.product AS p JOIN catalog.variant AS v ON v.product_id = p.id AND v.position = 0
+WHERE p.external_id = ANY($1) OR p.sku = ANY($2)
+""",
+)
+
+FIND_VARIANTS = Query("catalog.find_variants", "SELECT sku, product_id FROM catalog.variant WHERE sku = ANY($1)")
+
+TAKEN_SLUGS = Query("catalog.taken_slugs", "SELECT slug FROM catalog.product WHERE slug = ANY($1)")
+
+STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
+    "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
+    "price", "compare_at_price", "currency", "image", "tags", "specifications", "published_at", "rating",
+    "review_count", "popularity", "badge",
+))  # fmt: skip
+
+SAVE_STAGED = Query(
+    "catalog.save_staged",
+    """
+WITH staged AS (DELETE FROM catalog.staged WHERE batch = $1 RETURNING *)
+INSERT INTO catalog.product (id, external_id, slug, title, model, description, brand_id, category_id, sku, price,
+    compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
+    review_count, popularity, badge, search)
+SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
+    n.compare_at_price, n.currency, n.image, n.tags, n.specifications, n.published_at, $2, $2, n.rating,
+    n.review_count, n.popularity, n.badge,
+    catalog.search_words(n.title, n.model, n.sku, n.brand, n.description, n.specifications)
+FROM staged AS n
+ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
+    description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
+    sku = excluded.sku, price = excluded.price, compare_at_price = excluded.compare_at_price,
+    currency = excluded.currency, image = excluded.image, tags = excluded.tags,
+    specifications = excluded.specifications, published_at = excluded.published_at,
+    updated_at = excluded.updated_at, search = excluded.search, version = catalog.product.version + 1
+""",
+)
+
+COPY_VARIANTS = Copy("catalog.copy_variants", "catalog.variant", (
+    "id", "product_id", "sku", "title", "options", "price", "compare_at_price", "currency", "position",
+))  # fmt: skip
+
+COPY_PICTURES = Copy("catalog.copy_pictures", "catalog.picture", ("id", "product_id", "url", "alt", "position"))
+
+UPDATE_VARIANTS = Query(
+    "catalog.update_variants",
+    """
+UPDATE catalog.variant AS v
+SET sku = n.sku, price = n.price, compare_at_price = n.compare_at_price, currency = n.currency
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])
+    AS n(id, sku, price, compare_at_price, currency)
+WHERE v.id = n.id
+""",
+)
+
+DROP_PICTURES = Query("catalog.drop_pictures", "DELETE FROM catalog.picture WHERE product_id = ANY($1)")
+
+MARK_STOCKED = Query(
+    "catalog.mark_stocked",
+    """
+UPDATE catalog.product AS p SET in_stock = s.in_stock
+FROM unnest($1::uuid[], $2::boolean[]) AS s(id, in_stock)
+WHERE p.id = s.id AND p.in_stock <> s.in_stock
+""",
+)
+
+LOCK_PRODUCTS = Query(
+    "catalog.lock_products", "SELECT id FROM catalog.product WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE"
+)
+
+ADD_POPULARITY = Query(
+    "catalog.add_popularity",
+    """
+UPDATE catalog.product AS p SET popularity = p.popularity + s.sold
+FROM (SELECT id, sold FROM unnest($1::uuid[], $2::bigint[]) AS s(id, sold) ORDER BY id) AS s
+WHERE p.id = s.id
+""",
+)
+
+FIND_SELLABLE = Query(
+    "catalog.find_sellable",
+    """
+SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1 ORDER BY sku <> $1, position LIMIT 1
+""",
+)
+
+
+START_IMPORT = Query(
+    "catalog.start_import",
+    """
+INSERT INTO catalog.import_run AS r (id, fingerprint, file) VALUES ($1, $2, $3)
+ON CONFLICT (fingerprint) WHERE finished_at IS NULL DO UPDATE SET file = excluded.file
+RETURNING r.id, r.line, r.created, r.updated, r.rejected
+""",
+)
+
+NOTE_IMPORT = Query(
+    "catalog.note_import",
+    """
+UPDATE catalog.import_run SET line = $2, created = $3, updated = $4, rejected = $5 WHERE id = $1
+""",
+)
+
+FINISH_IMPORT = Query("catalog.finish_import", "UPDATE catalog.import_run SET finished_at = now() WHERE id = $1")
+
+ANALYZE = Query("catalog.analyze", "ANALYZE catalog.product, catalog.variant, catalog.picture, catalog.category")
+
+Truth(
+    "every product has something to buy",
+    Query(
+        "catalog.truth_variants",
+        """
+SELECT p.id FROM catalog.product AS p WHERE NOT EXISTS (SELECT FROM catalog.variant AS v WHERE v.product_id = p.id)
+""",
+    ),
+)
+Truth(
+    "a category's ancestors end with itself and start with its parent's",
+    Query(
+        "catalog.truth_ancestors",
+        """
+SELECT c.id FROM catalog.category AS c LEFT JOIN catalog.category AS p ON p.id = c.parent_id
+WHERE c.ancestors <> coalesce(p.ancestors, '{}') || c.id
+""",
+    ),
+)

@@ -1,0 +1,160 @@
+"""A cart becomes an order: reserve, pay, settle. The only verb that commits, because it must not pay inside a
+transaction.
+
+Statements of an ordinary purchase: `platform.begin_key`, `cart.close`, `orders.place` and `inventory.take` in one
+transaction (stock last, so that its lock is held shortest), then the payment, then `orders.settle` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from tfmshop.commerce import cart, inventory, orders
+from tfmshop.commerce.checkout.errors import CheckoutExpired, EmptyCart, Incomplete, PriceChanged, Unavailable
+from tfmshop.commerce.checkout.release import release
+from tfmshop.commerce.payments import Authorization, PaymentDeclined, PaymentUnknown, Provider
+from tfmshop.commerce.vocabulary import Address
+from tfmshop.platform import clock, ids
+from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.idempotency import Answer, Key, begin, end_lease, remember
+from tfmshop.platform.security.access import digest
+
+AFTER_PAYMENT = timedelta(seconds=5)
+"""How much longer than the payment may take a crashed sender's lease lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What the buyer asks for. `expected_total` in minor units; e-mail and address override the cart's."""
+
+    cart_id: UUID
+    owner: cart.Owner
+    key: Key
+    provider_name: str
+    payment_token: str
+    email: str | None = None
+    address: Address | None = None
+    expected_total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """How outcomes become the bytes that are sent, and sent again for the same key."""
+
+    order: Callable[[orders.Order], Answer]
+    declined: Callable[[PaymentDeclined], Answer]
+
+
+async def complete(
+    db: Database, provider: Provider, purchase: Purchase, present: Presenter, *, payment_seconds: float
+) -> Answer:
+    """Order what is in the cart, once for each key.
+
+    A declined payment is an answer, and the cart is open again. `PaymentUnknown`: the same request, sent again, finds
+    out. Nothing changed after `CartNotFound`, `CartOrdered`, `EmptyCart`, `Unavailable`, `Incomplete`,
+    `PriceChanged`, `OutOfStock`, `KeyReused`, `StillRunning`, `UnknownPaymentToken`.
+    """
+    provider.check(purchase.payment_token)
+    order_id = ids.new()
+    lease = timedelta(seconds=payment_seconds) + AFTER_PAYMENT
+
+    async def reserve(tx: Tx) -> orders.Order | Answer | UUID:
+        begun = await begin(tx, purchase.key, order_id, lease)
+        return await _place(tx, order_id, purchase) if begun is None else begun
+
+    reserved = await db.transact(reserve)
+    if isinstance(reserved, Answer):
+        return reserved
+    if isinstance(reserved, UUID):
+        taken_up = await _take_up(db, reserved, purchase, present)
+        if isinstance(taken_up, Answer):
+            return taken_up
+        reserved = taken_up
+    return await _pay(db, provider, reserved, purchase, present, payment_seconds)
+
+
+async def _place(tx: Tx, order_id: UUID, purchase: Purchase) -> orders.Order:
+    closed = await cart.close(tx, purchase.cart_id, purchase.owner, email=purchase.email, address=purchase.address)
+    if closed.missing:
+        raise Unavailable
+    if not closed.lines:
+        raise EmptyCart
+    if closed.email is None or closed.address is None:
+        raise Incomplete(missing="an e-mail address" if closed.email is None else "an address")
+    sums = cart.totals([(line.unit_price, line.quantity) for line in closed.lines])
+    if purchase.expected_total is not None and purchase.expected_total != sums.total:
+        raise PriceChanged(total=sums.total, expected=purchase.expected_total)
+    buyer = orders.Buyer(purchase.owner.customer_id, closed.email, closed.address)
+    order = await orders.place(
+        tx, id=order_id, cart_id=purchase.cart_id, buyer=buyer, currency=closed.currency, lines=closed.lines,
+        sums=sums, provider=purchase.provider_name,
+    )  # fmt: skip
+    await inventory.take(tx, order_id, {line.variant_id: line.quantity for line in closed.lines})
+    return order
+
+
+async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> orders.Order | Answer:
+    """The order that a crash left between its two transactions, or its answer when the sweeper finished it."""
+
+    async def look(tx: Tx) -> orders.Order | Answer:
+        order, _ = await orders.load(tx, order_id)
+        if order.status == orders.OrderStatus.PLACED:
+            return order
+        if order.status == orders.OrderStatus.CANCELLED:
+            raise CheckoutExpired
+        answer = present.order(order)
+        await remember(tx, purchase.key, answer)
+        return answer
+
+    return await db.transact(look)
+
+
+async def _pay(
+    db: Database,
+    provider: Provider,
+    order: orders.Order,
+    purchase: Purchase,
+    present: Presenter,
+    seconds: float,
+) -> Answer:
+    key = str(order.id)
+    try:
+        authorization = await asyncio.wait_for(
+            provider.authorize(key, order.total, purchase.payment_token), timeout=seconds
+        )
+    except PaymentDeclined as declined:
+        answer = present.declined(declined)
+        await db.transact(lambda tx: _decline(tx, order.id, purchase.key, answer))
+        return answer
+    except (TimeoutError, OSError):
+        async with db.tx() as tx:
+            await end_lease(tx, purchase.key)
+        raise PaymentUnknown from None
+    return await _settle(db, order, authorization, purchase, present)
+
+
+async def _settle(
+    db: Database, order: orders.Order, authorization: Authorization, purchase: Purchase, present: Presenter
+) -> Answer:
+    customer = purchase.owner.customer_id
+    token = None if customer else ids.token()
+    paid = orders.Paid(
+        authorization.reference,
+        clock.now(),
+        str(customer) if customer else "guest",
+        token,
+        digest(token) if token else None,
+    )
+    answer = present.order(orders.as_paid(order, paid))
+    async with db.read() as tx:
+        await orders.settle(tx, order.id, paid, key=purchase.key, answer=answer)
+    return answer
+
+
+async def _decline(tx: Tx, order_id: UUID, key: Key, answer: Answer) -> None:
+    await release(tx, order_id, payment_status="declined", why="payment declined")
+    await remember(tx, key, answer)

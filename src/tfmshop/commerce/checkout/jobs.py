@@ -1,0 +1,27 @@
+"""What checkout does by the clock."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tfmshop.commerce import cart
+from tfmshop.commerce.checkout.sweep import sweep
+from tfmshop.commerce.payments import Providers
+from tfmshop.platform.db import Database
+from tfmshop.platform.idempotency import forget_old
+from tfmshop.platform.jobs import schedule
+
+
+def schedule_all(providers: Providers, key_age: timedelta) -> None:
+    """Declare the schedules: unpaid orders each minute, old keys and carts each hour."""
+
+    @schedule("checkout.sweep", "* * * * *")
+    async def sweep_unpaid(db: Database) -> None:
+        await sweep(db, providers)
+
+    @schedule("checkout.forget", "7 * * * *")
+    async def forget(db: Database) -> None:
+        async with db.tx() as tx:
+            await forget_old(tx, key_age)
+        async with db.tx() as tx:
+            await cart.drop_expired(tx)

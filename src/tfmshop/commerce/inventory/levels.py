@@ -1,0 +1,62 @@
+"""Stock levels: setting, listing, and telling the catalogue what is in stock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tfmshop.commerce import catalog
+from tfmshop.commerce.inventory.store import LIST, SET, STOCKED
+from tfmshop.platform.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How many units of a variant are free to sell."""
+
+    variant_id: UUID
+    product_id: UUID
+    sku: str
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A level as staff see it."""
+
+    sku: str
+    available: int
+    updated_at: datetime
+
+
+async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
+    """Set the free units of variants, note the movements, and refresh the marks of their products."""
+    ordered = sorted(levels, key=lambda level: level.variant_id)
+    if not ordered:
+        return
+    await tx.execute(
+        SET, [level.variant_id for level in ordered], [level.product_id for level in ordered],
+        [level.sku for level in ordered], [level.available for level in ordered],
+    )  # fmt: skip
+    await catalog.refresh_stock(tx, sorted({level.product_id for level in ordered}), stocked)
+
+
+async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:
+    """Set the free units of one variant, found by SKU or by the slug of its product. `ProductNotFound`."""
+    variant, product, sku = await catalog.find_sellable(tx, sku_or_slug)
+    level = Level(variant, product, sku, units)
+    await set_levels(tx, [level])
+    return level
+
+
+async def stocked(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
+    """Whether any variant of each product is free to sell."""
+    found = {row["product_id"]: bool(row["stocked"]) for row in await tx.rows(STOCKED, products)}
+    return {product: found.get(product, False) for product in products}
+
+
+async def low(tx: Tx, at_most: int, limit: int) -> list[Listed]:
+    """The variants with at most so many free units, fewest first."""
+    return [Listed(*row) for row in await tx.rows(LIST, at_most, limit)]

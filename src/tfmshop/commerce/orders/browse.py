@@ -1,0 +1,107 @@
+"""Reading orders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.orders.errors import OrderNotFound
+from tfmshop.commerce.orders.model import Addresses, Event, Order, OrderLine
+from tfmshop.commerce.orders.store import (
+    FIND,
+    FIND_BY_NUMBER,
+    LIST,
+    LIST_BY_STATUS,
+    LIST_OWN,
+    LIST_OWN_BY_STATUS,
+    LOAD,
+    UNPAID,
+)
+from tfmshop.commerce.vocabulary import Address, Money
+from tfmshop.platform import clock, codec, cursors
+from tfmshop.platform.db import Row, Tx
+
+_AFTER_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
+
+
+class OrderList(msgspec.Struct, frozen=True):
+    """A page of one's own orders, newest first."""
+
+    items: list[Order]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """An order in a list for staff."""
+
+    id: UUID
+    number: str
+    status: str
+    payment_status: str
+    total: int
+    currency: str
+    email: str
+    placed_at: datetime
+
+
+async def find(tx: Tx, id: UUID, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
+    """The caller's order with that id. `OrderNotFound`, also when it is someone else's."""
+    return _found(await tx.row(FIND, id, customer_id, token_hash))
+
+
+async def find_by_number(tx: Tx, number: str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
+    """The caller's order with that number. `OrderNotFound`, also when it is someone else's."""
+    return _found(await tx.row(FIND_BY_NUMBER, number, customer_id, token_hash))
+
+
+async def load(tx: Tx, id: UUID) -> tuple[Order, UUID | None]:
+    """Any order and whose it is, for the shop's own use. `OrderNotFound`."""
+    row = await tx.row(LOAD, id)
+    return _found(row), row["customer_id"] if row else None
+
+
+async def own(tx: Tx, customer_id: UUID, *, status: str | None, cursor: str | None, limit: int) -> OrderList:
+    """A page of a customer's orders, newest first. `BadCursor`."""
+    at, id = cursors.unseal(cursor, tuple[datetime, UUID]) if cursor else _AFTER_ALL
+    if status is None:
+        rows = await tx.rows(LIST_OWN, customer_id, at, id, limit + 1)
+    else:
+        rows = await tx.rows(LIST_OWN_BY_STATUS, customer_id, at, id, limit + 1, status)
+    items = [_order(row) for row in rows[:limit]]
+    more = cursors.seal(items[-1].placed_at, items[-1].id) if len(rows) > limit else None
+    return OrderList(items, more)
+
+
+async def listing(tx: Tx, *, status: str | None, limit: int) -> list[Head]:
+    """The newest orders, for staff."""
+    rows = await tx.rows(LIST, limit) if status is None else await tx.rows(LIST_BY_STATUS, limit, status)
+    return [Head(*row) for row in rows]
+
+
+async def unpaid(tx: Tx, older_than: timedelta) -> list[tuple[UUID, str]]:
+    """Up to 100 orders that were placed a while ago and never settled, with their payment provider."""
+    return [(row["id"], row["payment_provider"]) for row in await tx.rows(UNPAID, clock.now() - older_than)]
+
+
+def _found(row: Row | None) -> Order:
+    if row is None:
+        raise OrderNotFound
+    return _order(row)
+
+
+def _order(row: Row) -> Order:
+    currency = row["currency"]
+
+    def money(name: str) -> Money:
+        return Money(row[name], currency)
+
+    return Order(
+        row["id"], row["number"], row["status"], row["payment_status"], codec.decode_as(row["lines"], list[OrderLine]),
+        money("subtotal"), money("discount"), money("shipping"), money("tax"), money("total"), row["email"],
+        Addresses(codec.decode_as(row["address"], Address)), row["placed_at"],
+        codec.decode_as(row["history"], list[Event]),
+    )  # fmt: skip

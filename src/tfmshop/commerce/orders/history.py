@@ -1,0 +1,56 @@
+"""Orders of the past, added many at once: for sample data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from tfmshop.commerce.orders.model import OrderStatus
+from tfmshop.commerce.orders.place import Line
+from tfmshop.commerce.orders.store import ANALYZE, COPY_HISTORY, COPY_LINES, COPY_ORDERS
+from tfmshop.commerce.vocabulary import Address
+from tfmshop.platform import codec
+from tfmshop.platform.db import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class PastOrder:
+    """An order that happened: its lines, and when it reached each status."""
+
+    id: UUID
+    number: str
+    customer_id: UUID
+    email: str
+    address: Address
+    currency: str
+    lines: Sequence[Line]
+    steps: Sequence[tuple[datetime, OrderStatus]]
+
+
+async def add_past(tx: Tx, past: Sequence[PastOrder]) -> None:
+    """Add orders of the past by COPY. They take no stock and count no sales."""
+    await tx.copy(COPY_ORDERS, [_head(order) for order in past])
+    await tx.copy(COPY_LINES, [line for order in past for line in _lines(order)])
+    await tx.copy(
+        COPY_HISTORY,
+        [(order.id, at, status.value, str(order.customer_id), "") for order in past for at, status in order.steps],
+    )
+    await tx.execute(ANALYZE)
+
+
+def _head(order: PastOrder) -> tuple[object, ...]:
+    total = sum(line.unit_price * line.quantity for line in order.lines)
+    status = order.steps[-1][1]
+    payment = "voided" if status is OrderStatus.CANCELLED else "authorized"
+    return (order.id, order.number, order.customer_id, status.value, payment, "fake", order.currency, total, total,
+            order.email, codec.encode_text(order.address), True, order.steps[0][0], order.steps[-1][0])  # fmt: skip
+
+
+def _lines(order: PastOrder) -> list[tuple[object, ...]]:
+    return [
+        (order.id, position, line.product_id, line.variant_id, line.sku, line.title, line.quantity, line.unit_price,
+         line.unit_price * line.quantity)
+        for position, line in enumerate(order.lines, 1)
+    ]  # fmt: skip

@@ -1,0 +1,20 @@
+"""News about orders, worked on later."""
+
+from __future__ import annotations
+
+from tfmshop.commerce.orders.events import OrderPaid
+from tfmshop.commerce.orders.sales import count_sales
+from tfmshop.platform import codec
+from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.jobs import job
+
+
+@job("orders.paid")
+async def paid(db: Database, payload: bytes) -> None:
+    """An order is paid: count its sales."""
+    news = codec.decode_as(payload, OrderPaid)
+
+    async def work(tx: Tx) -> None:
+        await count_sales(tx, news.order_id)
+
+    await db.transact(work)

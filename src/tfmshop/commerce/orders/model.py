@@ -1,0 +1,88 @@
+"""Orders: their lines, totals and the table of allowed moves."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.vocabulary import Address, Money
+
+
+class OrderStatus(StrEnum):
+    """Where an order stands."""
+
+    PLACED = "placed"
+    PAID = "paid"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+    REFUNDED = "refunded"
+
+
+MOVES: Final = {
+    OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
+    OrderStatus.PAID: {OrderStatus.PACKED, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
+    OrderStatus.PACKED: {OrderStatus.SHIPPED, OrderStatus.REFUNDED},
+    OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
+    OrderStatus.DELIVERED: {OrderStatus.REFUNDED},
+    OrderStatus.CANCELLED: set(),
+    OrderStatus.REFUNDED: set(),
+}
+"""From each status, where an order may go."""
+
+
+def before(status: OrderStatus) -> list[str]:
+    """The statuses from which an order may become `status`."""
+    return [origin.value for origin, targets in MOVES.items() if status in targets]
+
+
+class OrderLine(msgspec.Struct, frozen=True):
+    """What was bought, as it was called and cost then."""
+
+    product_id: UUID
+    variant_id: UUID
+    sku: str
+    title: str
+    quantity: int
+    unit_price: Money
+    total: Money
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A step in an order's life."""
+
+    at: datetime
+    status: str
+    who: str
+    why: str
+
+
+class Addresses(msgspec.Struct, frozen=True):
+    """Where an order goes."""
+
+    shipping: Address
+
+
+class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An order; `token` is given to guests only, in the answer that created it."""
+
+    id: UUID
+    number: str
+    status: str
+    payment_status: str
+    lines: list[OrderLine]
+    subtotal: Money
+    discount: Money
+    shipping: Money
+    tax: Money
+    total: Money
+    email: str
+    addresses: Addresses
+    placed_at: datetime
+    history: list[Event]
+    token: str | None = None

@@ -1,0 +1,153 @@
+"""Every statement of orders. Ownership is in each WHERE: a NULL owner equals nothing."""
+
+from tfmshop.platform.db import Copy, Query, Truth
+
+PLACE = Query(
+    "orders.place",
+    """
+WITH placed AS (
+    INSERT INTO orders.placed (id, number, cart_id, customer_id, status, payment_status, payment_provider, currency,
+        subtotal, discount, shipping, tax, total, email, address, placed_at, updated_at)
+    VALUES ($1, $2, $3, $4, 'placed', 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $14)
+), noted AS (
+    INSERT INTO orders.history (order_id, at, status, who) VALUES ($1, $14, 'placed', $15)
+)
+INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total)
+SELECT $1, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity
+FROM unnest($16::uuid[], $17::uuid[], $18::text[], $19::text[], $20::integer[], $21::bigint[])
+    WITH ORDINALITY AS l(product_id, variant_id, sku, title, quantity, unit_price, position)
+""",
+)
+
+SETTLE = Query(
+    "orders.settle",
+    """
+WITH moved AS (
+    UPDATE orders.placed SET status = 'paid', payment_status = 'authorized', payment_reference = $2, token_hash = $3,
+        updated_at = $4
+    WHERE id = $1 AND status = ANY($5)
+    RETURNING id
+), noted AS (
+    INSERT INTO orders.history (order_id, at, status, who) SELECT id, $4, 'paid', $6 FROM moved
+)
+SELECT id, jobs.enqueue('orders.paid', $7), platform.remember_answer($8, $9, $10, $11) FROM moved
+""",
+)
+
+CANCEL = Query(
+    "orders.cancel",
+    """
+WITH moved AS (
+    UPDATE orders.placed SET status = 'cancelled', payment_status = $2, updated_at = $3
+    WHERE id = $1 AND status = ANY($4)
+    RETURNING id, cart_id
+), noted AS (
+    INSERT INTO orders.history (order_id, at, status, who, why) SELECT id, $3, 'cancelled', $5, $6 FROM moved
+)
+SELECT m.cart_id, l.variant_id, l.quantity FROM moved AS m JOIN orders.line AS l ON l.order_id = m.id
+""",
+)
+
+_ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, o.discount, o.shipping, o.tax, o.total,
+    o.email, o.address, o.placed_at,
+    (SELECT json_agg(json_build_object('product_id', l.product_id, 'variant_id', l.variant_id, 'sku', l.sku,
+            'title', l.title, 'quantity', l.quantity,
+            'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
+            'total', json_build_object('amount', l.total, 'currency', o.currency)) ORDER BY l.position)
+        FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
+    (SELECT json_agg(json_build_object('at', h.at, 'status', h.status, 'who', h.who, 'why', h.why) ORDER BY h.at)
+        FROM orders.history AS h WHERE h.order_id = o.id) AS history"""
+
+FIND = Query(
+    "orders.find",
+    f"""
+SELECT {_ORDER} FROM orders.placed AS o
+WHERE o.id = $1 AND (o.customer_id = $2 OR o.token_hash = $3)
+""",
+)
+
+FIND_BY_NUMBER = Query(
+    "orders.find_by_number",
+    f"""
+SELECT {_ORDER} FROM orders.placed AS o
+WHERE o.number = $1 AND (o.customer_id = $2 OR o.token_hash = $3)
+""",
+)
+
+LOAD = Query("orders.load", f"SELECT {_ORDER}, o.customer_id FROM orders.placed AS o WHERE o.id = $1")
+
+LIST_OWN = Query(
+    "orders.list_own",
+    f"""
+SELECT {_ORDER} FROM orders.placed AS o
+WHERE o.customer_id = $1 AND (o.placed_at, o.id) < ($2, $3)
+ORDER BY o.placed_at DESC, o.id DESC LIMIT $4
+""",
+)
+
+LIST_OWN_BY_STATUS = Query(
+    "orders.list_own_by_status",
+    f"""
+SELECT {_ORDER} FROM orders.placed AS o
+WHERE o.customer_id = $1 AND (o.placed_at, o.id) < ($2, $3) AND o.status = $5
+ORDER BY o.placed_at DESC, o.id DESC LIMIT $4
+""",
+)
+
+_HEAD = "o.id, o.number, o.status, o.payment_status, o.total, o.currency, o.email, o.placed_at"
+
+LIST = Query("orders.list", f"SELECT {_HEAD} FROM orders.placed AS o ORDER BY o.placed_at DESC, o.id DESC LIMIT $1")
+
+LIST_BY_STATUS = Query(
+    "orders.list_by_status",
+    f"""
+SELECT {_HEAD} FROM orders.placed AS o WHERE o.status = $2 ORDER BY o.placed_at DESC, o.id DESC LIMIT $1
+""",
+)
+
+UNPAID = Query(
+    "orders.unpaid",
+    """
+SELECT id, payment_provider FROM orders.placed WHERE status = 'placed' AND placed_at < $1 ORDER BY placed_at LIMIT 100
+""",
+)
+
+COUNT_SALES = Query(
+    "orders.count_sales",
+    """
+WITH counted AS (UPDATE orders.placed SET counted = true WHERE id = $1 AND NOT counted RETURNING id)
+SELECT l.product_id, sum(l.quantity)::bigint AS sold FROM orders.line AS l JOIN counted AS c ON c.id = l.order_id
+GROUP BY l.product_id ORDER BY l.product_id
+""",
+)
+
+COPY_ORDERS = Copy("orders.copy_orders", "orders.placed", (
+    "id", "number", "customer_id", "status", "payment_status", "payment_provider", "currency", "subtotal", "total",
+    "email", "address", "counted", "placed_at", "updated_at",
+))  # fmt: skip
+COPY_LINES = Copy("orders.copy_lines", "orders.line", (
+    "order_id", "position", "product_id", "variant_id", "sku", "title", "quantity", "unit_price", "total",
+))  # fmt: skip
+COPY_HISTORY = Copy("orders.copy_history", "orders.history", ("order_id", "at", "status", "who", "why"))
+ANALYZE = Query("orders.analyze", "ANALYZE orders.placed, orders.line, orders.history")
+
+Truth(
+    "an order's subtotal is the sum of its lines",
+    Query(
+        "orders.truth_subtotal",
+        """
+SELECT o.number FROM orders.placed AS o
+WHERE o.subtotal <> (SELECT coalesce(sum(l.total), -1) FROM orders.line AS l WHERE l.order_id = o.id)
+""",
+    ),
+)
+Truth(
+    "a status is the last step of its history",
+    Query(
+        "orders.truth_history",
+        """
+SELECT o.number FROM orders.placed AS o
+WHERE o.status <> (SELECT h.status FROM orders.history AS h WHERE h.order_id = o.id ORDER BY h.at DESC LIMIT 1)
+""",
+    ),
+)

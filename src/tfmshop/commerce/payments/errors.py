@@ -1,0 +1,37 @@
+"""What can go wrong with a payment."""
+
+from tfmshop.platform.errors import Kind, ShopError
+
+
+class PaymentDeclined(
+    ShopError, kind=Kind.PAYMENT, code="payment_declined", says="The payment was declined: {reason}."
+):
+    """The provider said no; nothing was charged."""
+
+    reason: str
+
+
+class PaymentUnknown(
+    ShopError,
+    kind=Kind.UNAVAILABLE,
+    code="payment_unknown",
+    says="The payment provider did not answer. Send the same request again: it will not charge twice.",
+):
+    """Whether money moved is not known; the same Idempotency-Key finds out."""
+
+
+class UnknownProvider(
+    ShopError, kind=Kind.INVALID, code="payment_provider_unknown", says="There is no payment provider {name}."
+):
+    """The payment names a provider that this shop does not use."""
+
+    name: str
+
+
+class UnknownPaymentToken(
+    ShopError,
+    kind=Kind.INVALID,
+    code="payment_token_unknown",
+    says="The payment token is not one the provider knows.",
+):
+    """The provider does not know the token; nothing was charged."""

@@ -1,0 +1,49 @@
+"""Words used by three modules or more."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+LARGEST_AMOUNT = 10**15
+"""Minor units; sums of 1,000 lines of it still fit in 64 bits."""
+
+Quantity = Annotated[int, Meta(ge=1, le=999, description="How many, 1 to 999.")]
+Line = Annotated[str, Meta(max_length=200)]
+
+
+class Money(msgspec.Struct, frozen=True):
+    """An amount in minor units (cents) of an ISO 4217 currency."""
+
+    amount: int
+    currency: str
+
+
+class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A postal address; `country` is ISO 3166-1 alpha-2."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    line1: Annotated[str, Meta(min_length=1, max_length=200)]
+    city: Annotated[str, Meta(min_length=1, max_length=200)]
+    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+    company: Line | None = None
+    line2: Line | None = None
+    region: Line | None = None
+    postal_code: Annotated[str, Meta(max_length=20)] | None = None
+    phone: Annotated[str, Meta(max_length=40)] | None = None
+
+
+Email = Annotated[str, Meta(max_length=254, pattern=r"^[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+$")]
+"""An e-mail address, by shape; whether it exists shows when mail arrives."""
+
+_NOT_WORD = re.compile(r"[^a-z0-9]+")
+
+
+def slug(text: str, longest: int = 80) -> str:
+    """`text` as a part of an address: `HP Pavilion dv7` becomes `hp-pavilion-dv7`; empty when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return _NOT_WORD.sub("-", plain).strip("-")[:longest].rstrip("-")

@@ -1,0 +1,46 @@
+"""Cursors: where a page ended, as text that clients hand back unread."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any, TypeVar
+
+from tfmshop.platform import codec
+from tfmshop.platform.errors import Kind, ShopError
+
+T = TypeVar("T")
+
+LARGEST = 2**63
+
+
+class BadCursor(ShopError, kind=Kind.INVALID, code="bad_cursor", says="The cursor is not one of ours for this list."):
+    """The cursor was altered, or belongs to another list or sort."""
+
+
+def seal(*place: object) -> str:
+    """A cursor for `place`: base64url of its JSON."""
+    return base64.urlsafe_b64encode(codec.encode(place)).rstrip(b"=").decode()
+
+
+def unseal(cursor: str, kind: type[T]) -> T:
+    """The place in a cursor, as a `kind` (a tuple type). `BadCursor`."""
+    try:
+        data = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        place = codec.decode_as(data, kind)
+    except (ValueError, codec.Malformed, codec.Unfit):
+        raise BadCursor from None
+    parts: Any = place
+    if not all(_storable(part) for part in parts):
+        raise BadCursor
+    return place
+
+
+def _storable(part: object) -> bool:
+    """Whether PostgreSQL can be asked about the value at all."""
+    if isinstance(part, str):
+        return "\x00" not in part
+    if isinstance(part, float):
+        return abs(part) < 3.4e38
+    if isinstance(part, int):
+        return -LARGEST <= part < LARGEST
+    return getattr(part, "tzinfo", True) is not None

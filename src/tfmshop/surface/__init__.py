@@ -1,0 +1,1 @@
+"""Where the world touches the shop: HTTP, the command line, the job runner."""

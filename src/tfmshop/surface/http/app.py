@@ -1,0 +1,51 @@
+"""The ASGI application: routes, problems, OpenAPI, and the edge around them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import cast
+
+from litestar import Litestar, Router
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from tfmshop import __version__
+from tfmshop.surface.http import health, problems
+from tfmshop.surface.http.context import Shop
+from tfmshop.surface.http.edge import Edge
+from tfmshop.surface.http.edge.door import App
+from tfmshop.surface.http.storefront import auth, carts, categories, checkout, media, orders, products, search
+
+OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
+
+
+def build(open_shop: OpenShop) -> Edge:
+    """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
+    storefront = Router(
+        "/api/v1",
+        route_handlers=[
+            *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *orders.ROUTES,
+            *auth.ROUTES, *media.ROUTES,
+        ],
+    )  # fmt: skip
+    app = Litestar(
+        route_handlers=[storefront, *health.ROUTES],
+        lifespan=[_lifespan(open_shop)],
+        exception_handlers=problems.HANDLERS,
+        openapi_config=OpenAPIConfig(
+            title="TFMShop", version=__version__, path="/", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
+        ),
+        logging_config=None,
+    )
+    return Edge(cast("App", app))
+
+
+def _lifespan(open_shop: OpenShop) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with open_shop() as shop:
+            app.state.shop = shop
+            yield
+
+    return lifespan

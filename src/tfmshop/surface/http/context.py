@@ -1,0 +1,73 @@
+"""What every route needs: the shop behind it, who is asking, and the owner of a cart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from litestar import Request
+
+from tfmshop.commerce import accounts, cart
+from tfmshop.commerce.payments import Providers
+from tfmshop.platform import Platform, clock
+from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.security.access import Viewer, digest
+
+AnyRequest = Request[Any, Any, Any]
+
+
+class InvalidToken(
+    ShopError, kind=Kind.UNAUTHENTICATED, code="invalid_token", says="The access token is not valid or has expired."
+):
+    """A bearer token came, and it is not one of ours, was altered, or is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """What the routes work with."""
+
+    platform: Platform
+    providers: Providers
+
+    @property
+    def currency(self) -> str:
+        """The currency of new carts."""
+        return self.platform.config.text("SHOP_CURRENCY")
+
+    def cart_expires_at(self) -> datetime:
+        """When a cart that is touched now goes away."""
+        return clock.now() + timedelta(days=self.platform.config.number("CART_DAYS"))
+
+
+def shop_of(request: AnyRequest) -> Shop:
+    """The shop behind this request."""
+    return cast("Shop", request.app.state.shop)
+
+
+def viewer_of(request: AnyRequest) -> Viewer | None:
+    """Who is asking, or None without a token. `InvalidToken`."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    viewer = shop_of(request).platform.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
+    if viewer is None:
+        raise InvalidToken
+    return viewer
+
+
+def signed_in(request: AnyRequest) -> UUID:
+    """The id of the signed-in person. `SignInRequired`, `InvalidToken`."""
+    viewer = viewer_of(request)
+    if viewer is None:
+        raise accounts.SignInRequired
+    return viewer.id
+
+
+def owner_of(request: AnyRequest) -> cart.Owner:
+    """Whose cart may be used: the bearer's of `Cart-Token`, or the signed-in person's."""
+    viewer = viewer_of(request)
+    token = request.headers.get("cart-token")
+    return cart.Owner(digest(token) if token else None, viewer.id if viewer else None)

@@ -1,0 +1,5 @@
+"""The first and last code of every request, in front of the framework."""
+
+from tfmshop.surface.http.edge.door import Edge
+
+__all__ = ["Edge"]

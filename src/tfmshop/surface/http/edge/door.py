@@ -1,0 +1,161 @@
+"""The edge: request id, body bound, security headers, ETag and 304, and one access event, in one pass.
+
+It is a plain ASGI callable around the framework, so that what it does costs microseconds and applies to every
+response, the framework's own errors included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import structlog
+
+from tfmshop.platform import ids
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.http.edge.headers import API, NO_STORE
+from tfmshop.surface.http.problems import Problem
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LARGEST_BODY = 1 << 20
+"""Bytes of a request body; the API's own bodies are far below."""
+_GIVEN_ID = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
+_NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
+
+log = structlog.get_logger("http")
+
+_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Edge:
+    """Wraps the framework's ASGI application."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (or pass lifespan events through)."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = monotonic()
+        request_id = _request_id(scope["headers"])
+        scope.setdefault("state", {})["request_id"] = request_id
+        exit = _Exit(scope, send, request_id)
+        body = await _read(receive) if scope["method"] in _WITH_BODY else b""
+        if isinstance(body, Problem):
+            await exit.refuse(body)
+        elif _has_nul(scope, body):
+            await exit.refuse(
+                Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
+            )
+        else:
+            await self._app(scope, _replay(body, receive), exit.send)
+        log.log(
+            15, "request", method=scope["method"], path=scope["path"], status=exit.status, request_id=request_id,
+            milliseconds=round((monotonic() - started) * 1000, 2),
+        )  # fmt: skip
+
+
+class _Exit:
+    """What happens to a response on its way out."""
+
+    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+        self._scope = scope
+        self._send = send
+        self._request_id = request_id
+        self._start: Message | None = None
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        """Add headers to the start; give a whole body an ETag, and answer 304 when the client has it."""
+        if message["type"] == "http.response.start":
+            self._start = message
+            self.status = message["status"]
+            self._dress(message)
+            return
+        start, self._start = self._start, None
+        if start is not None:
+            if start["status"] == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
+                message = self._tag(start, message)
+            await self._send(start)
+        await self._send(message)
+
+    async def refuse(self, problem: Problem) -> None:
+        """Answer with a problem before the framework is asked."""
+        body = problem.encode(self._request_id)
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _dress(self, start: Message) -> None:
+        headers = list(start.get("headers", []))
+        if not any(name == b"cache-control" for name, _ in headers):
+            headers.append(NO_STORE)
+        headers.append((b"x-request-id", self._request_id.encode()))
+        headers.extend(API)
+        start["headers"] = headers
+
+    def _tag(self, start: Message, message: Message) -> Message:
+        tag = b'"' + hashlib.blake2b(message.get("body", b""), digest_size=12).hexdigest().encode() + b'"'
+        start["headers"].append((b"etag", tag))
+        for name, value in self._scope["headers"]:
+            if name == b"if-none-match" and (value == b"*" or tag in [one.strip() for one in value.split(b",")]):
+                start["status"] = self.status = 304
+                start["headers"] = [
+                    (name, value)
+                    for name, value in start["headers"]
+                    if name not in {b"content-length", b"content-type"}
+                ]
+                return {"type": "http.response.body", "body": b"", "more_body": False}
+        return message
+
+
+def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
+    for name, value in headers:
+        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
+            return value.decode()
+    return ids.new().hex
+
+
+async def _read(receive: Receive) -> bytes | Problem:
+    parts: list[bytes] = []
+    size = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            break
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        more = message.get("more_body", False)
+        if size > LARGEST_BODY:
+            return Problem(413, "body_too_large", "Body too large", f"A body has at most {LARGEST_BODY} bytes.")
+    return b"".join(parts)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    given = False
+
+    async def again() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
+
+
+def _has_nul(scope: Scope, body: bytes) -> bool:
+    query = scope["query_string"]
+    return (
+        "\x00" in scope["path"] or b"%00" in query or ((b"0000" in body or b"\x00" in body) and bool(_NUL.search(body)))
+    )

@@ -1,0 +1,184 @@
+"""Carts: made, filled, changed. Every write answers with the cart."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, patch, post, put
+from litestar.params import Parameter
+
+from tfmshop.commerce import cart
+from tfmshop.commerce.vocabulary import Address, Email, Quantity
+from tfmshop.platform import ids
+from tfmshop.platform.db import Tx
+from tfmshop.platform.security.access import digest
+from tfmshop.surface.http.context import AnyRequest, owner_of, shop_of, signed_in
+from tfmshop.surface.http.problems import InvalidField
+
+CartToken = Annotated[
+    str | None, Parameter(header="Cart-Token", max_length=100, description="The token that came with a guest's cart.")
+]
+
+
+class NewLine(msgspec.Struct, forbid_unknown_fields=True):
+    """What goes into the cart: a variant, or a product (then its first variant)."""
+
+    variant_id: UUID | None = None
+    product_id: UUID | None = None
+    quantity: Quantity = 1
+
+
+class ChangedLine(msgspec.Struct, forbid_unknown_fields=True):
+    """How many of it."""
+
+    quantity: Quantity
+
+
+class Whose(msgspec.Struct, forbid_unknown_fields=True):
+    """Who buys."""
+
+    email: Email
+
+
+@post("/carts", summary="Make a cart", tags=["carts"])
+async def create_cart(request: AnyRequest) -> cart.Cart:
+    """An empty cart. Keep its `token` and send it as `Cart-Token` from then on: it is not shown again."""
+    shop = shop_of(request)
+    token = ids.token()
+    owner = cart.Owner(digest(token))
+
+    async def work(tx: Tx) -> cart.Cart:
+        id = await cart.create(tx, digest(token), shop.currency, shop.cart_expires_at())
+        return await cart.view(tx, id, owner)
+
+    made = await shop.platform.db.transact(work)
+    return msgspec.structs.replace(made, token=token)
+
+
+@get("/carts/mine", summary="The signed-in customer's cart", tags=["carts"])
+async def my_cart(request: AnyRequest) -> cart.Cart:
+    """The one open cart of the signed-in customer, made when there is none.
+
+    Errors: `sign_in_required`, `invalid_token`.
+    """
+    shop = shop_of(request)
+    customer = signed_in(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        id = await cart.mine(tx, customer, shop.currency, shop.cart_expires_at())
+        return await cart.view(tx, id, cart.Owner(customer_id=customer))
+
+    return await shop.platform.db.transact(work)
+
+
+@get("/carts/{cart_id:uuid}", summary="Show a cart", tags=["carts"])
+async def show_cart(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """The cart with live prices, stock and warnings.
+
+    Errors: `cart_not_found`, `invalid_token`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return await cart.view(tx, cart_id, owner_of(request))
+
+
+@post("/carts/{cart_id:uuid}/lines", summary="Add to a cart", tags=["carts"])
+async def add_line(request: AnyRequest, cart_id: UUID, data: NewLine, cart_token: CartToken = None) -> cart.Cart:
+    """Put units of a variant or product into the cart; a second time adds to its line.
+
+    Errors: `cart_not_found`, `cart_ordered`, `product_not_found`, `out_of_stock`, `too_many_lines`,
+    `quantity_too_large`, `wrong_currency`, `invalid_request`, `invalid_token`.
+    """
+    if (data.variant_id is None) == (data.product_id is None):
+        raise InvalidField("variant_id", "Give either variant_id or product_id.")
+    shop = shop_of(request)
+    owner = owner_of(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.add(
+            tx, cart_id, owner, variant_id=data.variant_id, product_id=data.product_id, quantity=data.quantity,
+            expires_at=shop.cart_expires_at(),
+        )  # fmt: skip
+        return await cart.view(tx, cart_id, owner)
+
+    return await shop.platform.db.transact(work)
+
+
+@patch("/carts/{cart_id:uuid}/lines/{line_id:uuid}", summary="Change a line", tags=["carts"])
+async def change_line(
+    request: AnyRequest, cart_id: UUID, line_id: UUID, data: ChangedLine, cart_token: CartToken = None
+) -> cart.Cart:
+    """Set how many units a line has.
+
+    Errors: `cart_not_found`, `cart_ordered`, `line_not_found`, `out_of_stock`, `invalid_request`, `invalid_token`.
+    """
+    shop = shop_of(request)
+    owner = owner_of(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.change(tx, cart_id, owner, line_id, data.quantity, shop.cart_expires_at())
+        return await cart.view(tx, cart_id, owner)
+
+    return await shop.platform.db.transact(work)
+
+
+@delete("/carts/{cart_id:uuid}/lines/{line_id:uuid}", summary="Remove a line", tags=["carts"], status_code=200)
+async def remove_line(request: AnyRequest, cart_id: UUID, line_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """Take a line out of the cart.
+
+    Errors: `cart_not_found`, `cart_ordered`, `line_not_found`, `invalid_token`.
+    """
+    return await _remove(request, cart_id, line_id)
+
+
+@delete("/carts/{cart_id:uuid}/lines", summary="Empty a cart", tags=["carts"], status_code=200)
+async def remove_lines(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """Take every line out of the cart.
+
+    Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
+    """
+    return await _remove(request, cart_id, None)
+
+
+@put("/carts/{cart_id:uuid}/email", summary="Say who buys", tags=["carts"])
+async def put_email(request: AnyRequest, cart_id: UUID, data: Whose, cart_token: CartToken = None) -> cart.Cart:
+    """Set the e-mail address that hears of the order.
+
+    Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
+    """
+    return await _describe(request, cart_id, data.email, None)
+
+
+@put("/carts/{cart_id:uuid}/address", summary="Say where it goes", tags=["carts"])
+async def put_address(request: AnyRequest, cart_id: UUID, data: Address, cart_token: CartToken = None) -> cart.Cart:
+    """Set the address that the order goes to.
+
+    Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
+    """
+    return await _describe(request, cart_id, None, data)
+
+
+async def _remove(request: AnyRequest, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
+    owner = owner_of(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.remove(tx, cart_id, owner, line_id)
+        return await cart.view(tx, cart_id, owner)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+async def _describe(request: AnyRequest, cart_id: UUID, email: str | None, address: Address | None) -> cart.Cart:
+    owner = owner_of(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.describe(tx, cart_id, owner, email=email, address=address)
+        return await cart.view(tx, cart_id, owner)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+ROUTES = [
+    create_cart, my_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email, put_address,
+]  # fmt: skip

@@ -1,0 +1,69 @@
+"""Categories: the list, the tree, and one with its children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from uuid import UUID
+
+import msgspec
+from litestar import get
+
+from tfmshop.commerce import catalog
+from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.storefront.parameters import PUBLIC
+
+
+class Flat(msgspec.Struct, frozen=True):
+    """A category in a flat list, parents before their children."""
+
+    id: UUID
+    slug: str
+    name: str
+    parent_id: UUID | None
+    depth: int
+    product_count: int
+
+
+class Categories(msgspec.Struct, frozen=True):
+    """Every category."""
+
+    items: list[Flat]
+
+
+class Tree(msgspec.Struct, frozen=True):
+    """Every category, below its parent."""
+
+    items: list[catalog.Branch]
+
+
+@get("/categories", summary="List categories", tags=["categories"], cache_control=PUBLIC)
+async def list_categories(request: AnyRequest) -> Categories:
+    """Every category in the order of the tree; counts include descendants."""
+    async with shop_of(request).platform.db.read() as tx:
+        return Categories(list(_flat(await catalog.tree(tx), None, 0)))
+
+
+@get("/categories/tree", summary="The tree of categories", tags=["categories"], cache_control=PUBLIC)
+async def category_tree(request: AnyRequest) -> Tree:
+    """Every category with its children inside; counts include descendants."""
+    async with shop_of(request).platform.db.read() as tx:
+        return Tree(await catalog.tree(tx))
+
+
+@get("/categories/{id_or_slug:str}", summary="Show a category", tags=["categories"], cache_control=PUBLIC)
+async def show_category(request: AnyRequest, id_or_slug: str) -> catalog.CategoryPage:
+    """A category by id or slug, with breadcrumbs and the categories right below.
+
+    Errors: `category_not_found`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return await catalog.show_category(tx, id_or_slug)
+
+
+def _flat(branches: list[catalog.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:
+    for branch in branches:
+        yield Flat(branch.id, branch.slug, branch.name, parent, depth, branch.product_count)
+        yield from _flat(branch.children, branch.id, depth + 1)
+
+
+ROUTES = [list_categories, category_tree, show_category]

@@ -1,0 +1,62 @@
+"""Orders, for the person who placed them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from litestar import get
+from litestar.params import Parameter
+
+from tfmshop.commerce import orders
+from tfmshop.platform.security.access import digest
+from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, viewer_of
+from tfmshop.surface.http.storefront.parameters import Cursor, Limit
+
+OrderToken = Annotated[
+    str | None,
+    Parameter(header="Order-Token", max_length=100, description="The token that came with a guest's order."),
+]
+
+
+@get("/orders", summary="My orders", tags=["orders"])
+async def list_orders(
+    request: AnyRequest, status: orders.OrderStatus | None = None, limit: Limit = 20, cursor: Cursor = None
+) -> orders.OrderList:
+    """The signed-in customer's orders, newest first.
+
+    Errors: `sign_in_required`, `invalid_token`, `bad_cursor`, `invalid_request`.
+    """
+    customer = signed_in(request)
+    async with shop_of(request).platform.db.read() as tx:
+        return await orders.own(tx, customer, status=status, cursor=cursor, limit=limit)
+
+
+@get("/orders/{order_id:uuid}", summary="Show an order", tags=["orders"])
+async def show_order(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> orders.Order:
+    """An order of the signed-in customer, or of the guest whose token comes along.
+
+    Errors: `order_not_found`, `invalid_token`.
+    """
+    customer, token_hash = _whose(request, order_token)
+    async with shop_of(request).platform.db.read() as tx:
+        return await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+
+
+@get("/orders/number/{number:str}", summary="Show an order by its number", tags=["orders"])
+async def show_order_by_number(request: AnyRequest, number: str, order_token: OrderToken = None) -> orders.Order:
+    """As by id: the number alone opens nothing.
+
+    Errors: `order_not_found`, `invalid_token`.
+    """
+    customer, token_hash = _whose(request, order_token)
+    async with shop_of(request).platform.db.read() as tx:
+        return await orders.find_by_number(tx, number, customer_id=customer, token_hash=token_hash)
+
+
+def _whose(request: AnyRequest, token: str | None) -> tuple[UUID | None, bytes | None]:
+    viewer = viewer_of(request)
+    return viewer.id if viewer else None, digest(token) if token else None
+
+
+ROUTES = [list_orders, show_order, show_order_by_number]
