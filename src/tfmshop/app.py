@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 
 from tfmshop import config as settings
@@ -69,11 +69,22 @@ def http(config: Config, shop_providers: Callable[[], Providers] = providers) ->
     return build(open_shop)
 
 
-def serve() -> Edge:
-    """What the web server's processes call: settings come from the environment."""
+def settings_and_logs() -> Config:
+    """The settings in force, with logs set up as they say. `ConfigError` names every mistake."""
     config = settings.read()
     logs.configure(config.text("LOG_LEVEL"), config.text("LOG_FORMAT"))
-    return http(config)
+    return config
+
+
+def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]:
+    """A platform for commands and jobs: few connections, and statements that may take minutes."""
+    bounds = db.Options(minimum=1, maximum=4, statement_seconds=600, idle_transaction_seconds=600, name="tfmshop cli")
+    return opened(config, bounds)
+
+
+def serve() -> Edge:
+    """What the web server's processes call: settings come from the environment."""
+    return http(settings_and_logs())
 
 
 def schedule(config: Config) -> None:

@@ -177,6 +177,17 @@ _KNOWN_ONLY_PREFIXES: Final = ("DB_", "CACHE_TTL_", "RATE_LIMIT_", "TFMSHOP_")
 
 
 @dataclass(frozen=True, slots=True)
+class Row:
+    """A setting in force, safe to print; `given` when it is not the default's."""
+
+    name: str
+    value: str
+    given: bool
+    meaning: str
+    waits_for: str
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The settings in force. Build it with `read`; secrets never show in its repr."""
 
@@ -213,10 +224,13 @@ class Config:
         """The same settings with some changed."""
         return Config({**self.values, **changes}, self.given | changes.keys())
 
-    def shown(self, name: str) -> str:
-        """A value that is safe to print."""
-        value = self.values[name]
-        if BY_NAME[name].secret and value:
+    def rows(self) -> list[Row]:
+        """Every setting as it may be printed: secrets are hidden."""
+        return [Row(s.name, self._shown(s), s.name in self.given, s.meaning, s.waits_for) for s in SETTINGS]
+
+    def _shown(self, setting: Setting) -> str:
+        value = self.values[setting.name]
+        if setting.secret and value:
             return "(hidden)"
         return str(value).lower() if isinstance(value, bool) else str(value)
 
@@ -258,7 +272,6 @@ def _contradictions(values: Mapping[str, Value]) -> list[str]:
     if int(values["DB_POOL_MIN"]) > int(values["DB_POOL_MAX"]):
         problems.append("DB_POOL_MIN must not be greater than DB_POOL_MAX.")
     if values["APP_ENV"] == "production":
-        for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET"):
-            if not values[name]:
-                problems.append(f"{name} must be set when APP_ENV is production.")
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET") if not values[name]]
+        problems += [f"{name} must be set when APP_ENV is production." for name in missing]
     return problems

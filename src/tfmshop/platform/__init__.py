@@ -28,3 +28,6 @@ class Platform:
         await self.db.close()
         await self.redis.close()
         self.passwords.close()
+
+
+__all__ = ["Config", "Platform"]

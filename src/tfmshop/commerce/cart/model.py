@@ -39,7 +39,7 @@ class CartLine(msgspec.Struct, frozen=True):
     available: int
 
 
-class Warning(msgspec.Struct, frozen=True):
+class Remark(msgspec.Struct, frozen=True):
     """Something the buyer should know: `price_changed`, `out_of_stock` or `unavailable`."""
 
     code: str
@@ -61,7 +61,7 @@ class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
     shipping: Money
     tax: Money
     total: Money
-    warnings: list[Warning]
+    warnings: list[Remark]
     expires_at: datetime
     token: str | None = None
 

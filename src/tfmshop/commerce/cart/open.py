@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound
-from tfmshop.commerce.cart.model import Cart, CartLine, Owner, Warning, totals
+from tfmshop.commerce.cart.model import Cart, CartLine, Owner, Remark, totals
 from tfmshop.commerce.cart.store import CREATE, MINE, VIEW
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import codec, ids
@@ -35,7 +35,7 @@ async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:
         raise CartNotFound
     _, status, currency, email, address, expires_at = rows[0][:6]
     lines: list[CartLine] = []
-    warnings: list[Warning] = []
+    warnings: list[Remark] = []
     for row in rows:
         if row[6] is not None:
             line, remarks = _line(row, currency)
@@ -54,16 +54,16 @@ async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:
     )  # fmt: skip
 
 
-def _line(row: Row, currency: str) -> tuple[CartLine | None, list[Warning]]:
+def _line(row: Row, currency: str) -> tuple[CartLine | None, list[Remark]]:
     (id, variant_id, quantity, added_price, product_id, sku, slug, title, variant_title, image, price,
      available) = row[6:]  # fmt: skip
     if product_id is None:
-        return None, [Warning("unavailable", id, "This product is not sold any more; it is not part of the total.")]
+        return None, [Remark("unavailable", id, "This product is not sold any more; it is not part of the total.")]
     warnings = []
     if price != added_price:
-        warnings.append(Warning("price_changed", id, f"The price was {added_price} and is now {price}."))
+        warnings.append(Remark("price_changed", id, f"The price was {added_price} and is now {price}."))
     if available < quantity:
-        warnings.append(Warning("out_of_stock", id, f"Only {available} left."))
+        warnings.append(Remark("out_of_stock", id, f"Only {available} left."))
     line = CartLine(
         id, product_id, variant_id, sku, slug, full_title(title, variant_title), image, quantity,
         Money(price, currency), Money(price * quantity, currency), available,

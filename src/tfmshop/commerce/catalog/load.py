@@ -70,6 +70,11 @@ class Loader:
         return [reason or next(loaded) for reason in outcome]
 
     @staticmethod
+    async def knows(tx: Tx, external_id: str) -> bool:
+        """Whether a product with that external id is there already."""
+        return bool(await tx.rows(FIND_IMPORTED, [external_id], []))
+
+    @staticmethod
     def _taken(product: NewProduct, id: UUID, owners: Mapping[str, UUID]) -> str | None:
         for sku in _skus(product):
             if owners.get(sku, id) != id:
@@ -111,8 +116,11 @@ class Loader:
                 stock[variant] = (product.sku, product.stock)
             for position, new in enumerate(_variants(product) if variant is None else []):
                 made = self.make_id(product.published_at or now)
-                new_variants.append((made, id, new.sku, new.title, codec.encode_text(new.options), new.price,
-                                     _above(product.compare_at_price, new.price), product.currency, position))  # fmt: skip
+                compare_at = _above(product.compare_at_price, new.price)
+                options = codec.encode_text(new.options)
+                new_variants.append(
+                    (made, id, new.sku, new.title, options, new.price, compare_at, product.currency, position)
+                )
                 stock[made] = (new.sku, new.stock)
             loaded.append(Loaded(id, variant is None, stock))
         await tx.copy(COPY_VARIANTS, new_variants)

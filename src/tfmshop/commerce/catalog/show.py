@@ -32,12 +32,22 @@ async def show(tx: Tx, id_or_slug: str) -> Product:
      related) = row[14:]  # fmt: skip
     variants = codec.decode_as(variants_json, list[Variant])
     return Product(
-        card.id, card.slug, card.sku, card.external_id, card.title, model, card.brand, description, card.price,
-        card.compare_at_price, card.rating, card.review_count, any(variant.in_stock for variant in variants),
-        card.image, card.badge, tags, codec.decode(specifications), options_of(variants), variants,
-        codec.decode_as(pictures, list[Picture]), codec.decode_as(breadcrumbs, list[Crumb]),
-        Reviews(card.rating, card.review_count), codec.decode_as(related, list[Item]), published_at, updated_at, version,
-    )  # fmt: skip
+        **{name: getattr(card, name) for name in card.__struct_fields__ if name != "in_stock"},
+        model=model,
+        description=description,
+        in_stock=any(variant.in_stock for variant in variants),
+        tags=tags,
+        specifications=codec.decode(specifications),
+        options=options_of(variants),
+        variants=variants,
+        pictures=codec.decode_as(pictures, list[Picture]),
+        breadcrumbs=codec.decode_as(breadcrumbs, list[Crumb]),
+        reviews=Reviews(card.rating, card.review_count),
+        related=codec.decode_as(related, list[Item]),
+        published_at=published_at,
+        updated_at=updated_at,
+        version=version,
+    )
 
 
 async def tree(tx: Tx) -> list[Branch]:

@@ -1,8 +1,8 @@
 """What was bought: place, settle, cancel, find."""
 
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import OrderList, find, find_by_number, listing, load, own, unpaid
-from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
+from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number, listing, load, own, unpaid
+from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.history import PastOrder, add_past
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import Paid, as_paid, cancel, settle
@@ -11,9 +11,9 @@ from tfmshop.commerce.orders.place import Buyer, new_number, place
 __all__ = [
     "Buyer",
     "CannotMove",
+    "Head",
     "Order",
     "OrderList",
-    "OrderNotFound",
     "OrderStatus",
     "Paid",
     "PastOrder",

@@ -1,6 +1,6 @@
 """PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
 
-from tfmshop.platform.db.database import Database, Options, WrongServer, connect, open_connection
+from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
 from tfmshop.platform.db.query import Copy, Family, Query, listening
 from tfmshop.platform.db.truth import Truth, broken
 from tfmshop.platform.db.tx import Refused, Row, Tx
@@ -17,6 +17,7 @@ __all__ = [
     "Tx",
     "WrongServer",
     "broken",
+    "check_server",
     "connect",
     "listening",
     "open_connection",

@@ -10,12 +10,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
 
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
-from tfmshop.platform.db.tx import Tx
+from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable, TookTooLong
 
 T = TypeVar("T")
@@ -82,7 +83,7 @@ class Database:
         return self._lend(transaction=True)
 
     async def transact(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work(tx)` in a transaction; all of it again after a serialisation failure or deadlock, 5 times at most."""
+        """Run `work(tx)` in a transaction; all of it again after a serialisation failure or deadlock, at most 5 times."""
         for attempt in range(RETRIES):
             try:
                 async with self.tx() as tx:
@@ -115,6 +116,8 @@ class Database:
                     yield Tx(connection)
             else:
                 yield Tx(connection)
+            broken = False
+        except RolledBack:
             broken = False
         except asyncpg.ReadOnlySQLTransactionError as error:
             raise DatabaseUnavailable from error
@@ -180,8 +183,27 @@ async def open_connection(url: str, options: Options) -> Connection:
     version = connection.get_server_version()
     if version.major * 10_000 < OLDEST_SERVER:
         await connection.close()
-        raise WrongServer(f"PostgreSQL {version.major}.{version.minor} is too old: TFMShop needs 16 or later")
+        raise WrongServer(f"PostgreSQL {version.major}.{version.minor} is too old: TFMShop needs 16 or later.")
     return connection
+
+
+async def check_server(url: str) -> None:
+    """Raise `WrongServer` with one clear sentence unless the server at `url` can be used."""
+    place = urlsplit(url)
+    where = place.hostname or dict(parse_qsl(place.query)).get("host", "the default address")
+    where = f"{where}:{place.port}" if place.port else where
+    try:
+        connection = await open_connection(url, Options(connect_seconds=5))
+    except (ValueError, asyncpg.InterfaceError) as error:
+        raise WrongServer(f"DATABASE_URL cannot be used: {error}.") from None
+    except asyncpg.InvalidCatalogNameError:
+        raise WrongServer(f"PostgreSQL at {where} has no database {place.path[1:]!r}: create it first.") from None
+    except asyncpg.InvalidAuthorizationSpecificationError:
+        raise WrongServer(f"PostgreSQL at {where} refuses user {place.username!r}: check DATABASE_URL.") from None
+    except (OSError, asyncpg.PostgresError) as error:
+        reason = "no answer within 5 s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        raise WrongServer(f"Cannot reach PostgreSQL at {where}: {reason}. Check DATABASE_URL.") from None
+    await connection.close()
 
 
 def _keep_alive(connection: Connection) -> None:

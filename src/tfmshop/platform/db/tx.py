@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import asyncpg
 
@@ -25,6 +25,10 @@ class Refused(Exception):
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
         self.constraint = constraint
+
+
+class RolledBack(Exception):
+    """The block asked that nothing of it be kept."""
 
 
 class Tx:
@@ -59,6 +63,10 @@ class Tx:
         """Rows one by one in bounded memory; needs a transaction."""
         async for row in self._connection.cursor(query.sql, *args, prefetch=batch):
             yield row
+
+    def roll_back(self) -> NoReturn:
+        """Leave the transaction's block here and keep nothing of it."""
+        raise RolledBack
 
     async def _touched(self, query: Query, args: tuple[object, ...]) -> int:
         status = await self._connection.execute(query.sql, *args)

@@ -3,5 +3,6 @@
 from tfmshop.platform.embedded.owner import CannotStart, prepare_home
 from tfmshop.platform.embedded.postgres import Postgres
 from tfmshop.platform.embedded.redis import Redis
+from tfmshop.platform.embedded.servers import running
 
-__all__ = ["CannotStart", "Postgres", "Redis", "prepare_home"]
+__all__ = ["CannotStart", "Postgres", "Redis", "prepare_home", "running"]

@@ -81,11 +81,7 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
     async def run(job: Job) -> None:
         await handler(db, job.payload or b"")
 
-    runner.entrypoint(
-        name,
-        on_failure="hold",
-        executor_factory=lambda parameters: DatabaseRetryEntrypointExecutor(parameters),
-    )(run)
+    runner.entrypoint(name, on_failure="hold", executor_factory=DatabaseRetryEntrypointExecutor)(run)
 
 
 def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:

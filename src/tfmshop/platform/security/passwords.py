@@ -35,6 +35,10 @@ class Passwords:
         """The hash to store."""
         return await self._in_thread(self._hasher.hash, password)
 
+    def hash_sample(self, password: str, seed: int) -> str:
+        """The hash of a sample person's password, the same for the same `seed`. Never for a real person."""
+        return self._hasher.hash(password, salt=seed.to_bytes(16, "big", signed=True))
+
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether `password` belongs to `stored`; with None it takes the same time and is False."""
         fits = await self._in_thread(self._verify, stored or self._nobody, password)

@@ -66,8 +66,7 @@ def signed_in(request: AnyRequest) -> UUID:
     return viewer.id
 
 
-def owner_of(request: AnyRequest) -> cart.Owner:
-    """Whose cart may be used: the bearer's of `Cart-Token`, or the signed-in person's."""
+def owner_of(request: AnyRequest, token: str | None) -> cart.Owner:
+    """Whose cart may be used: the bearer's of a cart token, or the signed-in person's. `InvalidToken`."""
     viewer = viewer_of(request)
-    token = request.headers.get("cart-token")
     return cart.Owner(digest(token) if token else None, viewer.id if viewer else None)

@@ -80,7 +80,7 @@ async def show_cart(request: AnyRequest, cart_id: UUID, cart_token: CartToken = 
     Errors: `cart_not_found`, `invalid_token`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return await cart.view(tx, cart_id, owner_of(request))
+        return await cart.view(tx, cart_id, owner_of(request, cart_token))
 
 
 @post("/carts/{cart_id:uuid}/lines", summary="Add to a cart", tags=["carts"])
@@ -93,7 +93,7 @@ async def add_line(request: AnyRequest, cart_id: UUID, data: NewLine, cart_token
     if (data.variant_id is None) == (data.product_id is None):
         raise InvalidField("variant_id", "Give either variant_id or product_id.")
     shop = shop_of(request)
-    owner = owner_of(request)
+    owner = owner_of(request, cart_token)
 
     async def work(tx: Tx) -> cart.Cart:
         await cart.add(
@@ -114,7 +114,7 @@ async def change_line(
     Errors: `cart_not_found`, `cart_ordered`, `line_not_found`, `out_of_stock`, `invalid_request`, `invalid_token`.
     """
     shop = shop_of(request)
-    owner = owner_of(request)
+    owner = owner_of(request, cart_token)
 
     async def work(tx: Tx) -> cart.Cart:
         await cart.change(tx, cart_id, owner, line_id, data.quantity, shop.cart_expires_at())
@@ -129,7 +129,7 @@ async def remove_line(request: AnyRequest, cart_id: UUID, line_id: UUID, cart_to
 
     Errors: `cart_not_found`, `cart_ordered`, `line_not_found`, `invalid_token`.
     """
-    return await _remove(request, cart_id, line_id)
+    return await _remove(request, owner_of(request, cart_token), cart_id, line_id)
 
 
 @delete("/carts/{cart_id:uuid}/lines", summary="Empty a cart", tags=["carts"], status_code=200)
@@ -138,7 +138,7 @@ async def remove_lines(request: AnyRequest, cart_id: UUID, cart_token: CartToken
 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
     """
-    return await _remove(request, cart_id, None)
+    return await _remove(request, owner_of(request, cart_token), cart_id, None)
 
 
 @put("/carts/{cart_id:uuid}/email", summary="Say who buys", tags=["carts"])
@@ -147,7 +147,7 @@ async def put_email(request: AnyRequest, cart_id: UUID, data: Whose, cart_token:
 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
-    return await _describe(request, cart_id, data.email, None)
+    return await _describe(request, owner_of(request, cart_token), cart_id, data.email, None)
 
 
 @put("/carts/{cart_id:uuid}/address", summary="Say where it goes", tags=["carts"])
@@ -156,12 +156,10 @@ async def put_address(request: AnyRequest, cart_id: UUID, data: Address, cart_to
 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
-    return await _describe(request, cart_id, None, data)
+    return await _describe(request, owner_of(request, cart_token), cart_id, None, data)
 
 
-async def _remove(request: AnyRequest, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
-    owner = owner_of(request)
-
+async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
     async def work(tx: Tx) -> cart.Cart:
         await cart.remove(tx, cart_id, owner, line_id)
         return await cart.view(tx, cart_id, owner)
@@ -169,9 +167,9 @@ async def _remove(request: AnyRequest, cart_id: UUID, line_id: UUID | None) -> c
     return await shop_of(request).platform.db.transact(work)
 
 
-async def _describe(request: AnyRequest, cart_id: UUID, email: str | None, address: Address | None) -> cart.Cart:
-    owner = owner_of(request)
-
+async def _describe(
+    request: AnyRequest, owner: cart.Owner, cart_id: UUID, email: str | None, address: Address | None
+) -> cart.Cart:
     async def work(tx: Tx) -> cart.Cart:
         await cart.describe(tx, cart_id, owner, email=email, address=address)
         return await cart.view(tx, cart_id, owner)

@@ -58,10 +58,10 @@ async def check_out(
     if not idempotency_key:
         raise InvalidField("Idempotency-Key", "This header is required.")
     shop = shop_of(request)
-    owner = owner_of(request)
+    owner = owner_of(request, cart_token)
     provider = shop.providers.named(data.payment.provider)
     purchase = checkout.Purchase(
-        cart_id, owner, _key(request, owner, cart_id, idempotency_key, await request.body()), data.payment.provider,
+        cart_id, owner, _key(owner, cart_id, idempotency_key, await request.body()), data.payment.provider,
         data.payment.token, data.email, data.address, _minor_units(data.expected_total, shop.currency),
     )  # fmt: skip
     answer = await checkout.complete(
@@ -76,7 +76,7 @@ async def check_out(
     )
 
 
-def _key(request: AnyRequest, owner: cart.Owner, cart_id: UUID, value: str, body: bytes) -> Key:
+def _key(owner: cart.Owner, cart_id: UUID, value: str, body: bytes) -> Key:
     """The key in the scope of caller, method and route; the fingerprint covers the path too."""
     caller = f"customer {owner.customer_id}" if owner.customer_id else f"guest {(owner.token_hash or b'').hex()}"
     fingerprint = hashlib.sha256(cart_id.bytes + body).digest()

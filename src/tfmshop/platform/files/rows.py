@@ -1,0 +1,108 @@
+"""Rows of JSON-lines and CSV files, plain or compressed, one at a time with their line numbers."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+from tfmshop.platform import codec
+
+_OPENERS: Final = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+LONGEST_LINE: Final = 4 << 20
+
+
+class UnknownFormat(Exception):
+    """The file is neither JSON lines nor CSV by its name; the text says which names are known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row and where it stood: `row`, or the reason why it could not be read."""
+
+    number: int
+    row: dict[str, Any] | None
+    problem: str = ""
+    raw: str = ""
+
+
+class RowFile:
+    """A file of rows. `position` is how many bytes of it (compressed as they are) have been read; `size` is all."""
+
+    def __init__(self, path: Path) -> None:
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        self._opener: Any = _OPENERS.get(suffixes[-1] if suffixes else "", open)
+        kind = suffixes[-2:-1] if self._opener is not open else suffixes[-1:]
+        if not kind or kind[0] not in {".jsonl", ".ndjson", ".json", ".csv"}:
+            raise UnknownFormat(f"{path.name}: expected a name like products.jsonl, products.csv, or either with .xz")
+        self._is_csv = kind[0] == ".csv"
+        self._path = path
+        self._source: IO[bytes] | None = None
+        self.size = path.stat().st_size
+
+    @property
+    def position(self) -> int:
+        """Bytes of the file read so far."""
+        return self._source.tell() if self._source is not None else 0
+
+    def lines(self) -> Iterator[Line]:
+        """Every row. OSError, EOFError or lzma.LZMAError when the file itself is broken."""
+        with self._path.open("rb") as source:
+            self._source = source
+            with self._opened(source) as text:
+                yield from _csv_lines(text) if self._is_csv else _json_lines(text)
+            self._source = None
+
+    def _opened(self, source: IO[bytes]) -> IO[str]:
+        if self._opener is open:
+            return open(source.fileno(), encoding="utf-8-sig", errors="replace", newline="", closefd=False)
+        stream: IO[str] = self._opener(source, "rt", encoding="utf-8-sig", errors="replace", newline="")
+        return stream
+
+
+def _json_lines(text: IO[str]) -> Iterator[Line]:
+    number = 0
+    while line := text.readline(LONGEST_LINE):
+        number += 1
+        if not line.endswith("\n") and len(line) >= LONGEST_LINE:
+            while (rest := text.readline(LONGEST_LINE)) and not rest.endswith("\n"):
+                pass
+            yield Line(number, None, f"longer than {LONGEST_LINE} characters", line[:200])
+            continue
+        if not line.strip():
+            continue
+        try:
+            row = codec.decode(line)
+        except codec.Malformed as error:
+            yield Line(number, None, f"not JSON: {error}", line.rstrip("\n"))
+            continue
+        if isinstance(row, dict):
+            yield Line(number, row, raw=line.rstrip("\n"))
+        else:
+            yield Line(number, None, "not a JSON object", line.rstrip("\n"))
+
+
+def _csv_lines(text: IO[str]) -> Iterator[Line]:
+    csv.field_size_limit(LONGEST_LINE)
+    reader = csv.reader(text, strict=True)
+    header: list[str] | None = None
+    while True:
+        try:
+            fields = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Line(reader.line_num, None, f"not CSV: {error}")
+            continue
+        if header is None:
+            header = [name.strip() for name in fields]
+        elif len(fields) > len(header):
+            yield Line(reader.line_num, None, f"{len(fields)} fields, the header has {len(header)}", ",".join(fields))
+        elif any(field.strip() for field in fields):
+            row = dict(zip(header, fields, strict=False))
+            yield Line(reader.line_num, row, raw=codec.encode_text(row))

@@ -1,0 +1,41 @@
+"""`tfmshop accounts`: people for staff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tfmshop.commerce import accounts
+from tfmshop.platform import Platform
+from tfmshop.surface.cli.host import host_of
+from tfmshop.surface.cli.output import AsJson, print_json, print_table
+
+app = typer.Typer(no_args_is_help=True, help="Accounts: list customers and staff.")
+
+
+@app.command("list")
+def list_accounts(
+    context: typer.Context,
+    role: Annotated[str | None, typer.Option(help="customer, support, catalog_manager or admin.")] = None,
+    inactive: Annotated[bool, typer.Option("--inactive", help="Only closed accounts.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List accounts, newest first.
+
+    Examples: `tfmshop accounts list --role admin`, `tfmshop accounts list --inactive --json`
+    """
+
+    async def work(platform: Platform) -> list[accounts.Customer]:
+        async with platform.db.read() as tx:
+            return await accounts.listing(tx, role=role, inactive=inactive, limit=limit)
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ("e-mail", "name", "role", "active", "since"),
+            [(r.email, r.name, r.role, "yes" if r.is_active else "no", f"{r.created_at:%Y-%m-%d}") for r in rows],
+        )

@@ -1,0 +1,92 @@
+"""`tfmshop catalog`: bringing products in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tfmshop.commerce import catalog
+from tfmshop.platform import Platform
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.files.rows import RowFile, UnknownFormat
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.importing import Import, Outcome
+from tfmshop.surface.cli.output import AsJson, print_json, progress_bar
+
+app = typer.Typer(no_args_is_help=True, help="The catalogue: import products.")
+
+
+@app.callback()
+def group() -> None:
+    """The catalogue: import products."""
+
+
+@app.command("import")
+def import_file(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="JSON lines or CSV, plain or with .gz, .xz or .bz2.")],
+    mapping: Annotated[Path | None, typer.Option(help="TOML: which columns are what (docs/imports.md).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add or update products from a file, in batches, resumable; bad rows go to FILE.rejects.jsonl, good rows in.
+
+    Interrupted, it goes on where it was when the same file and mapping come again. Exit code 1 when the file cannot
+    be read or not one row could be used.
+
+    Examples: `tfmshop catalog import products.csv`,
+    `tfmshop catalog import icecat.jsonl.xz --mapping docs/mappings/icecat.toml`
+    """
+    source, how = _source(file), _mapping(mapping)
+
+    async def work(platform: Platform) -> Outcome:
+        with progress_bar() as bar:
+            return await Import(platform, file, source, how, dry_run=dry_run, progress=bar).run()
+
+    started = monotonic()
+    outcome = host_of(context).with_platform(work)
+    seconds = monotonic() - started
+    if as_json:
+        print_json({"created": outcome.created, "updated": outcome.updated, "rejected": outcome.rejected,
+                    "resumed_after_line": outcome.resumed_after_line, "rejects": outcome.rejects_file,
+                    "problems": outcome.problems, "dry_run": dry_run, "seconds": round(seconds, 2)})  # fmt: skip
+    else:
+        _tell(outcome, seconds, dry_run=dry_run)
+    if outcome.rejected and not outcome.created and not outcome.updated:
+        raise typer.Exit(1)
+
+
+def _source(file: Path) -> RowFile:
+    try:
+        return RowFile(file)
+    except OSError as error:
+        raise Failure(f"Cannot read {file}: {error.strerror}.") from None
+    except UnknownFormat as error:
+        raise Failure(str(error)) from None
+
+
+def _mapping(file: Path | None) -> catalog.Mapping:
+    if file is None:
+        return catalog.Mapping()
+    try:
+        return catalog.Mapping.read(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, catalog.BadImport) as error:
+        raise Failure(f"Cannot use the mapping {file}: {error}") from None
+
+
+def _tell(outcome: Outcome, seconds: float, *, dry_run: bool) -> None:
+    if outcome.resumed_after_line:
+        typer.echo(f"Went on after line {outcome.resumed_after_line}, where this import had stopped.")
+    would = "would be " if dry_run else ""
+    typer.echo(
+        f"{outcome.created:,} products {would}added, {outcome.updated:,} {would}updated, "
+        f"{outcome.rejected:,} rows rejected, in {seconds:.1f} s."
+    )
+    for problem in outcome.problems:
+        typer.echo(f"  line {problem.line}: {problem.reason}")
+    if outcome.rejected > len(outcome.problems):
+        typer.echo(f"  ... and {outcome.rejected - len(outcome.problems):,} more")
+    if outcome.rejects_file:
+        typer.echo(f"Rejected rows: {outcome.rejects_file}")

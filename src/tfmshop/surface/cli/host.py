@@ -1,0 +1,49 @@
+"""What commands work with, handed over by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import typer
+
+from tfmshop.platform import Config, Platform
+from tfmshop.platform.db import migrate
+
+T = TypeVar("T")
+
+
+class Failure(Exception):
+    """The command cannot go on; the text is one clear sentence. Exit code 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """The doors of the composition root: settings, servers, an opened platform, and what to serve."""
+
+    read_config: Callable[[], Config]
+    running: Callable[[Config], AbstractContextManager[Config]]
+    opened: Callable[[Config], AbstractAsyncContextManager[Platform]]
+    serve_target: str
+    schedule: Callable[[Config], None]
+
+    def with_platform(self, work: Callable[[Platform], Awaitable[T]]) -> T:
+        """Run `work` on the migrated shop, with embedded servers where no others are set."""
+        with self.running(self.read_config()) as config:
+            return asyncio.run(self._work(config, work))
+
+    async def _work(self, config: Config, work: Callable[[Platform], Awaitable[T]]) -> T:
+        if await migrate.applied(config.text("DATABASE_URL")) != migrate.newest():
+            if config.text("APP_ENV") == "production":
+                raise Failure("The database is not at this release's schema: run `tfmshop db migrate` first.")
+            await migrate.upgrade(config.text("DATABASE_URL"))
+        async with self.opened(config) as platform:
+            return await work(platform)
+
+
+def host_of(context: typer.Context) -> Host:
+    """The host of this invocation."""
+    return cast("Host", context.obj)

@@ -1,0 +1,61 @@
+"""The command `tfmshop` and what it does with errors: one sentence, no traceback, exit code not 0."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+
+from tfmshop import __version__
+from tfmshop.platform.db import WrongServer
+from tfmshop.platform.embedded import CannotStart
+from tfmshop.platform.errors import ShopError
+from tfmshop.surface.cli import accounts, catalog, db, inventory, orders, seed, serve, settings, up
+from tfmshop.surface.cli.host import Failure, Host
+from tfmshop.surface.cli.output import err
+
+app = typer.Typer(
+    name="tfmshop", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    help="Run and look after a shop. Settings come from the environment and .env: see `tfmshop config`.",
+)  # fmt: skip
+app.command("up")(up.up)
+app.command("serve")(serve.serve)
+app.command("work")(serve.work)
+app.command("config")(settings.config)
+app.add_typer(db.app, name="db")
+app.add_typer(seed.app, name="seed")
+app.add_typer(catalog.app, name="catalog")
+app.add_typer(inventory.app, name="inventory")
+app.add_typer(orders.app, name="orders")
+app.add_typer(accounts.app, name="accounts")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def run(host: Host, settings_error: type[Exception]) -> int:
+    """Run the command that the arguments name; the exit code."""
+    try:
+        code = app(obj=host, standalone_mode=False)
+    except click.exceptions.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except settings_error as error:
+        for sentence in str(error).splitlines():
+            err.print(sentence, markup=False)
+        return 2
+    except (Failure, CannotStart, WrongServer, ShopError) as error:
+        err.print(str(error), markup=False)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 1
+    return code if isinstance(code, int) else 0

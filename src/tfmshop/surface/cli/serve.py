@@ -1,0 +1,89 @@
+"""`tfmshop serve` and `tfmshop work`: the web server and the job runner."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Annotated
+
+import typer
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.log import LogLevels
+from granian.server import Server
+
+from tfmshop.platform import Platform
+from tfmshop.platform.db import check_server
+from tfmshop.surface import worker
+from tfmshop.surface.cli.host import Failure, host_of
+
+UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
+
+
+def serve(
+    context: typer.Context,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer requests.")] = 1,
+    until_stdin_closes: UntilClosed = False,
+) -> None:
+    """Serve the shop over HTTP on HOST:PORT until Ctrl-C or SIGTERM.
+
+    Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
+    """
+    host = host_of(context)
+    config = host.read_config()
+    check_port(config.text("HOST"), config.number("PORT"))
+    if until_stdin_closes:
+        _stop_when_stdin_closes()
+    with host.running(config) as ready:
+        asyncio.run(check_server(ready.text("DATABASE_URL")))
+        os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
+        Server(
+            host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,
+            factory=True, workers=workers, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
+            log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True, respawn_interval=0.5,
+            workers_kill_timeout=30,
+        ).serve()  # fmt: skip
+
+
+def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> None:
+    """Run background jobs and schedules until Ctrl-C or SIGTERM.
+
+    Example: `tfmshop work`
+    """
+    if until_stdin_closes:
+        _stop_when_stdin_closes()
+    host = host_of(context)
+    host.schedule(host.read_config())
+
+    async def run(platform: Platform) -> None:
+        await worker.work(platform.config.text("DATABASE_URL"), platform.db)
+
+    host.with_platform(run)
+
+
+def check_port(address: str, port: int) -> None:
+    """Raise `Failure` with a clear sentence when the port cannot be listened on."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except PermissionError:
+            raise Failure(f"Port {port} needs more rights: choose one above 1023 with PORT=8000.") from None
+        except OSError as error:
+            if error.errno == 98:
+                raise Failure(f"Port {port} is taken: choose another, as in PORT={port + 1}.") from None
+            raise Failure(f"Cannot listen on {address}:{port}: {error.strerror}.") from None
+
+
+def _stop_when_stdin_closes() -> None:
+    """End this process when the one that started it is gone, however it went."""
+
+    def watch() -> None:
+        sys.stdin.buffer.read()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
