@@ -43,7 +43,7 @@ class Fields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     model: str = "model"
     description: str = "description"
     brand: str = "brand"
-    category: list[str] = ["category"]
+    category: list[str] = msgspec.field(default_factory=lambda: ["category"])
     currency: str = "currency"
     compare_at_price: str = "compare_at_price"
     tags: str = "tags"

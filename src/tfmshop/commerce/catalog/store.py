@@ -192,7 +192,8 @@ WHERE p.id = s.id
 FIND_SELLABLE = Query(
     "catalog.find_sellable",
     """
-SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1 ORDER BY sku <> $1, position LIMIT 1
+SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1
+ORDER BY sku <> $1, position LIMIT 1
 """,
 )
 

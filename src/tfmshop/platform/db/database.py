@@ -83,7 +83,7 @@ class Database:
         return self._lend(transaction=True)
 
     async def transact(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """Run `work(tx)` in a transaction; all of it again after a serialisation failure or deadlock, at most 5 times."""
+        """Run `work(tx)` in a transaction; again after a serialisation failure or deadlock, 5 times at most."""
         for attempt in range(RETRIES):
             try:
                 async with self.tx() as tx:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import csv
 import gzip
+import io
 import lzma
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,8 +37,8 @@ class RowFile:
 
     def __init__(self, path: Path) -> None:
         suffixes = [suffix.lower() for suffix in path.suffixes]
-        self._opener: Any = _OPENERS.get(suffixes[-1] if suffixes else "", open)
-        kind = suffixes[-2:-1] if self._opener is not open else suffixes[-1:]
+        self._decompress: Any = _OPENERS.get(suffixes[-1] if suffixes else "")
+        kind = suffixes[-2:-1] if self._decompress else suffixes[-1:]
         if not kind or kind[0] not in {".jsonl", ".ndjson", ".json", ".csv"}:
             raise UnknownFormat(f"{path.name}: expected a name like products.jsonl, products.csv, or either with .xz")
         self._is_csv = kind[0] == ".csv"
@@ -59,10 +60,8 @@ class RowFile:
             self._source = None
 
     def _opened(self, source: IO[bytes]) -> IO[str]:
-        if self._opener is open:
-            return open(source.fileno(), encoding="utf-8-sig", errors="replace", newline="", closefd=False)
-        stream: IO[str] = self._opener(source, "rt", encoding="utf-8-sig", errors="replace", newline="")
-        return stream
+        binary = self._decompress(source, "rb") if self._decompress else source
+        return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _json_lines(text: IO[str]) -> Iterator[Line]:

@@ -133,7 +133,7 @@ def _people(
                 make_id(joined),
                 person.role,
                 source.random() > 0.02 or person.role != "customer",
-            )  # fmt: skip
+            )
         )
     return people
 

@@ -84,7 +84,7 @@ def _sizes(sku: str, price: int, source: random.Random) -> list[catalog.NewVaria
             options={"size": size},
             price=price + extra,
             stock=source.randint(3, 30),
-        )  # fmt: skip
+        )
         for size, extra in (("M", 0), ("L", 2000))
     ]
 
