@@ -134,6 +134,7 @@ class Loader:
             self._paths.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at or now, p.rating, p.review_count, p.popularity, p.badge,
+            any(variant.stock > 0 for variant in _variants(p)),
         )  # fmt: skip
 
     async def _update_variants(self, tx: Tx, known: list[tuple[NewProduct, UUID]]) -> None:

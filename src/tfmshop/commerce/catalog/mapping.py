@@ -22,7 +22,7 @@ LONGEST: Final = {
     "title": 500,
     "sku": 100,
     "external_id": 200,
-    "model": 200,
+    "model": 500,
     "brand": 200,
     "description": 100_000,
 }

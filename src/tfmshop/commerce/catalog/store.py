@@ -111,9 +111,13 @@ SELECT b.id, b.slug FROM catalog.brand AS b JOIN wanted AS w ON w.slug = b.slug
 FIND_IMPORTED = Query(
     "catalog.find_imported",
     """
-SELECT p.id, p.external_id, p.slug, p.sku, v.id AS variant_id
-FROM catalog.product AS p JOIN catalog.variant AS v ON v.product_id = p.id AND v.position = 0
-WHERE p.external_id = ANY($1) OR p.sku = ANY($2)
+SELECT p.id, p.external_id, p.sku, v.id AS variant_id
+FROM (
+    SELECT id, external_id, sku FROM catalog.product WHERE external_id = ANY($1)
+    UNION ALL
+    SELECT id, external_id, sku FROM catalog.product WHERE sku = ANY($2) AND external_id IS NULL
+) AS p
+JOIN catalog.variant AS v ON v.product_id = p.id AND v.position = 0
 """,
 )
 
@@ -124,7 +128,7 @@ TAKEN_SLUGS = Query("catalog.taken_slugs", "SELECT slug FROM catalog.product WHE
 STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
     "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
     "price", "compare_at_price", "currency", "image", "tags", "specifications", "published_at", "rating",
-    "review_count", "popularity", "badge",
+    "review_count", "popularity", "badge", "in_stock",
 ))  # fmt: skip
 
 SAVE_STAGED = Query(
@@ -133,10 +137,10 @@ SAVE_STAGED = Query(
 WITH staged AS (DELETE FROM catalog.staged WHERE batch = $1 RETURNING *)
 INSERT INTO catalog.product (id, external_id, slug, title, model, description, brand_id, category_id, sku, price,
     compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
-    review_count, popularity, badge, search)
+    review_count, popularity, badge, in_stock, search)
 SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
     n.compare_at_price, n.currency, n.image, n.tags, n.specifications, n.published_at, $2, $2, n.rating,
-    n.review_count, n.popularity, n.badge,
+    n.review_count, n.popularity, n.badge, n.in_stock,
     catalog.search_words(n.title, n.model, n.sku, n.brand, n.description, n.specifications)
 FROM staged AS n
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,

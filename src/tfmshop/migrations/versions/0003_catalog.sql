@@ -124,7 +124,8 @@ CREATE UNLOGGED TABLE catalog.staged (
     rating real NOT NULL,
     review_count integer NOT NULL,
     popularity bigint NOT NULL,
-    badge text
+    badge text,
+    in_stock boolean NOT NULL
 );
 CREATE INDEX staged_batch ON catalog.staged (batch);
 

@@ -46,6 +46,8 @@ class Options:
     lock_seconds: float = 1.0
     idle_transaction_seconds: float = 5.0
     name: str = "tfmshop"
+    bulk: bool = False
+    """Plan each statement anew: right where tables grow a thousandfold between two runs of it."""
 
     def session(self) -> dict[str, str]:
         """The settings that PostgreSQL enforces for each connection."""
@@ -64,6 +66,7 @@ class Options:
             "tcp_keepalives_count": "3",
             "timezone": "UTC",
             "jit": "off",
+            "plan_cache_mode": "force_custom_plan" if self.bulk else "auto",
         }
 
 

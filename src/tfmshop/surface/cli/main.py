@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
-import click
 import typer
 
 from tfmshop import __version__
@@ -40,12 +37,9 @@ def version() -> None:
 def run(host: Host, settings_error: type[Exception]) -> int:
     """Run the command that the arguments name; the exit code."""
     try:
-        code = app(obj=host, standalone_mode=False)
-    except click.exceptions.Abort:
-        return 130
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        app(obj=host)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except settings_error as error:
         for sentence in str(error).splitlines():
             err.print(sentence, markup=False)
@@ -53,9 +47,4 @@ def run(host: Host, settings_error: type[Exception]) -> int:
     except (Failure, CannotStart, WrongServer, ShopError) as error:
         err.print(str(error), markup=False)
         return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 1
-    return code if isinstance(code, int) else 0
+    return 0
