@@ -19,8 +19,8 @@ ITEM = """p.id, p.slug, p.sku, p.external_id, p.title, b.name, p.price, p.compar
     p.rating, p.review_count, p.in_stock, p.image, p.badge"""
 
 FILTERS: Final = {
-    "category": """p.category_id IN (SELECT c.id FROM catalog.category AS c WHERE c.ancestors @> ARRAY(
-        SELECT id FROM catalog.category WHERE slug = {0} OR id = {1}::uuid))""",
+    "category": """p.category_id IN (SELECT c.id FROM catalog.category AS c WHERE c.ancestors @> ARRAY[(
+        SELECT id FROM catalog.category WHERE slug = {0} OR id = {1}::uuid)])""",
     "brand": "p.brand_id = (SELECT id FROM catalog.brand WHERE slug = {0})",
     "min_price": "p.price >= {0}",
     "max_price": "p.price <= {0}",

@@ -12,7 +12,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, problems
-from tfmshop.surface.http.context import Shop
+from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge
 from tfmshop.surface.http.edge.door import App
 from tfmshop.surface.http.storefront import auth, carts, categories, checkout, media, orders, products, search
@@ -37,6 +37,7 @@ def build(open_shop: OpenShop) -> Edge:
             title="TFMShop", version=__version__, path="/", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
         ),
         logging_config=None,
+        request_class=StrictRequest,
     )
     return Edge(cast("App", app))
 

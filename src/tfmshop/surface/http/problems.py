@@ -91,8 +91,6 @@ def of_http(error: HTTPException) -> Problem:
     if isinstance(error, ValidationException) and error.extra is not None:
         return Problem(422, "invalid_request", "Invalid request", "The request has wrong fields.", _fields(error.extra))
     status = error.status_code
-    if status == 400:
-        return Problem(400, "malformed_request", "Malformed request", "The body is not well-formed JSON.")
     code, title = HTTP_CODES.get(status, HTTP_CODES[500])
     detail = title + "." if status >= 404 else error.detail
     return Problem(status, code, title, detail)
@@ -152,6 +150,17 @@ def on_invalid_field(request: Request[Any, Any, Any], error: InvalidField) -> Re
     return respond(request, error.problem)
 
 
+def on_malformed(request: Request[Any, Any, Any], error: codec.Malformed) -> Response[bytes]:
+    """Answer a body that is not JSON."""
+    code, title = HTTP_CODES[400]
+    return respond(request, Problem(400, code, title, f"The body is not JSON: {error}"))
+
+
+def on_unfit(request: Request[Any, Any, Any], error: codec.Unfit) -> Response[bytes]:
+    """Answer a body of another shape than the route's."""
+    return respond(request, invalid(error.where, error.message))
+
+
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """Answer what should not have happened, and log it."""
     log.error("unhandled error", path=request.url.path, request_id=request.scope["state"].get("request_id"),
@@ -164,5 +173,7 @@ HANDLERS: Final[dict[Any, Any]] = {
     ShopError: on_shop_error,
     HTTPException: on_http_error,
     InvalidField: on_invalid_field,
+    codec.Malformed: on_malformed,
+    codec.Unfit: on_unfit,
     Exception: on_bug,
 }

@@ -1,0 +1,1 @@
+"""Measurements: each is a ratio against a floor, taken side by side in one run."""

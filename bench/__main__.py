@@ -1,0 +1,27 @@
+"""`python -m bench [p2] [--quick]`: measure, print the tables, and keep them in bench/results."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+
+from bench import p2
+
+WORK = {"p2": p2.run}
+
+
+def main() -> int:
+    """Run what was named, or everything; 1 when a goal was missed."""
+    if shutil.which("wrk") is None:
+        print("The load generator wrk is missing: install it (on Debian: apt install wrk).", file=sys.stderr)
+        return 2
+    names = [name for name in sys.argv[1:] if not name.startswith("--")] or list(WORK)
+    if unknown := set(names) - set(WORK):
+        print(f"There is no measurement {unknown.pop()!r}; there are: {', '.join(WORK)}.", file=sys.stderr)
+        return 2
+    quick = {"rounds": 3, "seconds": 2} if "--quick" in sys.argv else {}
+    return 0 if all([WORK[name](**quick) for name in names]) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The least that could do the same job with the same server and driver."""

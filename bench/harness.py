@@ -1,0 +1,124 @@
+"""Starting servers, loading them in turn, and writing down what came out."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of a table: a ratio, its goal, and what it was made of."""
+
+    name: str
+    unit: str
+    ours: list[float]
+    floor: list[float]
+    goal: float
+
+    @property
+    def ratio(self) -> float:
+        """Median of ours over median of the floor."""
+        return statistics.median(self.ours) / statistics.median(self.floor)
+
+    @property
+    def row(self) -> str:
+        """The line in Markdown."""
+        spread = [a / b for a, b in zip(self.ours, self.floor, strict=True)]
+        met = "met" if self.ratio >= self.goal else "MISSED"
+        return (
+            f"| {self.name} | {statistics.median(self.ours):,.0f} | {statistics.median(self.floor):,.0f} | {self.unit} "
+            f"| **{self.ratio:.2f}** | {min(spread):.2f}-{max(spread):.2f} | {self.goal:.2f} | {met} |"
+        )
+
+
+@contextmanager
+def scratch_home() -> Iterator[Path]:
+    """A folder for embedded servers that goes away at the end."""
+    home = Path(tempfile.mkdtemp(prefix="tfmshop-bench-"))
+    home.chmod(0o755)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(command: list[str], url: str, environment: dict[str, str]) -> Iterator[None]:
+    """Run a server until the block ends; the block starts when `url` answers."""
+    process = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=1).read()
+                break
+            except OSError:
+                if time.monotonic() > deadline or process.poll() is not None:
+                    raise SystemExit(f"{command[0]} did not start") from None
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=40)
+
+
+def requests_per_second(url: str, *, seconds: int, connections: int) -> float:
+    """Load `url` with wrk from one thread."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    if "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"{url} answered with errors:\n{output}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    assert found is not None, output
+    return float(found[1])
+
+
+def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:
+    """Print and keep the table; whether every goal was met."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True).stdout.strip()
+    now = datetime.now(UTC)
+    table = "\n".join(
+        [
+            f"# {title}",
+            "",
+            f"{now:%Y-%m-%d %H:%M} UTC, commit {commit}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} cores. {notes}", "",
+            "| work | ours | floor | unit | ratio of medians | range | goal | |",
+            "|---|---|---|---|---|---|---|---|",
+            *(figure.row for figure in figures), "",
+        ]
+    )  # fmt: skip
+    print(table)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.md").write_text(table)
+    raw = [{"name": f.name, "ours": f.ours, "floor": f.floor, "ratio": f.ratio, "goal": f.goal} for f in figures]
+    (RESULTS / f"{name}.json").write_text(
+        json.dumps({"at": now.isoformat(), "commit": commit, "figures": raw}, indent=1)
+    )
+    return all(figure.ratio >= figure.goal for figure in figures)

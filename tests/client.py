@@ -1,0 +1,68 @@
+"""A client that speaks to the real application, edge included, without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import httpx
+
+from tfmshop.surface.http.edge import Edge
+
+API = "/api/v1"
+ADDRESS = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US"}
+
+
+class Client(httpx.AsyncClient):
+    """Paths without a leading slash are below /api/v1."""
+
+    async def request(self, method: str, url: Any, **kwargs: Any) -> httpx.Response:
+        """Send one request."""
+        path = str(url)
+        return await super().request(method, path if path.startswith("/") else f"{API}/{path}", **kwargs)
+
+    async def cart_with(self, *lines: tuple[str, int]) -> dict[str, Any]:
+        """A guest's cart with (product id, quantity) in it; as answered, with its token."""
+        cart = (await self.post("carts")).json()
+        headers = {"Cart-Token": cart["token"]}
+        for product, quantity in lines:
+            answer = await self.post(
+                f"carts/{cart['id']}/lines", json={"product_id": product, "quantity": quantity}, headers=headers
+            )
+            assert answer.status_code == 201, answer.text
+        return cart
+
+    async def buy(
+        self, cart: dict[str, Any], *, key: str | None = None, token: str = "ok", **more: Any
+    ) -> httpx.Response:
+        """Order a guest's cart."""
+        body = {"payment": {"provider": "fake", "token": token}, "email": "a@example.com", "address": ADDRESS} | more
+        headers = {"Cart-Token": cart["token"], "Idempotency-Key": key or uuid4().hex}
+        return await self.post(f"carts/{cart['id']}/checkout", json=body, headers=headers)
+
+    async def sign_in(self, email: str, password: str = "correct horse") -> dict[str, str]:
+        """Register and sign in; the header that proves it."""
+        person = {"email": email, "password": password, "name": "Somebody"}
+        assert (await self.post("auth/register", json=person)).status_code == 201
+        answer = await self.post("auth/login", json={"email": email, "password": password})
+        assert answer.status_code == 200, answer.text
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+@asynccontextmanager
+async def client_of(app: Edge) -> AsyncIterator[Client]:
+    """Start the application as a server would, and end it."""
+    received: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    sent: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    running = asyncio.create_task(app({"type": "lifespan", "state": {}, "asgi": {}}, received.get, sent.put))
+    await received.put({"type": "lifespan.startup"})
+    started = await sent.get()
+    assert started["type"] == "lifespan.startup.complete", started
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    async with Client(transport=transport, base_url="http://shop.test") as client:
+        yield client
+    await received.put({"type": "lifespan.shutdown"})
+    await running

@@ -1,0 +1,37 @@
+"""Builders with sensible defaults: a_product(), a_shop_of()."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from tfmshop.commerce import catalog, inventory
+from tfmshop.platform.db import Tx
+
+_numbers = count(1)
+
+
+def new_product(**changes: Any) -> catalog.NewProduct:
+    """A product that is not in the shop yet."""
+    number = next(_numbers)
+    given = {"sku": f"SKU-{number}", "external_id": f"ext-{number}", "title": f"Lamp {number}", "price": 1999,
+             "currency": "USD", "brand": "Halden", "category": ("Lighting", "Lamps"), "stock": 10,
+             "specifications": {"colour": "black", "watts": 40}, "tags": ["lamp"]}  # fmt: skip
+    return catalog.NewProduct(**(given | changes))
+
+
+async def some_products(tx: Tx, *products: catalog.NewProduct) -> list[str]:
+    """Put products with their stock into the shop; their ids as text."""
+    loaded = await catalog.Loader().load(tx, list(products))
+    made = [one for one in loaded if not isinstance(one, str)]
+    assert len(made) == len(products), loaded
+    await inventory.set_levels(
+        tx,
+        [inventory.Level(v, one.product_id, sku, n) for one in made for v, (sku, n) in one.stock.items()],
+    )
+    return [str(one.product_id) for one in made]
+
+
+async def a_product(tx: Tx, **changes: Any) -> str:
+    """One product in the shop; its id as text."""
+    return (await some_products(tx, new_product(**changes)))[0]

@@ -1,0 +1,67 @@
+"""The servers of a test run: started by the run itself, thrown away at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import asyncpg
+
+from tfmshop.platform.db import migrate
+from tfmshop.platform.embedded import Postgres, Redis
+
+POSTGRES, REDIS, HOME = "TEST_POSTGRES", "TEST_REDIS", "TEST_HOME"
+TEMPLATE = "template_shop"
+
+
+class Servers:
+    """PostgreSQL (without fsync: the data is not worth it) with a migrated template, and Redis."""
+
+    def __init__(self) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="tfmshop-test-"))
+        self.home.chmod(0o755)
+        quick = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+        self.postgres = Postgres(self.home, quick)
+        self.redis = Redis(self.home)
+
+    def start(self) -> None:
+        """Start both, migrate the template, and leave the addresses in the environment for the test processes."""
+        url = self.postgres.start()
+        os.environ[POSTGRES] = url
+        os.environ[REDIS] = self.redis.start()
+        os.environ[HOME] = str(self.home)
+        asyncio.run(create_database(TEMPLATE, template="template0"))
+        asyncio.run(migrate.upgrade(url_of(TEMPLATE)))
+
+    def stop(self) -> None:
+        """Stop both and remove their data."""
+        self.redis.stop()
+        self.postgres.stop()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+def url_of(database: str) -> str:
+    """The URL of a database on the test server."""
+    return os.environ[POSTGRES].replace("/postgres?", f"/{database}?", 1)
+
+
+async def create_database(name: str, template: str = TEMPLATE) -> str:
+    """A fresh copy of the template; its URL."""
+    connection = await asyncpg.connect(os.environ[POSTGRES])
+    try:
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY file_copy')
+    finally:
+        await connection.close()
+    return url_of(name)
+
+
+async def drop_database(name: str) -> None:
+    """Remove a database, whoever is still connected."""
+    connection = await asyncpg.connect(os.environ[POSTGRES])
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
