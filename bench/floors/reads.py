@@ -16,7 +16,6 @@ from tfmshop.commerce.catalog.listing import LIST_PRODUCTS
 from tfmshop.commerce.catalog.store import SHOW_PRODUCT
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.decode
 _headers = [(b"content-type", b"application/json")]
 
 LIST = LIST_PRODUCTS.of(("newest", "count")).sql
@@ -57,14 +56,13 @@ def page(rows: list[Any]) -> bytes:
 
 def product(row: Any) -> bytes:
     card = item(row, 0)
-    variants = _decode(row[21])
     return _encode(
         card | {
             "model": row[14], "description": row[15], "tags": row[16], "specifications": msgspec.Raw(row[17].encode()),
-            "options": {}, "variants": variants, "pictures": msgspec.Raw(row[22].encode()),
-            "breadcrumbs": msgspec.Raw(row[23].encode()),
+            "options": {}, "variants": msgspec.Raw(row[21].encode()), "in_stock": row[22],
+            "pictures": msgspec.Raw(row[24].encode()), "breadcrumbs": msgspec.Raw(row[25].encode()),
             "reviews": {"rating": card["rating"], "count": card["review_count"]},
-            "related": msgspec.Raw(row[24].encode()), "published_at": row[18], "updated_at": row[19],
+            "related": msgspec.Raw(row[26].encode()), "published_at": row[18], "updated_at": row[19],
             "version": row[20],
         }
     )  # fmt: skip

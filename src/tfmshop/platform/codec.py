@@ -60,6 +60,11 @@ def convert(value: object, kind: type[T], *, from_text: bool = False) -> T:
         raise _unfit(error) from None
 
 
+def as_is(text: str) -> Any:
+    """JSON that was made elsewhere, to be put into an encoded value as it is, without reading it."""
+    return msgspec.Raw(text.encode())
+
+
 def _unfit(error: msgspec.ValidationError) -> Unfit:
     message, _, path = str(error).partition(" - at `$")
     return Unfit(message, path.rstrip("`").lstrip("."))

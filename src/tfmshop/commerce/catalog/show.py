@@ -9,7 +9,6 @@ from tfmshop.commerce.catalog.model import (
     CategoryPage,
     Crumb,
     Item,
-    Picture,
     Product,
     Reviews,
     Variant,
@@ -22,32 +21,24 @@ from tfmshop.platform.db import Tx
 
 
 async def show(tx: Tx, id_or_slug: str) -> Product:
-    """The whole page of a product on sale. `ProductNotFound`."""
+    """The whole page of a product on sale. `ProductNotFound`.
+
+    What PostgreSQL made as JSON stays JSON: the page is for encoding.
+    """
     id = ids.parse(id_or_slug)
     row = await tx.row(SHOW_PRODUCT, id, None if id else id_or_slug)
     if row is None:
         raise ProductNotFound
     card = Item.of(row[:14])
-    (model, description, tags, specifications, published_at, updated_at, version, variants_json, pictures, breadcrumbs,
-     related) = row[14:]  # fmt: skip
-    variants = codec.decode_as(variants_json, list[Variant])
+    (model, description, tags, specifications, published_at, updated_at, version, variants, in_stock, has_options,
+     pictures, breadcrumbs, related) = row[14:]  # fmt: skip
+    options = options_of(codec.decode_as(variants, list[Variant])) if has_options else {}
     return Product(
-        **{name: getattr(card, name) for name in card.__struct_fields__ if name != "in_stock"},
-        model=model,
-        description=description,
-        in_stock=any(variant.in_stock for variant in variants),
-        tags=tags,
-        specifications=codec.decode(specifications),
-        options=options_of(variants),
-        variants=variants,
-        pictures=codec.decode_as(pictures, list[Picture]),
-        breadcrumbs=codec.decode_as(breadcrumbs, list[Crumb]),
-        reviews=Reviews(card.rating, card.review_count),
-        related=codec.decode_as(related, list[Item]),
-        published_at=published_at,
-        updated_at=updated_at,
-        version=version,
-    )
+        card.id, card.slug, card.sku, card.external_id, card.title, model, card.brand, description, card.price,
+        card.compare_at_price, card.rating, card.review_count, in_stock, card.image, card.badge, tags,
+        codec.as_is(specifications), options, codec.as_is(variants), codec.as_is(pictures), codec.as_is(breadcrumbs),
+        Reviews(card.rating, card.review_count), codec.as_is(related), published_at, updated_at, version,
+    )  # fmt: skip
 
 
 async def tree(tx: Tx) -> list[Branch]:

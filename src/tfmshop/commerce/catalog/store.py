@@ -23,12 +23,7 @@ SHOW_PRODUCT = Query(
     "catalog.show_product",
     f"""
 SELECT {ITEM}, p.model, p.description, p.tags, p.specifications, p.published_at, p.updated_at, p.version,
-    (SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'title', v.title, 'options', v.options,
-            'price', {_money("v.price", "v.currency")},
-            'compare_at_price', {_money("v.compare_at_price", "v.currency")},
-            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0) ORDER BY v.position)
-        FROM catalog.variant AS v LEFT JOIN inventory.availability AS s ON s.variant_id = v.id
-        WHERE v.product_id = p.id) AS variants,
+    vs.variants, vs.in_stock, vs.has_options,
     (SELECT coalesce(json_agg(json_build_object('url', i.url, 'alt', i.alt) ORDER BY i.position), '[]')
         FROM catalog.picture AS i WHERE i.product_id = p.id) AS pictures,
     {_CRUMBS.format("p.category_id")} AS breadcrumbs,
@@ -38,6 +33,16 @@ SELECT {ITEM}, p.model, p.description, p.tags, p.specifications, p.published_at,
         WHERE o.status = 'active' AND o.category_id = p.category_id AND o.id <> p.id
         ORDER BY o.published_at DESC, o.id DESC LIMIT 4) AS r) AS related
 FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
+CROSS JOIN LATERAL (
+    SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'title', v.title, 'options', v.options,
+            'price', {_money("v.price", "v.currency")},
+            'compare_at_price', {_money("v.compare_at_price", "v.currency")},
+            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0) ORDER BY v.position
+        ) AS variants, coalesce(bool_or(s.available > 0), false) AS in_stock,
+        bool_or(v.options <> '{{}}') AS has_options
+    FROM catalog.variant AS v LEFT JOIN inventory.availability AS s ON s.variant_id = v.id
+    WHERE v.product_id = p.id
+) AS vs
 WHERE p.status = 'active' AND (p.id = $1::uuid OR p.slug = $2)
 """,
 )

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 import asyncpg
+from asyncpg.transaction import Transaction
 
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
 from tfmshop.platform.db.tx import RolledBack, Tx
-from tfmshop.platform.errors import DatabaseUnavailable, TookTooLong
+from tfmshop.platform.errors import DatabaseUnavailable, Kind, TookTooLong
 
 T = TypeVar("T")
 
@@ -70,6 +71,19 @@ class Options:
         }
 
 
+_LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
 class Database:
     """Hands out transactions over a pool. Make one with `connect`; `close` it at the end."""
 
@@ -79,11 +93,11 @@ class Database:
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """A connection for single reads, without BEGIN and COMMIT: `async with db.read() as tx`."""
-        return self._lend(transaction=False)
+        return _Lent(self, transaction=False)
 
     def tx(self) -> AbstractAsyncContextManager[Tx]:
         """One transaction, committed at the end of the block: `async with db.tx() as tx`."""
-        return self._lend(transaction=True)
+        return _Lent(self, transaction=True)
 
     async def transact(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work(tx)` in a transaction; again after a serialisation failure or deadlock, 5 times at most."""
@@ -106,56 +120,78 @@ class Database:
         """Close the pool."""
         await self.pool.close()
 
-    @asynccontextmanager
-    async def _lend(self, *, transaction: bool) -> AsyncIterator[Tx]:
-        if _holding.get():
-            raise RuntimeError("this task holds a connection already; a second one could wait for itself")
-        connection = await self._acquire()
-        held = _holding.set(True)
-        broken = True
-        try:
-            if transaction:
-                async with connection.transaction():
-                    yield Tx(connection)
-            else:
-                yield Tx(connection)
-            broken = False
-        except RolledBack:
-            broken = False
-        except asyncpg.ReadOnlySQLTransactionError as error:
-            raise DatabaseUnavailable from error
-        except (asyncpg.QueryCanceledError, asyncpg.LockNotAvailableError) as error:
-            broken = False
-            raise TookTooLong from error
-        except TimeoutError as error:
-            raise TookTooLong from error
-        except _LOST as error:
-            raise DatabaseUnavailable from error
-        except Exception:
-            broken = False
-            raise
-        finally:
-            _holding.reset(held)
-            self.pool.release(connection, broken=broken or connection.is_in_transaction())
-
-    async def _acquire(self) -> Connection:
+    async def acquire(self) -> Connection:
+        """A connection of the pool, for `_Lent` only. `Busy`, `DatabaseUnavailable`."""
         try:
             return await self.pool.acquire()
         except (*_LOST, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
 
-_LOST = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
+class _Lent:
+    """A connection for the time of a block; faults of PostgreSQL leave it as facts."""
+
+    __slots__ = ("_connection", "_db", "_held", "_transaction", "_wants_transaction")
+
+    def __init__(self, db: Database, *, transaction: bool) -> None:
+        self._db = db
+        self._wants_transaction = transaction
+        self._held: Token[bool]
+        self._connection: Connection
+        self._transaction: Transaction | None
+
+    async def __aenter__(self) -> Tx:
+        if _holding.get():
+            raise RuntimeError("this task holds a connection already; a second one could wait for itself")
+        connection = self._connection = await self._db.acquire()
+        self._held = _holding.set(True)
+        self._transaction = None
+        if self._wants_transaction:
+            try:
+                transaction = connection.transaction()
+                await transaction.start()
+                self._transaction = transaction
+            except BaseException as error:
+                self._let_go(broken=True)
+                raise _as_fact(error) or error from error
+        return Tx(connection)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        try:
+            if self._transaction is not None:
+                await (self._transaction.commit() if error is None else self._transaction.rollback())
+        except BaseException as late:
+            self._let_go(broken=True)
+            raise _as_fact(error or late) or error or late from late
+        if error is None:
+            self._let_go(broken=False)
+            return False
+        fact = _as_fact(error)
+        self._let_go(broken=not isinstance(error, Exception) or isinstance(fact, DatabaseUnavailable | _TooLate))
+        if isinstance(error, RolledBack):
+            return True
+        if fact is not None:
+            raise fact from error
+        return False
+
+    def _let_go(self, *, broken: bool) -> None:
+        _holding.reset(self._held)
+        self._db.pool.release(self._connection, broken=broken or self._connection.is_in_transaction())
+
+
+class _TooLate(TookTooLong, kind=Kind.UNAVAILABLE, code="no_answer_in_time", says="The shop's database took too long."):
+    """PostgreSQL did not answer in time: what it does with the statement is not known, the connection is given up."""
+
+
+def _as_fact(error: BaseException) -> Exception | None:
+    """What a fault of PostgreSQL means to the shop, or None when it is not such a fault."""
+    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
+        return TookTooLong()
+    if isinstance(error, TimeoutError):
+        return _TooLate()
+    if isinstance(error, (asyncpg.ReadOnlySQLTransactionError, *_LOST)):
+        return DatabaseUnavailable()
+    return None
 
 
 async def connect(url: str, options: Options) -> Database:

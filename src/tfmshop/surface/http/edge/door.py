@@ -96,11 +96,9 @@ class _Exit:
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _dress(self, start: Message) -> None:
-        headers = list(start.get("headers", []))
+        headers = [*start.get("headers", ()), (b"x-request-id", self._request_id.encode()), *API]
         if not any(name == b"cache-control" for name, _ in headers):
             headers.append(NO_STORE)
-        headers.append((b"x-request-id", self._request_id.encode()))
-        headers.extend(API)
         start["headers"] = headers
 
     def _tag(self, start: Message, message: Message) -> Message:

@@ -9,8 +9,8 @@ import msgspec
 from litestar import get
 
 from tfmshop.commerce import catalog
+from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import PUBLIC
 
 
 class Flat(msgspec.Struct, frozen=True):
@@ -36,28 +36,33 @@ class Tree(msgspec.Struct, frozen=True):
     items: list[catalog.Branch]
 
 
-@get("/categories", summary="List categories", tags=["categories"], cache_control=PUBLIC)
-async def list_categories(request: AnyRequest) -> Categories:
+@get("/categories", summary="List categories", tags=["categories"], responses=documented(Categories, "Every category."))
+async def list_categories(request: AnyRequest) -> Public:
     """Every category in the order of the tree; counts include descendants."""
     async with shop_of(request).platform.db.read() as tx:
-        return Categories(list(_flat(await catalog.tree(tx), None, 0)))
+        return Public(Categories(list(_flat(await catalog.tree(tx), None, 0))))
 
 
-@get("/categories/tree", summary="The tree of categories", tags=["categories"], cache_control=PUBLIC)
-async def category_tree(request: AnyRequest) -> Tree:
+@get("/categories/tree", summary="The tree of categories", tags=["categories"], responses=documented(Tree, "The tree."))
+async def category_tree(request: AnyRequest) -> Public:
     """Every category with its children inside; counts include descendants."""
     async with shop_of(request).platform.db.read() as tx:
-        return Tree(await catalog.tree(tx))
+        return Public(Tree(await catalog.tree(tx)))
 
 
-@get("/categories/{id_or_slug:str}", summary="Show a category", tags=["categories"], cache_control=PUBLIC)
-async def show_category(request: AnyRequest, id_or_slug: str) -> catalog.CategoryPage:
+@get(
+    "/categories/{id_or_slug:str}",
+    summary="Show a category",
+    tags=["categories"],
+    responses=documented(catalog.CategoryPage, "The category."),
+)
+async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     """A category by id or slug, with breadcrumbs and the categories right below.
 
     Errors: `category_not_found`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return await catalog.show_category(tx, id_or_slug)
+        return Public(await catalog.show_category(tx, id_or_slug))
 
 
 def _flat(branches: list[catalog.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:

@@ -1,10 +1,9 @@
-"""Parameters and headers that several routes share, and the cache rule of public pages."""
+"""Parameters and headers that several routes share."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from litestar.datastructures import CacheControlHeader
 from litestar.openapi.spec import Example
 from litestar.params import Parameter
 
@@ -21,6 +20,3 @@ IdempotencyKey = Annotated[
         examples=[Example(value="7c9e6679-7425-40de-944b-e07fc1f90ae7")],
     ),
 ]  # fmt: skip
-
-PUBLIC = CacheControlHeader(public=True, no_cache=True)
-"""Anyone may keep the answer, and asks with its ETag whether it still holds."""

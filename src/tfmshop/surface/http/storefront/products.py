@@ -9,9 +9,10 @@ from litestar import get
 from litestar.params import Parameter
 
 from tfmshop.commerce import catalog
+from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.problems import InvalidField
-from tfmshop.surface.http.storefront.parameters import PUBLIC, Cursor, Limit, Name
+from tfmshop.surface.http.storefront.parameters import Cursor, Limit, Name
 
 Amount = Annotated[int | None, Parameter(ge=0, le=10**15, description="In minor units (cents).")]
 Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"]
@@ -20,7 +21,12 @@ MOST_SPECIFICATIONS: Final = 5
 _SPECIFICATION: Final = re.compile(r"spec\[(.{1,100})\]", re.DOTALL)
 
 
-@get("/products", summary="List products", tags=["products"], cache_control=PUBLIC)
+@get(
+    "/products",
+    summary="List products",
+    tags=["products"],
+    responses=documented(catalog.Listing, "A page of products."),
+)
 async def list_products(
     request: AnyRequest,
     q: Annotated[str | None, Parameter(max_length=200, description="Words to find.")] = None,
@@ -36,7 +42,7 @@ async def list_products(
     cursor: Cursor = None,
     page: Annotated[int | None, Parameter(ge=1, le=10_000, description="Instead of a cursor, for people.")] = None,
     count: Annotated[Literal["exact"] | None, Parameter(description="Count all matches exactly.")] = None,
-) -> catalog.Listing:
+) -> Public:
     """Products on sale, filtered and sorted, a page at a time.
 
     `spec[name]=value` filters by a specification and may be repeated for different names. `total` is exact up to
@@ -50,17 +56,22 @@ async def list_products(
         cursor=cursor, page=page, exact_count=count == "exact",
     )  # fmt: skip
     async with shop_of(request).platform.db.read() as tx:
-        return await catalog.browse(tx, wanted)
+        return Public(await catalog.browse(tx, wanted))
 
 
-@get("/products/{id_or_slug:str}", summary="Show a product", tags=["products"], cache_control=PUBLIC)
-async def show_product(request: AnyRequest, id_or_slug: str) -> catalog.Product:
+@get(
+    "/products/{id_or_slug:str}",
+    summary="Show a product",
+    tags=["products"],
+    responses=documented(catalog.Product, "The page of the product."),
+)
+async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     """The whole page of a product, by id or slug: variants with price and stock, pictures, breadcrumbs, related.
 
     Errors: `product_not_found`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return await catalog.show(tx, id_or_slug)
+        return Public(await catalog.show(tx, id_or_slug))
 
 
 def _specifications(request: AnyRequest) -> dict[str, str]:
