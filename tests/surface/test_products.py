@@ -18,7 +18,8 @@ async def lamps(db):
             *[new_product(title=f"Lamp number {n}", price=price, stock=0 if n == 4 else 5,
                           specifications={"watts": 10 * n, "dimmable": n % 2 == 0, "colour": "red"})
               for n, price in enumerate(PRICES)],
-            new_product(title="Chair", price=9900, brand="Norrwood", category=("Furniture", "Chairs"), tags=["wood", "gift"]),
+            new_product(title="Chair", price=9900, brand="Norrwood", category=("Furniture", "Chairs"),
+                        tags=["wood", "gift"]),
         )  # fmt: skip
 
 

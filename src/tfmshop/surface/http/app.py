@@ -8,10 +8,9 @@ from typing import cast
 
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
-from tfmshop.surface.http import health, problems
+from tfmshop.surface.http import health, openapi, problems
 from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge
 from tfmshop.surface.http.edge.door import App
@@ -30,11 +29,11 @@ def build(open_shop: OpenShop) -> Edge:
         ],
     )  # fmt: skip
     app = Litestar(
-        route_handlers=[storefront, *health.ROUTES],
+        route_handlers=[storefront, *health.ROUTES, openapi.document],
         lifespan=[_lifespan(open_shop)],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
-            title="TFMShop", version=__version__, path="/", render_plugins=[JsonRenderPlugin(path="/openapi.json")]
+            title="TFMShop", version=__version__, render_plugins=[], openapi_router=Router("/", route_handlers=[])
         ),
         logging_config=None,
         request_class=StrictRequest,
