@@ -20,7 +20,8 @@ def main() -> int:
         print(f"There is no measurement {unknown.pop()!r}; there are: {', '.join(WORK)}.", file=sys.stderr)
         return 2
     quick = {"rounds": 3, "seconds": 2} if "--quick" in sys.argv else {}
-    return 0 if all([WORK[name](**quick) for name in names]) else 1
+    met = [WORK[name](**quick) for name in names]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

@@ -101,14 +101,15 @@ def requests_per_second(url: str, *, seconds: int, connections: int) -> float:
 
 def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:
     """Print and keep the table; whether every goal was met."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True).stdout.strip()
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
+    commit = head.stdout.strip()
     now = datetime.now(UTC)
     table = "\n".join(
         [
             f"# {title}",
             "",
-            f"{now:%Y-%m-%d %H:%M} UTC, commit {commit}, Python {platform.python_version()}, "
-            f"{os.cpu_count()} cores. {notes}", "",
+            (f"{now:%Y-%m-%d %H:%M} UTC, commit {commit}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} cores. {notes}"), "",
             "| work | ours | floor | unit | ratio of medians | range | goal | |",
             "|---|---|---|---|---|---|---|---|",
             *(figure.row for figure in figures), "",

@@ -32,9 +32,7 @@ def build(open_shop: OpenShop) -> Edge:
         route_handlers=[storefront, *health.ROUTES, openapi.document],
         lifespan=[_lifespan(open_shop)],
         exception_handlers=problems.HANDLERS,
-        openapi_config=OpenAPIConfig(
-            title="TFMShop", version=__version__, render_plugins=[], openapi_router=Router("/", route_handlers=[])
-        ),
+        openapi_config=OpenAPIConfig(title="TFMShop", version=__version__, path="/-/openapi"),
         logging_config=None,
         request_class=StrictRequest,
     )
