@@ -44,7 +44,8 @@ class Options:
     acquire_seconds: float = 0.5
     connect_seconds: float = 5.0
     statement_seconds: float = 2.0
-    lock_seconds: float = 1.0
+    lock_seconds: float = 1.5
+    """Above PostgreSQL's deadlock_timeout (1 s): below it a deadlock would look like a long wait and not be retried."""
     idle_transaction_seconds: float = 5.0
     name: str = "tfmshop"
     bulk: bool = False
@@ -75,6 +76,7 @@ _LOST = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.CannotConnectNowError,

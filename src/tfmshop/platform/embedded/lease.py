@@ -27,7 +27,9 @@ class Lease:
             os.close(descriptor)
 
     def take(self) -> None:
-        """Claim the server."""
+        """Claim the server; a second time changes nothing."""
+        if self._shared is not None:
+            return
         self._shared = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._shared, fcntl.LOCK_SH)
 

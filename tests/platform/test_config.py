@@ -1,0 +1,63 @@
+"""Settings: each mistake is named, secrets stay hidden."""
+
+from __future__ import annotations
+
+import pytest
+
+from tfmshop import config
+from tfmshop.config import BY_NAME, SETTINGS, ConfigError
+
+
+def test_defaults_are_valid_and_the_origin_document_is_covered():
+    settings = config.read({}, None)
+    assert settings.number("PORT") == 8000
+    for name in (
+        "ENABLE_CACHING", "ENABLE_COMPRESSION", "ENABLE_RATE_LIMIT", "LOG_LEVEL", "ENABLE_FILE_LOGGING",
+        "RATE_LIMIT_GENERAL", "RATE_LIMIT_AUTH", "RATE_LIMIT_API", "DB_POOL_MIN", "DB_POOL_MAX",
+        "DB_CONNECTION_TIMEOUT", "DB_QUERY_TIMEOUT", "CACHE_TTL_PRODUCTS", "CACHE_TTL_CATEGORIES", "CACHE_TTL_SEARCH",
+    ):  # fmt: skip
+        assert name in BY_NAME
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / ".env"
+    file.write_text("PORT=9001\nLOG_LEVEL=debug\n# a comment\n")
+    settings = config.read({"PORT": "9002"}, file)
+    assert (settings.number("PORT"), settings.text("LOG_LEVEL")) == (9002, "debug")
+    assert settings.given == {"PORT", "LOG_LEVEL"}
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"PORT": "http"}, "PORT must be a whole number, not 'http'."),
+        ({"PORT": "70000"}, "PORT must be at most 65535, not 70000."),
+        ({"ENABLE_CACHING": "perhaps"}, "ENABLE_CACHING must be true or false, not 'perhaps'."),
+        ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of error, warn, info, http, debug, not 'loud'."),
+        ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must start with postgresql:// or postgres://."),
+        ({"HOST": "localhost"}, "HOST must be an IP address, not 'localhost'."),
+        ({"JWT_SECRET": "short"}, "JWT_SECRET must be empty"),
+        ({"DB_POOL_MIN": "9", "DB_POOL_MAX": "3"}, "DB_POOL_MIN must not be greater than DB_POOL_MAX."),
+        ({"DB_POOL_SIZE": "9"}, "DB_POOL_SIZE is not a setting."),
+        ({"APP_ENV": "production"}, "DATABASE_URL must be set when APP_ENV is production."),
+    ],
+)
+def test_mistakes_are_sentences(given, sentence):
+    with pytest.raises(ConfigError) as error:
+        config.read(given, None)
+    assert sentence in str(error.value)
+
+
+def test_every_mistake_is_named_at_once():
+    with pytest.raises(ConfigError) as error:
+        config.read({"PORT": "x", "LOG_LEVEL": "y"}, None)
+    assert len(error.value.problems) == 2
+
+
+def test_secrets_are_not_shown():
+    given = {"JWT_SECRET": "s" * 40, "DATABASE_URL": "postgresql://u:password@h/db", "REDIS_URL": "redis://:pw@h"}
+    settings = config.read(given, None)
+    shown = repr(settings) + str([row.value for row in settings.rows()])
+    for secret in ("s" * 40, "password", "pw@"):
+        assert secret not in shown
+    assert {setting.name for setting in SETTINGS if setting.secret} == set(given)

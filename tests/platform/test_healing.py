@@ -1,0 +1,103 @@
+"""PostgreSQL goes away and comes back; ours stays up all the while."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import open_client
+from tests.making import a_product
+from tfmshop.commerce.payments import FakeProvider
+from tfmshop.platform.db import Options, connect, migrate
+from tfmshop.platform.embedded import Postgres
+from tfmshop.platform.jobs import HANDLERS, enqueue, job
+from tfmshop.platform.jobs.worker import Worker
+
+
+@pytest.fixture
+def own_postgres():
+    """A PostgreSQL of this test alone, which it may kill."""
+    home = Path(tempfile.mkdtemp(prefix="tfmshop-heal-"))
+    home.chmod(0o755)
+    server = Postgres(home)
+    yield server, server.start()
+    server.stop()
+
+
+def kill(server: Postgres) -> None:
+    """SIGKILL the postmaster, and wait until its children noticed."""
+    os.kill(int((server._data / "postmaster.pid").read_text().splitlines()[0]), signal.SIGKILL)
+    server._process.wait()
+
+
+async def test_the_shop_heals_after_postgresql_was_killed(own_postgres, settings):
+    server, url = own_postgres
+    await migrate.upgrade(url)
+    db = await connect(url, Options(minimum=2, maximum=4))
+    async with open_client(settings, db, FakeProvider()) as shop:
+        async with db.tx() as tx:
+            lamp = await a_product(tx)
+        cart = await shop.cart_with((lamp, 1))
+        assert (await shop.get("/health/ready")).json()["status"] == "ok"
+        kill(server)
+        down = [await shop.get("products"), await shop.buy(cart, key="k"), await shop.get("/health/ready")]
+        assert [answer.status_code for answer in down] == [503, 503, 503]
+        assert down[0].json()["code"] == "database_unavailable"
+        assert down[0].headers["retry-after"] == "1"
+        assert (await shop.get("/health/live")).status_code == 200
+        await asyncio.sleep(1)
+        await asyncio.to_thread(server.start)
+        assert (await shop.get("/health/ready")).status_code == 200
+        assert (await shop.buy(cart, key="k")).status_code == 201
+    await db.close()
+
+
+async def test_the_job_runner_heals_and_loses_nothing(own_postgres):
+    server, url = own_postgres
+    done: list[bytes] = []
+    failures = [True]
+
+    @job("test.note")
+    async def note(_, payload: bytes) -> None:
+        if failures and payload == b'"twice"':
+            failures.clear()
+            raise OSError("not now")
+        done.append(payload)
+
+    await migrate.upgrade(url)
+    db = await connect(url, Options(minimum=1, maximum=4))
+    worker = Worker(url, db)
+    running = asyncio.create_task(worker.run())
+    try:
+        async with db.tx() as tx:
+            await enqueue(tx, "test.note", "first")
+            await enqueue(tx, "test.note", "twice")
+        async with db.tx() as tx:
+            await enqueue(tx, "test.note", "never")
+            tx.roll_back()
+        await until(lambda: sorted(done) == [b'"first"', b'"twice"'])
+        kill(server)
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(server.start)
+        async with db.tx() as tx:
+            await enqueue(tx, "test.note", "after")
+        await until(lambda: b'"after"' in done)
+        assert b'"never"' not in done
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, 10)
+        HANDLERS.pop("test.note")
+        await db.close()
+
+
+async def until(holds, seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, "waited in vain"
+        await asyncio.sleep(0.05)

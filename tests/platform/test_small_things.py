@@ -1,0 +1,118 @@
+"""Clock, ids, codec, cursors, files, logs, passwords."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfmshop.commerce.vocabulary import slug
+from tfmshop.platform import clock, codec, cursors, ids
+from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.observe.logs import hide_secrets
+from tfmshop.platform.security.access import secret_kept_in
+from tfmshop.platform.security.passwords import Passwords
+
+MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_the_clock_can_be_held():
+    with clock.held(MOMENT):
+        assert clock.now() == MOMENT
+    assert clock.now() > MOMENT
+
+
+def test_ids_are_ordered_uuid7():
+    made = [ids.new() for _ in range(1000)]
+    assert made == sorted(made)
+    assert {id.version for id in made} == {7}
+    assert len(set(made)) == 1000
+
+
+def test_repeatable_ids_depend_on_the_seed_alone():
+    first, again, other = ids.repeatable(1), ids.repeatable(1), ids.repeatable(2)
+    made = first(MOMENT)
+    assert made == again(MOMENT) != other(MOMENT)
+    assert (made.version, made.variant) == (7, UUID(int=0x8 << 60).variant)
+    assert made.int >> 80 == int(MOMENT.timestamp() * 1000)
+
+
+def test_readable_numbers_have_no_doubtful_symbols():
+    assert re.fullmatch(f"[{ids.READABLE}]{{10}}", ids.readable())
+    assert not set("0O1IL") & set(ids.READABLE)
+
+
+@pytest.mark.parametrize("text", ["", "x" * 36, "018f0000-0000-7000-8000-00000000000", "{" + "0" * 34 + "}"])
+def test_what_is_not_an_id(text):
+    assert ids.parse(text) is None
+
+
+@given(st.tuples(st.text().filter(lambda t: "\x00" not in t), st.integers(-(2**63), 2**63 - 1)))
+def test_cursors_come_back(place):
+    assert cursors.unseal(cursors.seal(*place), tuple[str, int]) == place
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_a_cursor_by_accident(text):
+    with pytest.raises(cursors.BadCursor):
+        cursors.unseal(text, tuple[str, UUID])
+
+
+@pytest.mark.parametrize("place", [(2**63,), (10**400,)])
+def test_cursors_with_numbers_beyond_postgresql(place):
+    with pytest.raises(cursors.BadCursor):
+        cursors.unseal(cursors.seal(*place), tuple[int])
+
+
+@given(st.binary(max_size=200))
+def test_decoding_never_fails_in_an_unknown_way(data):
+    try:
+        codec.decode(data)
+    except codec.Malformed:
+        return
+    json.loads(data)
+
+
+@given(st.text(max_size=200))
+def test_slugs_are_safe(text):
+    assert re.fullmatch(r"([a-z0-9]+(-[a-z0-9]+)*)?", slug(text))
+
+
+def test_files_stay_in_their_folder(tmp_path):
+    files = LocalFiles(tmp_path / "media")
+    key = files.put(b"content", "svg")
+    assert files.get(key) == (b"content", "image/svg+xml")
+    assert files.put(b"content", "svg") == key
+    (tmp_path / "secret.svg").write_text("no")
+    for bad in ("../secret.svg", "..%2fsecret.svg", "secret.svg", "", key.upper(), key + "\n", f"./{key}"):
+        assert files.get(bad) is None
+
+
+def test_secrets_do_not_reach_the_log():
+    event = {"event": "x", "password": "p", "access_token": "t", "Authorization": "a", "path": "/"}
+    assert hide_secrets(None, "", event) == {
+        "event": "x", "password": "(hidden)", "access_token": "(hidden)", "Authorization": "(hidden)", "path": "/",
+    }  # fmt: skip
+
+
+async def test_passwords():
+    passwords = Passwords()
+    stored = await passwords.hash("correct horse")
+    assert stored.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert await passwords.matches(stored, "correct horse")
+    assert not await passwords.matches(stored, "wrong horse")
+    assert not await passwords.matches(None, "the hash that unknown people are compared with")
+    assert passwords.hash_sample("x" * 8, 1) == passwords.hash_sample("x" * 8, 1)
+    passwords.close()
+
+
+def test_the_secret_of_an_installation_is_made_once(tmp_path):
+    file = tmp_path / "jwt.secret"
+    secret = secret_kept_in(file)
+    assert (secret_kept_in(file), len(secret) > 40, file.stat().st_mode & 0o777) == (secret, True, 0o600)
+    assert list(tmp_path.iterdir()) == [file]

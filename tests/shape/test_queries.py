@@ -1,0 +1,139 @@
+"""Every named statement prepares against the migrated schema, and every index serves one of them."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import platform_of
+from tfmshop import app  # noqa: F401 - registers every statement
+from tfmshop.commerce.accounts import store as accounts
+from tfmshop.commerce.cart import store as carts
+from tfmshop.commerce.catalog import store as catalog
+from tfmshop.commerce.catalog.listing import LIST_PRODUCTS
+from tfmshop.commerce.inventory import store as inventory
+from tfmshop.commerce.orders import store as orders
+from tfmshop.commerce.search import store as search
+from tfmshop.platform import idempotency
+from tfmshop.platform.db.query import FAMILIES, QUERIES
+from tfmshop.surface.sample import fill, performance
+
+NAMES = sorted(name for name in QUERIES if not name.startswith("test."))
+
+
+@pytest.fixture(scope="module")
+async def connection(database_url):
+    connection = await asyncpg.connect(database_url)
+    yield connection
+    await connection.close()
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_every_query_prepares(connection, name):
+    assert name.count(".") == 1
+    if not QUERIES[name].sql.lstrip().startswith("ANALYZE"):
+        await connection.prepare(QUERIES[name].sql)
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+async def test_every_shape_of_a_family_prepares(connection, name):
+    for shape in FAMILIES[name].shapes():
+        await connection.prepare(FAMILIES[name].of(shape).sql)
+
+
+NOW = datetime.now(UTC)
+ID = uuid4()
+
+
+def shape(*words: str) -> str:
+    return LIST_PRODUCTS.of(words).sql
+
+
+USES: list[tuple[str, list[object]]] = [
+    (shape("newest", "after"), [NOW, ID, 21]),
+    (shape("price", "after"), [1000, ID, 21]),
+    (shape("rating", "after"), [4.0, ID, 21]),
+    (shape("title", "after"), ["K", ID, 21]),
+    (shape("popular", "after"), [10, ID, 21]),
+    (shape("newest", "in_stock", "after"), [NOW, ID, 21]),
+    (shape("newest", "category", "after"), ["essential-laptops", None, NOW, ID, 21]),
+    (shape("price", "category", "max_price", "after"), ["essential-laptops", None, 9000, 10, ID, 21]),
+    (shape("newest", "category", "in_stock", "after"), ["essential-laptops", None, NOW, ID, 21]),
+    (shape("newest", "brand", "after"), ["aldora", NOW, ID, 21]),
+    (shape("price", "brand", "after"), ["aldora", 1000, ID, 21]),
+    (shape("title", "tags", "count"), [["black", "laptops", "outdoor"], 21]),
+    (shape("title", "spec", "count"), ['{"weight_g": "777"}', '{"weight_g": 777}', 21]),
+    (shape("relevance", "q", "count"), ["laptop silver", 21]),
+    (shape("newest", "category", "count"), ["laptops", None, 21]),
+    (catalog.SHOW_PRODUCT.sql, [ID, None]),
+    (catalog.SHOW_PRODUCT.sql, [None, "x"]),
+    (catalog.SHOW_CATEGORY.sql, [None, "laptops"]),
+    (catalog.FIND_IMPORTED.sql, [["perf-1"], ["PERF-1"]]),
+    (catalog.FIND_VARIANTS.sql, [["PERF-0000001"]]),
+    (catalog.TAKEN_SLUGS.sql, [["a", "b"]]),
+    (catalog.SAVE_STAGED.sql, [ID, NOW]),
+    (catalog.START_IMPORT.sql, [ID, "f", "f"]),
+    (catalog.DROP_PICTURES.sql, [[ID]]),
+    (catalog.CHANGED_SINCE.sql, [NOW - timedelta(days=1), ID, 10]),
+    (search.SUGGEST.sql, ["kettle"]),
+    (inventory.STOCKED.sql, [[ID]]),
+    (inventory.LIST.sql, [3, 10]),
+    (inventory.TRUTH.sql, []),
+    (carts.VIEW.sql, [ID, b"x", None]),
+    (carts.MINE.sql, [ID, ID, "USD", NOW]),
+    (carts.DROP_EXPIRED.sql, []),
+    (orders.FIND.sql, [ID, ID, None]),
+    (orders.FIND_BY_NUMBER.sql, ["x", ID, None]),
+    (orders.LIST_OWN.sql, [ID, NOW, ID, 10]),
+    (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
+    (orders.LIST.sql, [10]),
+    (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
+    (orders.UNPAID.sql, [NOW]),
+    (orders.OF_CART.sql, [ID]),
+    (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
+    (accounts.LIST.sql, [10]),
+    (accounts.LIST_BY_ROLE.sql, [10, "support"]),
+    (accounts.LIST_INACTIVE.sql, [10]),
+    (accounts.ADDRESSES.sql, [ID]),
+    (accounts.DEFAULT_ADDRESS.sql, [ID]),
+    (idempotency.BEGIN.sql, ["s", "k", b"f", ID, timedelta(seconds=1)]),
+    (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
+]
+
+INDEXES = """
+SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'platform')
+"""
+
+
+def indexes_in(plan: str) -> set[str]:
+    """The indexes that a plan reads or arbitrates by."""
+    words = plan.replace(",", " ").split()
+    follow = {"using", "on", "Indexes:"}
+    return {after for word, after in pairwise(words) if word in follow}
+
+
+async def test_every_index_is_used_by_a_named_query(fresh_url, wide_db, settings):
+    platform = platform_of(settings, wide_db)
+    await fill(platform, performance, random.randint(1, 9), lambda *_: None)
+    connection = await asyncpg.connect(fresh_url)
+    await connection.execute("VACUUM ANALYZE")
+    await connection.execute("SET plan_cache_mode = force_custom_plan")
+    await connection.execute("SET enable_seqscan = off")
+    used: set[str] = set()
+    for sql, args in USES:
+        async with connection.transaction():
+            rows = await connection.fetch(f"EXPLAIN {sql}", *args)
+        used |= indexes_in("\n".join(row[0] for row in rows))
+    all_indexes = {row[0] for row in await connection.fetch(INDEXES)}
+    await connection.close()
+    await platform.redis.close()
+    platform.passwords.close()
+    assert sorted(all_indexes - used) == []
+    assert len(all_indexes) >= 40
