@@ -134,7 +134,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("DB_ACQUIRE_TIMEOUT", 500, "Longest wait for a free connection, ms.", least=1, most=60_000),
     Setting("DB_CONNECTION_TIMEOUT", 5000, "Longest wait to connect to PostgreSQL, ms.", least=1, most=60_000),
     Setting("DB_QUERY_TIMEOUT", 2000, "Longest time for a web request's statement, ms.", least=1, most=3_600_000),
-    Setting("DB_LOCK_TIMEOUT", 1500, "Longest wait for a row lock, ms; above PostgreSQL's deadlock_timeout.", least=1, most=60_000),
+    Setting(
+        "DB_LOCK_TIMEOUT",
+        1500,
+        "Longest wait for a row lock, ms; above PostgreSQL's deadlock_timeout.",
+        least=1,
+        most=60_000,
+    ),
     Setting(
         "DB_IDLE_TRANSACTION_TIMEOUT",
         5000,

@@ -79,11 +79,10 @@ USES: list[tuple[str, list[object]]] = [
     (catalog.SAVE_STAGED.sql, [ID, NOW]),
     (catalog.START_IMPORT.sql, [ID, "f", "f"]),
     (catalog.DROP_PICTURES.sql, [[ID]]),
-    (catalog.CHANGED_SINCE.sql, [NOW - timedelta(days=1), ID, 10]),
-    (search.SUGGEST.sql, ["kettle"]),
+    (catalog.LIST_NEWEST.sql, [10]),
+    (search.SUGGEST.sql, ["BR1234X essential"]),
     (inventory.STOCKED.sql, [[ID]]),
     (inventory.LIST.sql, [3, 10]),
-    (inventory.TRUTH.sql, []),
     (carts.VIEW.sql, [ID, b"x", None]),
     (carts.MINE.sql, [ID, ID, "USD", NOW]),
     (carts.DROP_EXPIRED.sql, []),
@@ -94,7 +93,6 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST.sql, [10]),
     (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
     (orders.UNPAID.sql, [NOW]),
-    (orders.OF_CART.sql, [ID]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),
@@ -110,6 +108,7 @@ SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'platform')
 """
+PLAIN = f"{INDEXES} AND NOT i.indisunique"
 
 
 def indexes_in(plan: str) -> set[str]:
@@ -119,7 +118,7 @@ def indexes_in(plan: str) -> set[str]:
     return {after for word, after in pairwise(words) if word in follow}
 
 
-async def test_every_index_is_used_by_a_named_query(fresh_url, wide_db, settings):
+async def test_every_index_that_guards_no_rule_is_used_by_a_named_query(fresh_url, wide_db, settings):
     platform = platform_of(settings, wide_db)
     await fill(platform, performance, random.randint(1, 9), lambda *_: None)
     connection = await asyncpg.connect(fresh_url)
@@ -131,9 +130,10 @@ async def test_every_index_is_used_by_a_named_query(fresh_url, wide_db, settings
         async with connection.transaction():
             rows = await connection.fetch(f"EXPLAIN {sql}", *args)
         used |= indexes_in("\n".join(row[0] for row in rows))
-    all_indexes = {row[0] for row in await connection.fetch(INDEXES)}
+    all_indexes = await connection.fetch(INDEXES)
+    plain = {row[0] for row in await connection.fetch(PLAIN)}
     await connection.close()
     await platform.redis.close()
     platform.passwords.close()
-    assert sorted(all_indexes - used) == []
+    assert sorted(plain - used) == []
     assert len(all_indexes) >= 40

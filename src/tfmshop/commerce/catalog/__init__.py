@@ -3,7 +3,7 @@
 from tfmshop.commerce.catalog.browse import Wanted, browse
 from tfmshop.commerce.catalog.errors import ProductNotFound
 from tfmshop.commerce.catalog.import_run import ImportRun
-from tfmshop.commerce.catalog.keep import add_popularity, find_sellable, refresh_stock
+from tfmshop.commerce.catalog.keep import add_popularity, newest, refresh_stock
 from tfmshop.commerce.catalog.load import Loader
 from tfmshop.commerce.catalog.mapping import BadImport, Mapping
 from tfmshop.commerce.catalog.model import (
@@ -33,7 +33,7 @@ __all__ = [
     "Wanted",
     "add_popularity",
     "browse",
-    "find_sellable",
+    "newest",
     "refresh_stock",
     "show",
     "show_category",

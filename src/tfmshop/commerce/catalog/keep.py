@@ -1,12 +1,13 @@
-"""What other modules tell the catalogue: what is in stock, what sells."""
+"""What other modules and staff ask of the catalogue: what is in stock, what sells, what is new."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from tfmshop.commerce.catalog.errors import ProductNotFound
-from tfmshop.commerce.catalog.store import ADD_POPULARITY, FIND_SELLABLE, LOCK_PRODUCTS, MARK_STOCKED
+from tfmshop.commerce.catalog.store import ADD_POPULARITY, LIST_NEWEST, LOCK_PRODUCTS, MARK_STOCKED
 from tfmshop.platform.db import Tx
 
 Count = Callable[[Tx, list[UUID]], Awaitable[Mapping[UUID, bool]]]
@@ -24,9 +25,20 @@ async def add_popularity(tx: Tx, sold: Mapping[UUID, int]) -> None:
     await tx.execute(ADD_POPULARITY, list(sold), list(sold.values()))
 
 
-async def find_sellable(tx: Tx, sku_or_slug: str) -> tuple[UUID, UUID, str]:
-    """Variant, product and SKU by SKU, or of the first variant of the product with that slug. `ProductNotFound`."""
-    row = await tx.row(FIND_SELLABLE, sku_or_slug)
-    if row is None:
-        raise ProductNotFound
-    return row["variant_id"], row["product_id"], row["sku"]
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A product as staff see it, whatever its status; the price in minor units."""
+
+    sku: str
+    slug: str
+    title: str
+    status: str
+    price: int
+    currency: str
+    in_stock: bool
+    created_at: datetime
+
+
+async def newest(tx: Tx, limit: int) -> list[Entry]:
+    """The products that were added last, on sale or not."""
+    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit)]

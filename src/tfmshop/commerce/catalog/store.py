@@ -198,14 +198,13 @@ WHERE p.id = s.id
 """,
 )
 
-FIND_SELLABLE = Query(
-    "catalog.find_sellable",
+LIST_NEWEST = Query(
+    "catalog.list_newest",
     """
-SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1
-ORDER BY sku <> $1, position LIMIT 1
+SELECT sku, slug, title, status, price, currency, in_stock, created_at FROM catalog.product
+ORDER BY created_at DESC, id DESC LIMIT $1
 """,
 )
-
 
 START_IMPORT = Query(
     "catalog.start_import",

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce import catalog
-from tfmshop.commerce.inventory.store import LIST, SET, STOCKED
+from tfmshop.commerce.inventory.store import FIND_VARIANT, LIST, SET, STOCKED
 from tfmshop.platform.db import Tx
 
 
@@ -45,8 +45,10 @@ async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
 
 async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:
     """Set the free units of one variant, found by SKU or by the slug of its product. `ProductNotFound`."""
-    variant, product, sku = await catalog.find_sellable(tx, sku_or_slug)
-    level = Level(variant, product, sku, units)
+    row = await tx.row(FIND_VARIANT, sku_or_slug)
+    if row is None:
+        raise catalog.ProductNotFound
+    level = Level(row["variant_id"], row["product_id"], row["sku"], units)
     await set_levels(tx, [level])
     return level
 

@@ -66,6 +66,14 @@ WHERE w.available <> coalesce(l.available, 0)
 )
 
 
+FIND_VARIANT = Query(
+    "inventory.find_variant",
+    """
+SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1
+ORDER BY sku <> $1, position LIMIT 1
+""",
+)
+
 FREE = Query("inventory.free", "SELECT variant_id, sku, available FROM inventory.stock WHERE variant_id = ANY($1)")
 
 STOCKED = Query(

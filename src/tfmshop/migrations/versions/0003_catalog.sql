@@ -56,7 +56,7 @@ CREATE TABLE catalog.product (
 );
 CREATE UNIQUE INDEX product_slug ON catalog.product (slug);
 CREATE UNIQUE INDEX product_external_id ON catalog.product (external_id);
-CREATE INDEX product_sku ON catalog.product (sku);
+CREATE INDEX product_sku ON catalog.product (sku) WHERE external_id IS NULL;
 CREATE INDEX product_created_at ON catalog.product (created_at DESC, id DESC);
 CREATE INDEX product_newest ON catalog.product (published_at DESC, id DESC) WHERE status = 'active';
 CREATE INDEX product_by_price ON catalog.product (price, id) WHERE status = 'active';

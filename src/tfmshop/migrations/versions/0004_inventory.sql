@@ -24,7 +24,6 @@ CREATE TABLE inventory.movement (
     order_id uuid,
     at timestamptz NOT NULL DEFAULT now()
 );
-CREATE INDEX movement_variant ON inventory.movement (variant_id);
 
 -- For other modules: what is free to sell.
 CREATE VIEW inventory.availability AS SELECT variant_id, product_id, available FROM inventory.stock;

@@ -1,0 +1,1 @@
+"""Redis, and later the levels of caching above it."""

@@ -1,0 +1,1 @@
+"""Files: rows to read, pictures to keep."""

@@ -1,9 +1,9 @@
-"""`tfmshop catalog`: bringing products in."""
+"""`tfmshop catalog`: bringing products in, and what came last."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,14 +13,9 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.importing import Import, Outcome
-from tfmshop.surface.cli.output import AsJson, print_json, progress_bar
+from tfmshop.surface.cli.output import AsJson, print_json, print_table, progress_bar
 
-app = typer.Typer(no_args_is_help=True, help="The catalogue: import products.")
-
-
-@app.callback()
-def group() -> None:
-    """The catalogue: import products."""
+app = typer.Typer(no_args_is_help=True, help="The catalogue: import and list products.")
 
 
 @app.command("import")
@@ -56,6 +51,32 @@ def import_file(
         _tell(outcome, seconds, dry_run=dry_run)
     if outcome.rejected and not outcome.created and not outcome.updated:
         raise typer.Exit(1)
+
+
+@app.command("list")
+def list_products(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List the products that were added last, on sale or not.
+
+    Examples: `tfmshop catalog list`, `tfmshop catalog list --limit 1000 --json`
+    """
+
+    async def work(platform: Platform) -> list[Any]:
+        async with platform.db.read() as tx:
+            return list(await catalog.newest(tx, limit))
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ("sku", "title", "status", "price", "stock", "added"),
+            [(r.sku, r.title[:60], r.status, f"{r.price / 100:,.2f} {r.currency}", "yes" if r.in_stock else "no",
+              f"{r.created_at:%Y-%m-%d}") for r in rows],
+        )  # fmt: skip
 
 
 def _source(file: Path) -> RowFile:

@@ -1,0 +1,211 @@
+"""Importing products: good rows in, bad rows named, twice is once, and on after a crash."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import lzma
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import platform_of
+from tests.making import a_product, new_product
+from tfmshop.commerce import catalog
+from tfmshop.platform.db import Query, broken
+from tfmshop.platform.files.rows import RowFile, UnknownFormat
+from tfmshop.surface.cli import importing
+from tfmshop.surface.cli.host import Failure
+from tfmshop.surface.cli.importing import Import, Outcome
+
+COUNTS = Query(
+    "test.counts", "SELECT count(*)::int, coalesce(sum(price), 0)::bigint, sum(version)::int FROM catalog.product"
+)
+STAGED = Query("test.staged", "SELECT count(*)::int FROM catalog.staged")
+MAPPING = Path(__file__).parents[2] / "docs" / "mappings" / "icecat.toml"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """Reject files land in the folder one is in."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def run(db, settings):
+    async def run(path: Path, mapping: str = "", *, dry_run: bool = False, progress=lambda *_: None) -> Outcome:
+        platform = platform_of(settings, db)
+        try:
+            how = catalog.Mapping.read(mapping)
+            return await Import(platform, path, RowFile(path), how, dry_run=dry_run, progress=progress).run()
+        finally:
+            await platform.redis.close()
+            platform.passwords.close()
+
+    return run
+
+
+def jsonl(path: Path, *rows: object) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def lamp(n: int, **changes: object) -> dict[str, object]:
+    plain = {"sku": f"L{n}", "external_id": f"l-{n}", "title": "Lamp", "price": 100 * n, "brand": "B", "stock": n}
+    return plain | {"category": "A > B", "specifications": {"watts": 40.0, "ok": True}, "tags": ["x"]} | changes
+
+
+async def test_good_rows_in_bad_rows_named(run, db, here):
+    file = jsonl(
+        here / "lamps.jsonl", lamp(1), lamp(2, price="12.5"), lamp(3, title=""), lamp(4), lamp(5, stock=-1),
+        lamp(6, currency="dollars"), lamp(7, price=10**16), lamp(8, published_at="yesterday"), lamp(9, sku=["a"]),
+        [1, 2], lamp(1, external_id="other"),
+    )  # fmt: skip
+    with file.open("a") as more:
+        more.write('{"sku": broken\n\n')
+    outcome = await run(file)
+    assert (outcome.created, outcome.updated, outcome.rejected) == (2, 0, 10)
+    rejects = [json.loads(line) for line in (here / "lamps.jsonl.rejects.jsonl").read_text().splitlines()]
+    assert [reject["line"] for reject in rejects] == [2, 3, 5, 6, 7, 8, 9, 10, 11, 12]
+    reasons = " / ".join(reject["reason"] for reject in rejects)
+    for words in ("minor units", "title is missing", "stock is not", "ISO 4217", "out of range", "ISO 8601",
+                  "sku is not text", "not a JSON object", "belongs to another product", "not JSON"):  # fmt: skip
+        assert words in reasons
+    assert json.loads(rejects[0]["row"])["price"] == "12.5"
+    async with db.read() as tx:
+        assert tuple(await tx.row(COUNTS)) == (2, 500, 2)
+        assert await tx.value(STAGED) == 0
+        assert await broken(tx) == {}
+        page = await catalog.show(tx, "lamp-l-4")
+    assert page.sku == "L4"
+
+
+async def test_the_same_file_again_updates(run, db, here):
+    file = jsonl(here / "lamps.jsonl", *[lamp(n) for n in range(1, 1201)])
+    assert (await run(file)).created == 1200
+    changed = jsonl(here / "lamps2.jsonl", *[lamp(n, price=1) for n in range(1, 1201)], lamp(1201))
+    outcome = await run(changed)
+    assert (outcome.created, outcome.updated, outcome.rejected) == (1, 1200, 0)
+    async with db.read() as tx:
+        assert tuple(await tx.row(COUNTS)) == (1201, 1200 + 120100, 2401)
+        assert await broken(tx) == {}
+
+
+async def test_an_import_goes_on_after_a_crash(run, db, here, monkeypatch):
+    file = jsonl(here / "lamps.jsonl", *[lamp(n, price=-1 if n == 3 else n) for n in range(1, 31)])
+    monkeypatch.setattr(importing, "BATCH", 10)
+    batches = []
+
+    def crash(*_: object) -> None:
+        batches.append(1)
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await run(file, progress=crash)
+    async with db.read() as tx:
+        assert (await tx.row(COUNTS))[0] == 19
+    outcome = await run(file)
+    assert (outcome.resumed_after_line, outcome.created, outcome.updated, outcome.rejected) == (20, 10, 0, 0)
+    assert len((here / "lamps.jsonl.rejects.jsonl").read_text().splitlines()) == 1
+    async with db.read() as tx:
+        assert (await tx.row(COUNTS))[0] == 29
+    assert (await run(file)).resumed_after_line == 0
+
+
+async def test_a_dry_run_writes_nothing(run, db, here):
+    file = jsonl(here / "lamps.jsonl", *[lamp(n) for n in range(1, 1101)], lamp(0, price="x"))
+    outcome = await run(file, dry_run=True)
+    assert (outcome.created, outcome.rejected, outcome.rejects_file) == (1100, 1, None)
+    assert [path.name for path in here.iterdir()] == ["lamps.jsonl"]
+    async with db.read() as tx:
+        assert (await tx.row(COUNTS))[0] == 0
+
+
+async def test_csv_with_a_mapping(run, db, here):
+    file = here / "goods.csv.gz"
+    text = '\ufeffCode,Name,Cost,Kind,size_cm,"Notes"\n'
+    text += 'A-1,"Vase, tall",12.50,Home > Vases,30.5,"two\nlines"\nA-2,Bowl,x,,1,\nA-3,Cup\n'
+    file.write_bytes(gzip.compress(text.encode()))
+    mapping = """
+        [fields]
+        sku = "Code"
+        title = "Name"
+        price = "Cost"
+        category = ["Kind"]
+        description = "Notes"
+        stock = "=7"
+        [options]
+        price_unit = "major"
+        [specifications]
+        size_ = "number"
+    """
+    outcome = await run(file, mapping)
+    assert (outcome.created, [(p.line, p.reason) for p in outcome.problems]) == (
+        1, [(4, "Cost is not a number: 'x'"), (5, "Cost is missing")],
+    )  # fmt: skip
+    async with db.read() as tx:
+        listed = await catalog.browse(tx, catalog.Wanted(category="vases"))
+    assert (listed.items[0].price.amount, listed.items[0].in_stock) == (1250, True)
+
+
+@pytest.mark.parametrize(
+    "mapping", ["[fields]\nskuu = 'x'", "[options]\nprice_unit = 'cents'", "[specifications]\na_ = 'date'", "nonsense"]
+)
+def test_mappings_that_make_no_sense(mapping):
+    with pytest.raises(catalog.BadImport):
+        catalog.Mapping.read(mapping)
+
+
+async def test_broken_files(run, here):
+    with pytest.raises(UnknownFormat):
+        RowFile(jsonl(here / "lamps.txt"))
+    cut = here / "cut.jsonl.gz"
+    cut.write_bytes(gzip.compress(b"".join(json.dumps(lamp(n)).encode() + b"\n" for n in range(2000)))[:-500])
+    with pytest.raises(Failure, match="broken after line"):
+        await run(cut)
+
+
+async def test_control_characters_and_strange_text_are_kept_out_of_the_database(run, db, here):
+    file = jsonl(here / "odd.jsonl", lamp(1, title="a\u0000b\u0007c", brand="Ünïcode 株式会社"))
+    assert (await run(file)).created == 1
+    async with db.read() as tx:
+        listed = await catalog.browse(tx, catalog.Wanted())
+    assert (listed.items[0].title, listed.items[0].brand) == ("abc", "Ünïcode 株式会社")
+
+
+async def test_slugs_stay_unique_and_categories_are_shared(db):
+    async with db.tx() as tx:
+        loader = catalog.Loader()
+        first = new_product(title="Same name", category=("A", "Chairs"))
+        await loader.load(tx, [first, new_product(title="Same name!", category=("B", "Chairs"))])
+        await a_product(tx, title="Same name", category=("A", "Chairs"))
+        items = (await catalog.browse(tx, catalog.Wanted())).items
+        tree = await catalog.tree(tx)
+    assert len({item.slug for item in items}) == 3
+    assert "same-name" in {item.slug for item in items}
+    assert {(b.slug, b.product_count, tuple(c.slug for c in b.children)) for b in tree} == {
+        ("a", 2, ("chairs",)), ("b", 1, ("b-chairs",)),
+    }  # fmt: skip
+
+
+async def test_the_first_of_icecat(run, db, here, data):
+
+    with lzma.open(data / "icecat_products.jsonl.xz") as source:
+        rows = [json.loads(line) for line in islice(source, 1500)]
+    file = jsonl(here / "icecat.jsonl", *rows)
+    outcome = await run(file, MAPPING.read_text())
+    assert (outcome.created, outcome.rejected) == (1500, 0)
+    given = sum(key.startswith("attr_") for row in rows for key in row)
+    count = Query(
+        "test.specifications",
+        "SELECT sum((SELECT count(*) FROM jsonb_object_keys(specifications)))::int FROM catalog.product",
+    )
+    async with db.read() as tx:
+        assert await tx.value(count) == given
+        found = await catalog.browse(tx, catalog.Wanted(q="xerox toner"))
+        by_attribute = await catalog.browse(tx, catalog.Wanted(specifications={"printing_colours": "Black"}))
+        assert await broken(tx) == {}
+    assert found.total > 5
+    assert by_attribute.total > 5

@@ -1,0 +1,108 @@
+"""Documents that must agree with the code."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from tests.client import Client
+from tfmshop import app as composition  # noqa: F401 - registers every error
+from tfmshop.config import SETTINGS
+from tfmshop.platform.errors import CODES
+from tfmshop.surface.cli.main import app as cli
+from tfmshop.surface.http.problems import EDGE_CODES, HTTP_CODES
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+
+
+def headings(page: str) -> set[str]:
+    """The words in backticks that a page's headings and table rows begin with."""
+    text = (DOCS / page).read_text()
+    return set(re.findall(r"^(?:#+|\|) ?`([^`]+)`", text, re.MULTILINE))
+
+
+def test_every_setting_has_a_row_with_its_default():
+    text = (DOCS / "settings.md").read_text()
+    assert headings("settings.md") == {setting.name for setting in SETTINGS}
+    for setting in SETTINGS:
+        default = str(setting.default).lower() if isinstance(setting.default, bool) else str(setting.default)
+        assert f"| `{setting.name}` | {f'`{default}`' if default else 'empty'} |" in text, setting.name
+
+
+def test_every_error_code_has_a_row():
+    codes = {code for code in CODES if not code.startswith("test_")}
+    assert headings("errors.md") == codes | {code for code, _ in HTTP_CODES.values()} | set(EDGE_CODES)
+
+
+def commands() -> set[str]:
+    found = set()
+
+    def walk(command, path: str) -> None:
+        if children := getattr(command, "commands", None):
+            if getattr(command, "invoke_without_command", False) and path:
+                found.add(path)
+            for name, child in children.items():
+                walk(child, f"{path} {name}".strip())
+        else:
+            found.add(path)
+
+    walk(get_command(cli), "")
+    return found
+
+
+def test_every_command_is_documented_with_an_example():
+    assert headings("commands.md") == {f"tfmshop {name}" for name in commands()}
+
+
+def test_every_operation_names_its_errors_and_they_exist():
+    known = set(CODES) | {code for code, _ in HTTP_CODES.values()}
+    for path in (ROOT / "src/tfmshop/surface/http").rglob("*.py"):
+        for section in re.findall(r"Errors: (.*?)\.\n", path.read_text(), re.DOTALL):
+            named = re.findall(r"`([a-z_]+)`", section)
+            assert named
+            assert set(named) <= known, path
+
+
+async def test_the_openapi_document_describes_every_operation(shop: Client):
+    document = (await shop.get("/openapi.json")).json()
+    assert len(document["paths"]) >= 20
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"], (method, path)
+            assert len(operation["description"]) > 15, (method, path)
+            assert operation["tags"], (method, path)
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in [*DOCS.glob("*.md"), *ROOT.glob("*.md")]))
+def test_links_lead_somewhere(page: str):
+    base = ROOT if (ROOT / page).exists() else DOCS
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", (base / page).read_text()):
+        assert (base / target).exists(), target
+
+
+def test_the_tree_in_the_architecture_equals_the_disk():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    drawn = re.search(r"```text\n(src/tfmshop/\n.*?)```", text, re.DOTALL)
+    assert drawn is not None
+    stack: list[str] = []
+    named: set[str] = set()
+    for line in drawn[1].splitlines()[1:]:
+        depth = (len(line) - len(line.lstrip())) // 2
+        stack = [*stack[: depth - 1], line.split()[0].rstrip("/")]
+        named.add("/".join(stack))
+    source = ROOT / "src" / "tfmshop"
+    top = {p.name for p in source.iterdir() if not p.name.startswith("__") or p.name == "__main__.py"}
+    rooms = {f"{ring}/{p.name}" for ring in ("commerce", "platform", "surface") for p in (source / ring).iterdir()}
+    on_disk = top | {room for room in rooms if not room.split("/")[1].startswith("__")}
+    assert named == on_disk
+
+
+def test_readme_fits_on_a_screen_and_names_its_two_commands():
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) <= 60
+    assert "make up" in text
+    assert "make test" in text

@@ -1,0 +1,146 @@
+"""The command line as a person meets it: every message is a sentence, every failure has a code."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.processes import free_port, tfmshop
+from tests.servers import REDIS
+from tfmshop.platform.db import Query
+from tfmshop.platform.embedded.owner import choose
+
+STEAL = Query("test.steal", "UPDATE inventory.stock SET available = available + 1 WHERE sku = 'DEMO-002'")
+OLD = Path("/usr/lib/postgresql/15/bin")
+
+
+@pytest.fixture
+def settings_of(fresh_url: str, tmp_path: Path) -> dict[str, str]:
+    """The settings of a shop on this test's database."""
+    return {"DATABASE_URL": fresh_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path / "home")}
+
+
+def fails(result, code: int, *words: str) -> None:
+    """The command failed with a clear sentence and no traceback."""
+    said = result.stdout + result.stderr
+    assert result.returncode == code, said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) <= 2, said
+    for word in words:
+        assert word in said
+
+
+async def test_a_shop_by_commands(settings_of, tmp_path):
+    def run(*arguments: str):
+        result = tfmshop(*arguments, cwd=tmp_path, **settings_of)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    assert "schema is at" in run("db", "migrate")
+    assert json.loads(run("db", "migrate", "--json"))["applied"] == []
+    assert "60  products" in run("seed")
+    assert "already" in run("seed")
+    assert json.loads(run("seed", "--json"))["already_there"] is True
+    assert "DEMO-001 has 3 units." in run("inventory", "set", "sand-arc-floor-lamp", "3")
+    assert json.loads(run("inventory", "set", "DEMO-001", "0", "--json"))["available"] == 0
+    assert json.loads(run("inventory", "list", "--at-most", "0", "--json"))[0]["sku"] == "DEMO-001"
+    assert "DEMO-001" in run("inventory", "list", "--at-most", "0")
+    assert len(json.loads(run("orders", "list", "--json"))) == 6
+    assert "USD" in run("orders", "list", "--limit", "1")
+    assert [row["email"] for row in json.loads(run("accounts", "list", "--role", "admin", "--json"))] == [
+        "admin@example.com"
+    ]
+    assert "alice@example.com" in run("accounts", "list")
+    assert len(json.loads(run("catalog", "list", "--json", "--limit", "100"))) == 60
+    assert "Arc Floor Lamp" in run("catalog", "list", "--limit", "60")
+    assert not any(json.loads(run("db", "truths", "--json")).values())
+    assert "BROKEN" not in run("db", "truths")
+    (tmp_path / "lamps.jsonl").write_text('{"sku": "X1", "title": "Lamp X", "price": 100}\n{"sku": "X2"}\n')
+    said = run("catalog", "import", "lamps.jsonl")
+    assert "1 products added, 0 updated, 1 rows rejected" in said
+    assert "line 2: title is missing" in said
+    (tmp_path / "bad.jsonl").write_text("{}\n")
+    fails_softly = tfmshop("catalog", "import", "bad.jsonl", "--json", cwd=tmp_path, **settings_of)
+    assert (fails_softly.returncode, json.loads(fails_softly.stdout)["rejected"]) == (1, 1)
+    for command in ("", "db", "seed", "catalog", "inventory", "orders", "accounts", "up", "serve", "work", "config"):
+        assert "Usage" in run(*command.split(), "--help")
+
+
+async def test_broken_truths_are_told(settings_of, wide_db, tmp_path):
+    tfmshop("seed", cwd=tmp_path, **settings_of)
+    async with wide_db.tx() as tx:
+        await tx.execute(STEAL)
+    result = tfmshop("db", "truths", cwd=tmp_path, **settings_of)
+    assert (result.returncode, "BROKEN" in result.stdout, "DEMO-002" in result.stdout) == (1, True, True)
+
+
+def test_settings_are_shown_without_secrets(tmp_path):
+    result = tfmshop("config", "--json", cwd=tmp_path, JWT_SECRET="s" * 40, PORT="8123")
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert (rows["PORT"]["value"], rows["PORT"]["given"], rows["JWT_SECRET"]["value"]) == ("8123", True, "(hidden)")
+    text = tfmshop("config", cwd=tmp_path)
+    assert max(len(line) for line in text.stdout.splitlines()) <= 80
+    assert "waits for: cache" in " ".join(text.stdout.split())
+
+
+def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
+    fails(tfmshop("config", cwd=tmp_path, PORT="http"), 2, "PORT must be a whole number")
+    fails(tfmshop("seed", cwd=tmp_path, **settings_of, APP_ENV="production", JWT_SECRET="s" * 40), 1, "production")
+    fails(tfmshop("inventory", "set", "nothing", "1", cwd=tmp_path, **settings_of), 1, "no such product")
+    fails(tfmshop("catalog", "import", "none.csv", cwd=tmp_path, **settings_of), 1, "Cannot read none.csv")
+    (tmp_path / "a.txt").touch()
+    fails(tfmshop("catalog", "import", "a.txt", cwd=tmp_path, **settings_of), 1, "expected a name like")
+    for command in ("up", "serve"):
+        nobody = {"DATABASE_URL": "postgresql://u:topsecret@127.0.0.1:1/x", "REDIS_URL": os.environ[REDIS]}
+        result = tfmshop(command, cwd=tmp_path, PORT=str(free_port()), **nobody)
+        fails(result, 1, "Cannot reach PostgreSQL at 127.0.0.1:1", "DATABASE_URL")
+        assert "topsecret" not in result.stdout + result.stderr
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            port = str(taken.getsockname()[1])
+            fails(tfmshop(command, cwd=tmp_path, PORT=port, **settings_of), 1, f"Port {port} is taken")
+        missing = settings_of["DATABASE_URL"].replace("/fresh_", "/no_")
+        result = tfmshop(command, cwd=tmp_path, PORT=str(free_port()), **(settings_of | {"DATABASE_URL": missing}))
+        fails(result, 1, "has no database")
+
+
+def test_a_home_that_cannot_be_written(tmp_path):
+    (tmp_path / "home").write_text("a file, not a folder")
+    result = tfmshop("up", cwd=tmp_path, PORT=str(free_port()), TFMSHOP_HOME=str(tmp_path / "home"))
+    fails(result, 1, "Cannot write to", "TFMSHOP_HOME")
+
+
+@pytest.mark.skipif(not OLD.exists(), reason="no PostgreSQL 15 is installed here")
+def test_a_server_that_is_too_old(tmp_path):
+    folder = Path(tempfile.mkdtemp(prefix="old-postgres-"))
+    owner = choose()
+    owner.take(folder)
+    try:
+        subprocess.run(
+            [OLD / "initdb", "-D", folder, "-U", "u", "--auth=trust", "--locale=C"], check=True, cwd="/",
+            capture_output=True, **owner.spawn,
+        )  # fmt: skip
+        arguments = ["-D", str(folder), "-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
+        process = subprocess.Popen([OLD / "postgres", *arguments], cwd="/", stderr=subprocess.DEVNULL, **owner.spawn)
+        try:
+            for _ in range(200):
+                if (folder / ".s.PGSQL.5432").exists():
+                    break
+                time.sleep(0.05)
+            url = f"postgresql://u@/postgres?host={folder}"
+            result = tfmshop("up", cwd=tmp_path, PORT=str(free_port()), DATABASE_URL=url, REDIS_URL=os.environ[REDIS])
+            fails(result, 1, "PostgreSQL 15.", "too old", "16 or later")
+        finally:
+            process.terminate()
+            process.wait()
+    finally:
+        shutil.rmtree(folder)
