@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import lzma
+from itertools import islice
 from pathlib import Path
 
 import pytest

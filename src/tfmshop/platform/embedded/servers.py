@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import asyncpg
 
 from tfmshop.config import Config
+from tfmshop.platform.embedded.owner import prepare_home
 from tfmshop.platform.embedded.postgres import Postgres
 from tfmshop.platform.embedded.redis import Redis
 
@@ -18,6 +19,8 @@ DATABASE = "tfmshop"
 @contextmanager
 def running(config: Config) -> Iterator[Config]:
     """The settings with both URLs filled in. `CannotStart` when an embedded server does not start."""
+    if not config.text("JWT_SECRET"):
+        prepare_home(config.home)
     postgres = None if config.text("DATABASE_URL") else Postgres(config.home)
     redis = None if config.text("REDIS_URL") else Redis(config.home)
     try:
