@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
 from tfmshop.commerce import checkout
@@ -16,9 +17,9 @@ from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.observe import logs
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
-from tfmshop.surface.http.app import build
-from tfmshop.surface.http.context import Shop
-from tfmshop.surface.http.edge import Edge
+
+if TYPE_CHECKING:
+    from tfmshop.surface.http.edge import Edge
 
 
 def options(config: Config, name: str) -> db.Options:
@@ -59,7 +60,9 @@ def providers() -> Providers:
 
 
 def http(config: Config, shop_providers: Callable[[], Providers] = providers) -> Edge:
-    """The web application."""
+    """The web application. The framework is imported here: commands do without it."""
+    from tfmshop.surface.http.app import build
+    from tfmshop.surface.http.context import Shop
 
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:

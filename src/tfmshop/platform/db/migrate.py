@@ -1,17 +1,17 @@
-"""Migrations: Alembic over plain SQL files, one at a time across processes, never waiting long for a lock."""
+"""Migrations: Alembic over plain SQL files, one at a time across processes, never waiting long for a lock.
+
+Alembic and SQLAlchemy are imported where they are used: no request and few commands need them.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from alembic import command
-from alembic.config import Config as Alembic
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, pool, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.util import await_only
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 ADVISORY_LOCK = 7_236_401
 """Any constant: held while migrating, so that two processes never migrate at once."""
@@ -21,7 +21,7 @@ _FOLDER = Path(__file__).parents[2] / "migrations"
 
 def newest() -> str:
     """The revision that this release wants."""
-    return ScriptDirectory(str(_FOLDER)).get_current_head() or ""
+    return max(path.stem[:4] for path in (_FOLDER / "versions").glob("*.sql"))
 
 
 async def applied(url: str) -> str | None:
@@ -42,6 +42,9 @@ async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
     Each revision is one transaction. A second process waits for the first by an advisory lock. A lock on a table
     that is not granted within `lock_timeout_seconds` ends the migration with nothing changed.
     """
+    from sqlalchemy import pool
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     engine = create_async_engine(_for_sqlalchemy(url), poolclass=pool.NullPool)
     done: list[str] = []
     try:
@@ -53,6 +56,10 @@ async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
 
 
 def _run(connection: Connection, done: list[str], lock_timeout_seconds: float) -> None:
+    from alembic import command
+    from alembic.config import Config as Alembic
+    from sqlalchemy import text
+
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
     connection.execute(text(f"SET lock_timeout = '{lock_timeout_seconds * 1000:.0f}ms'"))
     connection.commit()
@@ -70,6 +77,8 @@ def _run(connection: Connection, done: list[str], lock_timeout_seconds: float) -
 
 def run_file(connection: Connection, file: Path) -> None:
     """Run all statements of an SQL file in the migration's transaction."""
+    from sqlalchemy.util import await_only
+
     driver: Any = connection.connection.driver_connection
     await_only(driver.execute(file.read_text(encoding="utf-8")))
 

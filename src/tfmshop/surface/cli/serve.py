@@ -10,13 +10,9 @@ import threading
 from typing import Annotated
 
 import typer
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.log import LogLevels
-from granian.server import Server
 
 from tfmshop.platform import Platform
 from tfmshop.platform.db import check_server
-from tfmshop.surface import worker
 from tfmshop.surface.cli.host import Failure, host_of
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
@@ -31,6 +27,10 @@ def serve(
 
     Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
     """
+    from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.log import LogLevels
+    from granian.server import Server
+
     host = host_of(context)
     config = host.read_config()
     check_port(config.text("HOST"), config.number("PORT"))
@@ -52,6 +52,8 @@ def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> Non
 
     Example: `tfmshop work`
     """
+    from tfmshop.surface import worker
+
     if until_stdin_closes:
         _stop_when_stdin_closes()
     host = host_of(context)

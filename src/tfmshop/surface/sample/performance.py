@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from mimesis import Generic, Locale
-
 from tfmshop.commerce import catalog
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import Platform
@@ -80,6 +78,8 @@ def _products(source: random.Random, _: Platform) -> Iterator[catalog.NewProduct
 
 
 def _people(source: random.Random) -> list[Person]:
+    from mimesis import Generic, Locale
+
     words = Generic(locale=Locale.EN, seed=source.getrandbits(32))
     people = []
     for number in range(1, PEOPLE + 1):
