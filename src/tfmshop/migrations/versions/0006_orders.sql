@@ -36,7 +36,6 @@ CREATE INDEX placed_customer ON orders.placed (customer_id, placed_at DESC, id D
 CREATE INDEX placed_customer_status ON orders.placed (customer_id, status, placed_at DESC, id DESC);
 CREATE INDEX placed_status_at ON orders.placed (status, placed_at DESC, id DESC);
 CREATE INDEX placed_at_id ON orders.placed (placed_at DESC, id DESC);
-CREATE INDEX placed_unpaid ON orders.placed (placed_at) WHERE status = 'placed';
 
 CREATE TABLE orders.line (
     order_id uuid NOT NULL CONSTRAINT order_line_order_fkey REFERENCES orders.placed (id),

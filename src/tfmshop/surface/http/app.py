@@ -32,7 +32,9 @@ def build(open_shop: OpenShop) -> Edge:
         route_handlers=[storefront, *health.ROUTES, openapi.document],
         lifespan=[_lifespan(open_shop)],
         exception_handlers=problems.HANDLERS,
-        openapi_config=OpenAPIConfig(title="TFMShop", version=__version__, path="/-/openapi"),
+        openapi_config=OpenAPIConfig(
+            title="TFMShop", version=__version__, path="/-/openapi", use_handler_docstrings=True
+        ),
         logging_config=None,
         request_class=StrictRequest,
     )
