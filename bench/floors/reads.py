@@ -59,10 +59,10 @@ def product(row: Any) -> bytes:
     return _encode(
         card | {
             "model": row[14], "description": row[15], "tags": row[16], "specifications": msgspec.Raw(row[17].encode()),
-            "options": {}, "variants": msgspec.Raw(row[21].encode()), "in_stock": row[22],
-            "pictures": msgspec.Raw(row[24].encode()), "breadcrumbs": msgspec.Raw(row[25].encode()),
+            "options": {}, "variants": msgspec.Raw(row[21].encode()),
+            "pictures": msgspec.Raw(row[23].encode()), "breadcrumbs": msgspec.Raw(row[24].encode()),
             "reviews": {"rating": card["rating"], "count": card["review_count"]},
-            "related": msgspec.Raw(row[26].encode()), "published_at": row[18], "updated_at": row[19],
+            "related": msgspec.Raw(row[25].encode()), "published_at": row[18], "updated_at": row[19],
             "version": row[20],
         }
     )  # fmt: skip

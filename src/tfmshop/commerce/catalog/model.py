@@ -87,24 +87,11 @@ class Reviews(msgspec.Struct, frozen=True):
     count: int
 
 
-class Product(msgspec.Struct, frozen=True):
+class Product(Item, frozen=True):
     """The whole page of a product."""
 
-    id: UUID
-    slug: str
-    sku: str
-    external_id: str | None
-    title: str
     model: str | None
-    brand: str | None
     description: str
-    price: Money
-    compare_at_price: Money | None
-    rating: float
-    review_count: int
-    in_stock: bool
-    image: str | None
-    badge: str | None
     tags: list[str]
     specifications: Facts
     options: dict[str, list[str]]

@@ -8,7 +8,6 @@ from tfmshop.commerce.catalog.model import (
     Category,
     CategoryPage,
     Crumb,
-    Item,
     Product,
     Reviews,
     Variant,
@@ -29,15 +28,13 @@ async def show(tx: Tx, id_or_slug: str) -> Product:
     row = await tx.row(SHOW_PRODUCT, id, None if id else id_or_slug)
     if row is None:
         raise ProductNotFound
-    card = Item.of(row[:14])
-    (model, description, tags, specifications, published_at, updated_at, version, variants, in_stock, has_options,
-     pictures, breadcrumbs, related) = row[14:]  # fmt: skip
+    (model, description, tags, specifications, published_at, updated_at, version, variants, has_options, pictures,
+     breadcrumbs, related) = row[14:]  # fmt: skip
     options = options_of(codec.decode_as(variants, list[Variant])) if has_options else {}
-    return Product(
-        card.id, card.slug, card.sku, card.external_id, card.title, model, card.brand, description, card.price,
-        card.compare_at_price, card.rating, card.review_count, in_stock, card.image, card.badge, tags,
-        codec.as_is(specifications), options, codec.as_is(variants), codec.as_is(pictures), codec.as_is(breadcrumbs),
-        Reviews(card.rating, card.review_count), codec.as_is(related), published_at, updated_at, version,
+    return Product.of(
+        row[:14], model, description, tags, codec.as_is(specifications), options, codec.as_is(variants),
+        codec.as_is(pictures), codec.as_is(breadcrumbs), Reviews(round(row[9], 2), row[10]), codec.as_is(related),
+        published_at, updated_at, version,
     )  # fmt: skip
 
 

@@ -22,8 +22,8 @@ _CRUMBS = """(SELECT coalesce(json_agg(json_build_object('id', a.id, 'slug', a.s
 SHOW_PRODUCT = Query(
     "catalog.show_product",
     f"""
-SELECT {ITEM}, p.model, p.description, p.tags, p.specifications, p.published_at, p.updated_at, p.version,
-    vs.variants, vs.in_stock, vs.has_options,
+SELECT {ITEM.replace("p.in_stock", "vs.in_stock")}, p.model, p.description, p.tags, p.specifications, p.published_at,
+    p.updated_at, p.version, vs.variants, vs.has_options,
     (SELECT coalesce(json_agg(json_build_object('url', i.url, 'alt', i.alt) ORDER BY i.position), '[]')
         FROM catalog.picture AS i WHERE i.product_id = p.id) AS pictures,
     {_CRUMBS.format("p.category_id")} AS breadcrumbs,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +35,18 @@ class Lease:
         self._shared = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(self._shared, fcntl.LOCK_SH)
 
-    def leave(self) -> bool:
-        """Give the claim up; True when nobody else has one."""
+    def leave(self, running: Callable[[], int | None], farewell: signal.Signals, seconds: float) -> None:
+        """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it."""
+        with self.starting():
+            pid = running() if self._was_last() else None
+            if pid is None:
+                return
+            os.kill(pid, farewell)
+            deadline = time.monotonic() + seconds
+            while running() is not None and time.monotonic() < deadline:
+                time.sleep(0.02)
+
+    def _was_last(self) -> bool:
         if self._shared is None:
             return False
         descriptor, self._shared = self._shared, None

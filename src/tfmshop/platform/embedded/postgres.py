@@ -55,18 +55,7 @@ class Postgres:
 
     def stop(self) -> None:
         """Give the server up; the last user stops it (fast shutdown: sessions end, nothing committed is lost)."""
-        with self._lease.starting():
-            if not self._lease.leave():
-                return
-            pid = self._pid()
-            if pid is None:
-                return
-            os.kill(pid, signal.SIGINT)
-            deadline = time.monotonic() + STOP_SECONDS
-            while self._pid() is not None and time.monotonic() < deadline:
-                time.sleep(0.02)
-            if self._process is not None:
-                self._process.wait(timeout=STOP_SECONDS)
+        self._lease.leave(self._pid, signal.SIGINT, STOP_SECONDS)
 
     def _spawn(self, programs: Path, owner: Owner) -> None:
         socket = socket_folder(self._data, owner)
@@ -119,8 +108,8 @@ class Postgres:
 
     def _pid(self) -> int | None:
         """The running server's process, or None; a stale file that a crash left behind counts as None."""
-        if self._process is not None and self._process.poll() is not None:
-            return None
+        if self._process is not None:
+            return self._process.pid if self._process.poll() is None else None
         lines = self._pid_lines()
         if len(lines) < 2:
             return None

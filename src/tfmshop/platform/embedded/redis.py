@@ -39,16 +39,7 @@ class Redis:
 
     def stop(self) -> None:
         """Give the server up; the last user stops it."""
-        with self._lease.starting():
-            if not self._lease.leave():
-                return
-            pid = self._pid()
-            if pid is None:
-                return
-            os.kill(pid, signal.SIGTERM)
-            deadline = time.monotonic() + START_SECONDS
-            while self._pid() is not None and time.monotonic() < deadline:
-                time.sleep(0.02)
+        self._lease.leave(self._pid, signal.SIGTERM, START_SECONDS)
 
     def _spawn(self, path: Path) -> None:
         settings = {
