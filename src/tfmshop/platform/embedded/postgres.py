@@ -117,7 +117,7 @@ class Postgres:
         command = Path(f"/proc/{pid}/cmdline")
         try:
             os.kill(pid, 0)
-            if Path("/proc/self").exists() and b"postgres" not in command.read_bytes():
+            if Path("/proc/self").exists() and os.fsencode(self._data) not in command.read_bytes():
                 return None
         except OSError:
             return None

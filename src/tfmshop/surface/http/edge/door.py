@@ -102,7 +102,7 @@ class _Exit:
         start["headers"] = headers
 
     def _tag(self, start: Message, message: Message) -> Message:
-        tag = b'"' + hashlib.blake2b(message.get("body", b""), digest_size=12).hexdigest().encode() + b'"'
+        tag = b'"' + hashlib.sha256(message.get("body", b"")).hexdigest()[:24].encode() + b'"'
         start["headers"].append((b"etag", tag))
         for name, value in self._scope["headers"]:
             if name == b"if-none-match" and (value == b"*" or tag in [one.strip() for one in value.split(b",")]):
