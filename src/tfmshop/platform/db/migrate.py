@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 ADVISORY_LOCK = 7_236_401
 """Any constant: held while migrating, so that two processes never migrate at once."""
 
+
+class CannotMigrate(Exception):
+    """The schema cannot be brought to this release; the text says why."""
+
+
 _FOLDER = Path(__file__).parents[2] / "migrations"
 
 
@@ -40,16 +45,24 @@ async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
     """Bring the database at `url` to the newest revision; the names of the revisions applied, oldest first.
 
     Each revision is one transaction. A second process waits for the first by an advisory lock. A lock on a table
-    that is not granted within `lock_timeout_seconds` ends the migration with nothing changed.
+    that is not granted within `lock_timeout_seconds` ends the migration with nothing changed: `CannotMigrate`.
     """
     from sqlalchemy import pool
+    from sqlalchemy.exc import SQLAlchemyError
     from sqlalchemy.ext.asyncio import create_async_engine
 
+    has = await applied(url)
+    if has is not None and has > newest():
+        raise CannotMigrate(f"The database is at revision {has}, newer than this release's {newest()}: update TFMShop.")
     engine = create_async_engine(_for_sqlalchemy(url), poolclass=pool.NullPool)
     done: list[str] = []
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run, done, lock_timeout_seconds)
+    except (asyncpg.PostgresError, SQLAlchemyError) as error:
+        reason = str(getattr(error, "orig", error)).splitlines()[0]
+        after = f"after {done[-1]}" if done else "at once"
+        raise CannotMigrate(f"The migration stopped {after}: {reason}. What it had begun was undone.") from error
     finally:
         await engine.dispose()
     return done

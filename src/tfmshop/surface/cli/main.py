@@ -6,6 +6,7 @@ import typer
 
 from tfmshop import __version__
 from tfmshop.platform.db import WrongServer
+from tfmshop.platform.db.migrate import CannotMigrate
 from tfmshop.platform.embedded import CannotStart
 from tfmshop.platform.errors import ShopError
 from tfmshop.surface.cli import accounts, catalog, db, inventory, orders, seed, serve, settings, up
@@ -44,7 +45,7 @@ def run(host: Host, settings_error: type[Exception]) -> int:
         for sentence in str(error).splitlines():
             err.print(sentence, markup=False)
         return 2
-    except (Failure, CannotStart, WrongServer, ShopError) as error:
+    except (Failure, CannotStart, WrongServer, CannotMigrate, ShopError) as error:
         err.print(str(error), markup=False)
         return 1
     return 0
