@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import sys
 
-from tfmshop import app, config
-from tfmshop.platform.embedded import running
-from tfmshop.surface import cli
-
 
 def main() -> None:
     """Run the command line."""
+    try:
+        sys.exit(_run())
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run() -> int:
+    from tfmshop import app, config
+    from tfmshop.platform.embedded import running
+    from tfmshop.surface import cli
+
     host = cli.Host(
         read_config=app.settings_and_logs,
         running=running,
@@ -18,7 +25,7 @@ def main() -> None:
         serve_target="tfmshop.app:serve",
         schedule=app.schedule,
     )
-    sys.exit(cli.run(host, config.ConfigError))
+    return cli.run(host, config.ConfigError)
 
 
 if __name__ == "__main__":

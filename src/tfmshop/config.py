@@ -10,6 +10,7 @@ import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -179,7 +180,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
 )
 
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
-_KNOWN_ONLY_PREFIXES: Final = ("DB_", "CACHE_TTL_", "RATE_LIMIT_", "TFMSHOP_")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +255,9 @@ def read(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(
                 values[setting.name] = setting.parse(source[setting.name])
             except ValueError as error:
                 problems.append(str(error))
-    problems += [f"{name} is not a setting (in {env_file})." for name in in_file if _unknown(name)]
-    problems += [f"{name} is not a setting." for name in from_process if _unknown(name)]
-    problems += _contradictions(values)
+    problems += [f"{name} is not a setting (in {env_file})." for name in in_file if name not in BY_NAME]
+    problems += [f"{name} is not a setting: is it {near[0]}?" for name in from_process if (near := _meant(name))]
+    problems += _contradictions(values, source)
     if problems:
         raise ConfigError(problems)
     return Config(values, frozenset(name for name in BY_NAME if name in source))
@@ -269,15 +269,16 @@ def _from_file(path: Path | None) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(path).items() if value is not None}
 
 
-def _unknown(name: str) -> bool:
-    return name.startswith(_KNOWN_ONLY_PREFIXES) and name not in BY_NAME
+def _meant(name: str) -> list[str]:
+    """The setting that a name of the environment was probably meant to be: all but a letter or two is the same."""
+    return [] if name in BY_NAME or "_" not in name else get_close_matches(name, BY_NAME, n=1, cutoff=0.9)
 
 
-def _contradictions(values: Mapping[str, Value]) -> list[str]:
+def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> list[str]:
     problems = []
     if int(values["DB_POOL_MIN"]) > int(values["DB_POOL_MAX"]):
         problems.append("DB_POOL_MIN must not be greater than DB_POOL_MAX.")
     if values["APP_ENV"] == "production":
-        missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET") if not values[name]]
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET") if not source.get(name)]
         problems += [f"{name} must be set when APP_ENV is production." for name in missing]
     return problems

@@ -38,7 +38,8 @@ def test_the_environment_wins_over_the_file(tmp_path):
         ({"HOST": "localhost"}, "HOST must be an IP address, not 'localhost'."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must be empty"),
         ({"DB_POOL_MIN": "9", "DB_POOL_MAX": "3"}, "DB_POOL_MIN must not be greater than DB_POOL_MAX."),
-        ({"DB_POOL_SIZE": "9"}, "DB_POOL_SIZE is not a setting."),
+        ({"REDIS_TIMEOT": "9"}, "REDIS_TIMEOT is not a setting: is it REDIS_TIMEOUT?"),
+        ({"DB_POOL_MIM": "9"}, "DB_POOL_MIM is not a setting: is it DB_POOL_MIN?"),
         ({"APP_ENV": "production"}, "DATABASE_URL must be set when APP_ENV is production."),
     ],
 )
@@ -46,6 +47,19 @@ def test_mistakes_are_sentences(given, sentence):
     with pytest.raises(ConfigError) as error:
         config.read(given, None)
     assert sentence in str(error.value)
+
+
+def test_a_file_has_nothing_but_settings(tmp_path):
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=9\n")
+    with pytest.raises(ConfigError, match="DB_POOL_SIZE is not a setting"):
+        config.read({"DB_PORT": "tcp://10.0.0.1:5432", "LOGLEVEL": "x"}, tmp_path / ".env")
+    config.read({"DB_PORT": "tcp://10.0.0.1:5432", "REDIS_HOST": "x"}, None)
+
+
+def test_production_says_each_thing_once():
+    with pytest.raises(ConfigError) as error:
+        config.read({"APP_ENV": "production", "JWT_SECRET": "x"}, None)
+    assert str(error.value).count("JWT_SECRET") == 1
 
 
 def test_every_mistake_is_named_at_once():

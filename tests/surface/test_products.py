@@ -176,6 +176,9 @@ async def test_categories_count_what_is_below_them(shop, lamps, queries):
     page = (await shop.get("categories/lighting")).json()
     assert queries.names == ["catalog.show_category"]
     assert (page["product_count"], [child["slug"] for child in page["children"]]) == (5, ["lamps"])
+    assert [crumb["slug"] for crumb in page["breadcrumbs"]] == ["lighting"]
+    deeper = (await shop.get("categories/lamps")).json()
+    assert [crumb["slug"] for crumb in deeper["breadcrumbs"]] == ["lighting", "lamps"]
     assert (await shop.get("categories/none")).json()["code"] == "category_not_found"
 
 

@@ -15,9 +15,9 @@ _ITEM_JSON = f"""json_build_object('id', p.id, 'slug', p.slug, 'sku', p.sku, 'ex
     'compare_at_price', {_money("p.compare_at_price", "p.currency")}, 'rating', round(p.rating::numeric, 2),
     'review_count', p.review_count, 'in_stock', p.in_stock, 'image', p.image, 'badge', p.badge)"""
 
-_CRUMBS = """(SELECT coalesce(json_agg(json_build_object('id', a.id, 'slug', a.slug, 'name', a.name)
-        ORDER BY array_position(c.ancestors, a.id)), '[]')
-    FROM catalog.category AS c JOIN catalog.category AS a ON a.id = ANY(c.ancestors) WHERE c.id = {0})"""
+_CRUMBS = """(SELECT coalesce(json_agg(json_build_object('id', up.id, 'slug', up.slug, 'name', up.name)
+        ORDER BY array_position(here.ancestors, up.id)), '[]')
+    FROM catalog.category AS here JOIN catalog.category AS up ON up.id = ANY(here.ancestors) WHERE here.id = {0})"""
 
 SHOW_PRODUCT = Query(
     "catalog.show_product",

@@ -53,6 +53,18 @@ class Postgres:
                 self._spawn(programs, owner)
             return self._wait_until_ready()
 
+    def revive(self) -> bool:
+        """Start the server again if it died; whether it had. `CannotStart` when it does not start (yet)."""
+        if self._pid() is not None:
+            return False
+        owner = choose()
+        with self._lease.starting():
+            if self._pid() is not None:
+                return False
+            self._spawn(_programs(owner), owner)
+            self._wait_until_ready()
+        return True
+
     def stop(self) -> None:
         """Give the server up; the last user stops it (fast shutdown: sessions end, nothing committed is lost)."""
         self._lease.leave(self._pid, signal.SIGINT, STOP_SECONDS)
@@ -108,8 +120,8 @@ class Postgres:
 
     def _pid(self) -> int | None:
         """The running server's process, or None; a stale file that a crash left behind counts as None."""
-        if self._process is not None:
-            return self._process.pid if self._process.poll() is None else None
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
         lines = self._pid_lines()
         if len(lines) < 2:
             return None
@@ -156,6 +168,7 @@ def _initialise(programs: Path, data: Path, owner: Owner) -> None:
         text=True,
         cwd="/",
         env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"},
+        start_new_session=True,
         **owner.spawn,
     )
     if result.returncode != 0:

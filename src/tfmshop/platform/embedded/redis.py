@@ -30,16 +30,29 @@ class Redis:
         """Start the server, or join the one that runs; its URL. `CannotStart` says why not."""
         prepare_home(self._home)
         self._data.mkdir(exist_ok=True)
-        path = socket_folder(self._data, Owner(None)) / "redis.sock"
+        path = self._socket()
         with self._lease.starting():
             self._lease.take()
             if not _answers(path):
                 self._spawn(path)
         return f"unix://{path}"
 
+    def revive(self) -> bool:
+        """Start the server again if it died; whether it had. `CannotStart` when it does not start."""
+        if _answers(self._socket()):
+            return False
+        with self._lease.starting():
+            if _answers(self._socket()):
+                return False
+            self._spawn(self._socket())
+        return True
+
     def stop(self) -> None:
         """Give the server up; the last user stops it."""
         self._lease.leave(self._pid, signal.SIGTERM, START_SECONDS)
+
+    def _socket(self) -> Path:
+        return socket_folder(self._data, Owner(None)) / "redis.sock"
 
     def _spawn(self, path: Path) -> None:
         settings = {
@@ -63,14 +76,15 @@ class Redis:
         raise CannotStart(f"The embedded Redis did not start (see {self._data / 'server.log'}).")
 
     def _pid(self) -> int | None:
-        if self._process is not None:
-            return self._process.pid if self._process.poll() is None else None
+        if self._process is not None and self._process.poll() is None:
+            return self._process.pid
         try:
             pid = int((self._data / "redis.pid").read_text())
             os.kill(pid, 0)
+            known = not Path("/proc/self").exists() or b"valkey" in Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid
+        return pid if known else None
 
 
 def _program() -> Path:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import asyncpg
+import structlog
 
 from tfmshop.config import Config
-from tfmshop.platform.embedded.owner import prepare_home
+from tfmshop.platform.embedded.owner import CannotStart, prepare_home
 from tfmshop.platform.embedded.postgres import Postgres
 from tfmshop.platform.embedded.redis import Redis
+
+log = structlog.get_logger("embedded")
 
 DATABASE = "tfmshop"
 
@@ -30,12 +34,36 @@ def running(config: Config) -> Iterator[Config]:
             config = config.replace(DATABASE_URL=url.replace("/postgres?", f"/{DATABASE}?", 1))
         if redis is not None:
             config = config.replace(REDIS_URL=redis.start())
-        yield config
+        with _watched([server for server in (postgres, redis) if server is not None]):
+            yield config
     finally:
         if redis is not None:
             redis.stop()
         if postgres is not None:
             postgres.stop()
+
+
+@contextmanager
+def _watched(servers: list[Postgres | Redis]) -> Iterator[None]:
+    """Start embedded servers that die again, and say so."""
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(1.0):
+            for server in servers:
+                try:
+                    if server.revive():
+                        log.warning("an embedded server had died and was started again", server=type(server).__name__)
+                except (CannotStart, OSError) as error:
+                    log.warning("an embedded server died", server=type(server).__name__, error=str(error))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 async def _ensure_database(url: str) -> None:

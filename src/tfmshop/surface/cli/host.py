@@ -11,7 +11,8 @@ from typing import TypeVar, cast
 import typer
 
 from tfmshop.platform import Config, Platform
-from tfmshop.platform.db import migrate
+from tfmshop.platform.db import check_server, migrate
+from tfmshop.surface.cli.output import err
 
 T = TypeVar("T")
 
@@ -32,10 +33,14 @@ class Host:
 
     def with_platform(self, work: Callable[[Platform], Awaitable[T]]) -> T:
         """Run `work` on the migrated shop, with embedded servers where no others are set."""
-        with self.running(self.read_config()) as config:
-            return asyncio.run(self._work(config, work))
+        config = self.read_config()
+        if not config.text("DATABASE_URL") and not config.home.exists():
+            err.print(f"Making a new, empty shop in {config.home}.", markup=False)
+        with self.running(config) as ready:
+            return asyncio.run(self._work(ready, work))
 
     async def _work(self, config: Config, work: Callable[[Platform], Awaitable[T]]) -> T:
+        await check_server(config.text("DATABASE_URL"))
         if await migrate.applied(config.text("DATABASE_URL")) != migrate.newest():
             if config.text("APP_ENV") == "production":
                 raise Failure("The database is not at this release's schema: run `tfmshop db migrate` first.")

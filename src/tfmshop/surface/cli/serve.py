@@ -6,7 +6,10 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -14,6 +17,7 @@ import typer
 from tfmshop.platform import Platform
 from tfmshop.platform.db import check_server
 from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import out
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
@@ -36,9 +40,10 @@ def serve(
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
         _stop_when_stdin_closes()
-    with host.running(config) as ready:
+    with claimed(config.text("HOST"), config.number("PORT")), host.running(config) as ready:
         asyncio.run(check_server(ready.text("DATABASE_URL")))
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
+        out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
         Server(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,
             factory=True, workers=workers, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
@@ -78,6 +83,21 @@ def check_port(address: str, port: int) -> None:
             if error.errno == 98:
                 raise Failure(f"Port {port} is taken: choose another, as in PORT={port + 1}.") from None
             raise Failure(f"Cannot listen on {address}:{port}: {error.strerror}.") from None
+
+
+@contextmanager
+def claimed(address: str, port: int) -> Iterator[None]:
+    """Keep another TFMShop off the port: the web server itself would share it. `Failure` when one is there.
+
+    The claim is a name in Linux's abstract socket namespace, which goes away with the process; elsewhere there is none.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as claim:
+        if sys.platform == "linux":
+            try:
+                claim.bind(f"\0tfmshop {address} {port}")
+            except OSError:
+                raise Failure(f"Port {port} is taken: choose another, as in PORT={port + 1}.") from None
+        yield
 
 
 def _stop_when_stdin_closes() -> None:
