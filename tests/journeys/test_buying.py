@@ -12,7 +12,7 @@ from tests.making import a_product, new_product, some_products
 from tfmshop.commerce import catalog, checkout, inventory, orders
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs import HANDLERS
+from tfmshop.platform.jobs import HANDLERS, SCHEDULES
 
 STOCK = Query("test.stock", "SELECT sum(available)::int FROM inventory.stock")
 ORDERS = Query("test.orders", "SELECT status, count(*)::int FROM orders.placed GROUP BY status ORDER BY status")
@@ -237,7 +237,99 @@ async def test_the_sweeper_settles_what_was_paid(shop, db, fake, monkeypatch):
         await tx.execute(AGE_LEASES)
     late = await shop.buy(cart, key="k")
     assert (late.status_code, late.json()["status"]) == (201, "paid")
+    token = {"Order-Token": late.json()["token"]}
+    assert (await shop.get(f"orders/{late.json()['id']}", headers=token)).status_code == 200
+    assert (await shop.buy(cart, key="k")).content == late.content
     assert await state(db) == (9, {"paid": 1})
+
+
+async def test_money_that_comes_after_the_order_was_given_up_is_let_go(shop, db, fake, monkeypatch):
+    checkout.schedule_all(Providers(fake=fake), timedelta(hours=1))
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    cart = await shop.cart_with((lamp, 1))
+    authorize = fake.authorize
+
+    async def late(key, amount, token):
+        assert (await checkout.sweep(db, Providers(fake=fake), timedelta(0))).released == 1
+        return await authorize(key, amount, token)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fake, "authorize", late)
+        answer = await shop.buy(cart, key="k")
+    assert (answer.status_code, answer.json()["code"]) == (409, "checkout_expired")
+    assert await fake.find(fake.calls[0]) is not None
+    assert "checkout.let_go" in await work_off(db)
+    assert await fake.find(fake.calls[0]) is None
+    assert await state(db) == (10, {"cancelled": 1})
+    SCHEDULES.clear()
+    HANDLERS.pop("checkout.let_go")
+
+
+async def test_one_bad_order_does_not_stop_the_sweeper(shop, db, fake):
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    for key in ("a", "b"):
+        await shop.buy(await shop.cart_with((lamp, 1)), key=key, token="timeout")
+    async with db.tx() as tx:
+        await tx.execute(Query("test.rename_provider", "UPDATE orders.placed SET payment_provider = 'gone' WHERE"
+                         " placed_at = (SELECT min(placed_at) FROM orders.placed)"))  # fmt: skip
+    swept = await checkout.sweep(db, Providers(fake=fake), timedelta(0))
+    assert (swept.settled, swept.released, swept.put_off) == (0, 1, 1)
+    assert await state(db) == (9, {"cancelled": 1, "placed": 1})
+
+
+@pytest.mark.parametrize("change", ["add", "change", "remove"])
+async def test_a_change_that_was_acknowledged_before_the_order_is_in_it(busy_shop, wide_db, change):
+    async with wide_db.tx() as tx:
+        lamp, vase = await some_products(tx, *[new_product(stock=1000) for _ in range(2)])
+
+    async def race() -> tuple[int, int, set[tuple[str, int]]]:
+        cart = await busy_shop.cart_with((lamp, 5))
+        headers = {"Cart-Token": cart["token"]}
+        path = f"carts/{cart['id']}/lines"
+        line = (await busy_shop.get(f"carts/{cart['id']}", headers=headers)).json()["lines"][0]["id"]
+        if change == "add":
+            changing = busy_shop.post(path, json={"product_id": vase}, headers=headers)
+        elif change == "change":
+            changing = busy_shop.patch(f"{path}/{line}", json={"quantity": 1}, headers=headers)
+        else:
+            changing = busy_shop.delete(f"{path}/{line}", headers=headers)
+        changed, bought = await asyncio.gather(changing, busy_shop.buy(cart))
+        lines = bought.json().get("lines", [])
+        return changed.status_code, bought.status_code, {(one["product_id"], one["quantity"]) for one in lines}
+
+    after = {"add": {(lamp, 5), (vase, 1)}, "change": {(lamp, 1)}, "remove": set()}[change]
+    both = 0
+    for changed, bought, lines in [
+        outcome for _ in range(5) for outcome in await asyncio.gather(*[race() for _ in range(8)])
+    ]:
+        if changed < 300:
+            both += 1
+            assert lines == after
+            assert bought == (409 if change == "remove" else 201)
+        else:
+            assert (changed, bought, lines) == (409, 201, {(lamp, 5)})
+    assert both > 0
+    await state(wide_db)
+
+
+async def test_adding_at_once_does_not_overfill_a_cart(busy_shop, wide_db):
+    async with wide_db.tx() as tx:
+        products = await some_products(tx, *[new_product(stock=5000) for _ in range(106)])
+    cart = await busy_shop.cart_with(*[(product, 1) for product in products[:97]])
+    headers = {"Cart-Token": cart["token"]}
+    path = f"carts/{cart['id']}/lines"
+    answers = await asyncio.gather(
+        *[busy_shop.post(path, json={"product_id": product}, headers=headers) for product in products[97:]]
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] * 3 + [409] * 6
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"too_many_lines"}
+    more = await asyncio.gather(
+        *[busy_shop.post(path, json={"product_id": products[0], "quantity": 200}, headers=headers) for _ in range(6)]
+    )
+    assert sorted(answer.status_code for answer in more) == [201] * 4 + [409] * 2
+    assert {answer.json()["code"] for answer in more if answer.status_code == 409} == {"quantity_too_large"}
 
 
 async def test_a_provider_that_answers_twice_charges_once(shop, db, fake):

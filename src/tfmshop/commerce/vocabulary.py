@@ -9,11 +9,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-LARGEST_AMOUNT = 10**15
-"""Minor units; sums of 1,000 lines of it still fit in 64 bits."""
+LARGEST_AMOUNT = 9 * 10**13
+"""Minor units; 100 lines of 999 units of it still fit in 64 bits."""
 
 Quantity = Annotated[int, Meta(ge=1, le=999, description="How many, 1 to 999.")]
 Line = Annotated[str, Meta(max_length=200)]
+Filled = Annotated[str, Meta(max_length=200, pattern=r"\S")]
+"""A line with something in it."""
 
 
 class Money(msgspec.Struct, frozen=True):
@@ -26,10 +28,10 @@ class Money(msgspec.Struct, frozen=True):
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
-    line1: Annotated[str, Meta(min_length=1, max_length=200)]
-    city: Annotated[str, Meta(min_length=1, max_length=200)]
-    country: Annotated[str, Meta(pattern="^[A-Z]{2}$")]
+    name: Filled
+    line1: Filled
+    city: Filled
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}$(?!\n)")]
     company: Line | None = None
     line2: Line | None = None
     region: Line | None = None
@@ -37,7 +39,9 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     phone: Annotated[str, Meta(max_length=40)] | None = None
 
 
-Email = Annotated[str, Meta(max_length=254, pattern=r"^[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+$")]
+Email = Annotated[
+    str, Meta(max_length=254, pattern=r"^[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+$(?!\n)")
+]
 """An e-mail address, by shape; whether it exists shows when mail arrives."""
 
 _NOT_WORD = re.compile(r"[^a-z0-9]+")

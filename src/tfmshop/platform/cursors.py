@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from tfmshop.platform import codec
@@ -43,4 +44,9 @@ def _storable(part: object) -> bool:
         return abs(part) < 3.4e38
     if isinstance(part, int):
         return -LARGEST <= part < LARGEST
-    return getattr(part, "tzinfo", True) is not None
+    if isinstance(part, datetime):
+        try:
+            return part.tzinfo is not None and part.astimezone(UTC) is not None
+        except OverflowError:
+            return False
+    return True

@@ -57,6 +57,8 @@ async def change(tx: Tx, id: UUID, owner: Owner, line_id: UUID, quantity: int, e
     _must_be_open(status)
     if line is None:
         raise LineNotFound
+    if not changed and quantity <= available:
+        raise LineNotFound
     if not changed:
         raise inventory.OutOfStock(sku=sku or "", free=available)
 

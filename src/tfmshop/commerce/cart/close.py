@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
@@ -10,7 +11,7 @@ from tfmshop.commerce.cart.open import full_title
 from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import codec
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Refused, Tx
 
 
 async def close(tx: Tx, id: UUID, owner: Owner, *, email: str | None, address: Address | None) -> Closed:
@@ -42,10 +43,12 @@ async def close(tx: Tx, id: UUID, owner: Owner, *, email: str | None, address: A
 
 
 async def reopen(tx: Tx, id: UUID) -> None:
-    """Open a cart whose order came to nothing, unless its customer has a newer one."""
-    await tx.execute(REOPEN, id)
+    """Open a cart whose order came to nothing, unless its customer has (or is just making) a newer one."""
+    with suppress(Refused):
+        async with tx.savepoint():
+            await tx.execute(REOPEN, id)
 
 
 async def drop_expired(tx: Tx) -> int:
-    """Delete up to 1,000 carts that nobody touched in time; how many."""
+    """Delete up to 10,000 carts that nobody touched in time; how many."""
     return await tx.execute(DROP_EXPIRED)

@@ -43,16 +43,17 @@ ADD = Query(
     f"""
 WITH mine AS MATERIALIZED (SELECT c.id, c.status, c.currency FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
 wanted AS MATERIALIZED (
-    SELECT s.variant_id, s.sku, s.price, s.currency, coalesce(a.available, 0) AS available,
-        coalesce((SELECT quantity FROM cart.line WHERE cart_id = $1 AND variant_id = s.variant_id), 0) AS has,
-        (SELECT count(*) FROM cart.line WHERE cart_id = $1 AND variant_id <> s.variant_id) AS others
+    SELECT s.variant_id, s.sku, s.price, s.currency, coalesce(a.available, 0) AS available
     FROM catalog.sellable AS s LEFT JOIN inventory.availability AS a ON a.variant_id = s.variant_id
     WHERE CASE WHEN $4::uuid IS NOT NULL THEN s.variant_id = $4 ELSE s.product_id = $5::uuid END
     ORDER BY s.position LIMIT 1
+), room AS MATERIALIZED (
+    SELECT r.has, r.others FROM mine AS m CROSS JOIN wanted AS w
+    CROSS JOIN LATERAL cart.room_for(m.id, w.variant_id) AS r
 ), added AS (
     INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
-    SELECT $6, m.id, w.variant_id, $7::integer, w.price FROM mine AS m, wanted AS w
-    WHERE m.status = 'open' AND m.currency = w.currency AND w.has + $7 <= least(w.available, $8) AND w.others < $9
+    SELECT $6, m.id, w.variant_id, $7::integer, w.price FROM mine AS m, wanted AS w, room AS r
+    WHERE m.status = 'open' AND m.currency = w.currency AND r.has + $7 <= least(w.available, $8) AND r.others < $9
     ON CONFLICT (cart_id, variant_id) DO UPDATE
         SET quantity = l.quantity + excluded.quantity, unit_price = excluded.unit_price
         WHERE l.quantity + excluded.quantity <= $8
@@ -61,9 +62,9 @@ wanted AS MATERIALIZED (
     UPDATE cart.cart AS c SET updated_at = now(), expires_at = $10 FROM mine WHERE c.id = mine.id AND EXISTS (
         SELECT FROM added)
 )
-SELECT m.status, m.currency, w.variant_id, w.sku, w.currency, w.available, w.has, w.others,
+SELECT m.status, m.currency, w.variant_id, w.sku, w.currency, w.available, r.has, r.others,
     EXISTS (SELECT FROM added)
-FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true LEFT JOIN wanted AS w ON true
+FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true LEFT JOIN wanted AS w ON true LEFT JOIN room AS r ON true
 """,
 )
 
@@ -123,7 +124,7 @@ WITH closed AS (
     RETURNING c.id, c.currency, c.email, c.address
 )
 SELECT c.currency, c.email, c.address, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price
-FROM closed AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id
+FROM closed AS c LEFT JOIN LATERAL cart.lines_of(c.id) AS l ON true
 LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
 ORDER BY l.added_at, l.id
 """,
@@ -142,6 +143,7 @@ UPDATE cart.cart AS c SET status = 'open', updated_at = now() WHERE c.id = $1 AN
 DROP_EXPIRED = Query(
     "cart.drop_expired",
     """
-DELETE FROM cart.cart WHERE id IN (SELECT id FROM cart.cart WHERE status = 'open' AND expires_at < now() LIMIT 1000)
+DELETE FROM cart.cart WHERE status = 'open' AND expires_at < now()
+    AND id IN (SELECT id FROM cart.cart WHERE status = 'open' AND expires_at < now() LIMIT 10000)
 """,
 )

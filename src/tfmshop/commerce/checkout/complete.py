@@ -15,7 +15,7 @@ from uuid import UUID
 
 from tfmshop.commerce import cart, inventory, orders
 from tfmshop.commerce.checkout.errors import CheckoutExpired, EmptyCart, Incomplete, PriceChanged, Unavailable
-from tfmshop.commerce.checkout.release import release
+from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import Authorization, PaymentDeclined, PaymentUnknown, Provider
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, ids
@@ -101,12 +101,12 @@ async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Pr
     """The order that a crash left between its two transactions, or its answer when the sweeper finished it."""
 
     async def look(tx: Tx) -> orders.Order | Answer:
-        order, _ = await orders.load(tx, order_id)
+        order, customer = await orders.load(tx, order_id)
         if order.status == orders.OrderStatus.PLACED:
             return order
         if order.status == orders.OrderStatus.CANCELLED:
             raise CheckoutExpired
-        answer = present.order(order)
+        answer = present.order(order if customer else await orders.give_token(tx, order))
         await remember(tx, purchase.key, answer)
         return answer
 
@@ -150,9 +150,24 @@ async def _settle(
         digest(token) if token else None,
     )
     answer = present.order(orders.as_paid(order, paid))
-    async with db.read() as tx:
-        await orders.settle(tx, order.id, paid, key=purchase.key, answer=answer)
+    try:
+        async with db.read() as tx:
+            await orders.settle(tx, order.id, paid, key=purchase.key, answer=answer)
+    except orders.CannotMove:
+        return await _settled_elsewhere(db, order.id, purchase, present)
     return answer
+
+
+async def _settled_elsewhere(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
+    """What to say when the sweeper was quicker: the order it settled; or nothing, and the money is let go."""
+    try:
+        taken_up = await _take_up(db, order_id, purchase, present)
+    except CheckoutExpired:
+        async with db.tx() as tx:
+            await let_go(tx, purchase.provider_name, order_id)
+        raise
+    assert isinstance(taken_up, Answer)  # noqa: S101 - an order that cannot be settled is not unpaid
+    return taken_up
 
 
 async def _decline(tx: Tx, order_id: UUID, key: Key, answer: Answer) -> None:

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 from tfmshop.commerce import cart
-from tfmshop.commerce.checkout.sweep import sweep
+from tfmshop.commerce.checkout.release import LetGo
+from tfmshop.commerce.checkout.sweep import PROVIDER_SECONDS, sweep
 from tfmshop.commerce.payments import Providers
+from tfmshop.platform import codec
 from tfmshop.platform.db import Database
 from tfmshop.platform.idempotency import forget_old
-from tfmshop.platform.jobs import schedule
+from tfmshop.platform.jobs import job, schedule
 
 
 def schedule_all(providers: Providers, key_age: timedelta) -> None:
-    """Declare the schedules: unpaid orders each minute, old keys and carts each hour."""
+    """Declare the schedules (unpaid orders each minute, old keys and carts each hour), and the job `checkout.let_go`."""
 
     @schedule("checkout.sweep", "* * * * *")
     async def sweep_unpaid(db: Database) -> None:
         await sweep(db, providers)
+
+    @job("checkout.let_go")
+    async def void(_: Database, payload: bytes) -> None:
+        payment = codec.decode_as(payload, LetGo)
+        await asyncio.wait_for(providers.named(payment.provider).void(payment.key), PROVIDER_SECONDS)
 
     @schedule("checkout.forget", "7 * * * *")
     async def forget(db: Database) -> None:

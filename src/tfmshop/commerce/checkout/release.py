@@ -1,11 +1,21 @@
-"""Giving up an order that was not paid: its stock goes back and its cart opens again."""
+"""Giving up an order that was not paid: its stock goes back, its cart opens again, its payment is let go."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from tfmshop.commerce import cart, inventory, orders
+from tfmshop.platform import jobs
 from tfmshop.platform.db import Tx
+
+
+class LetGo(msgspec.Struct, frozen=True):
+    """A payment that may have been authorised for an order that will not be sent."""
+
+    provider: str
+    key: str
 
 
 async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> None:
@@ -14,3 +24,8 @@ async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> N
     await inventory.give_back(tx, order_id, units)
     if cart_id is not None:
         await cart.reopen(tx, cart_id)
+
+
+async def let_go(tx: Tx, provider: str, order_id: UUID) -> None:
+    """Have the payment of an order voided by a job, which is tried again until the provider has heard it."""
+    await jobs.enqueue(tx, "checkout.let_go", LetGo(provider, str(order_id)))

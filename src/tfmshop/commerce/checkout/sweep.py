@@ -2,56 +2,65 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import orders
-from tfmshop.commerce.checkout.release import release
+from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import clock
-from tfmshop.platform.db import Database
+from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.errors import ShopError
 
-PATIENCE = timedelta(minutes=2)
+PATIENCE: Final = timedelta(minutes=2)
 """How long an order may be unpaid before it is looked after: longer than any payment may take."""
+PROVIDER_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did."""
+    """What a sweep did; `put_off` are orders whose provider could not be asked."""
 
     settled: int = 0
     released: int = 0
+    put_off: int = 0
 
 
 async def sweep(db: Database, providers: Providers, older_than: timedelta = PATIENCE) -> Swept:
-    """Settle unpaid orders whose payment went through, release the others.
+    """Settle unpaid orders whose payment went through, release the others; one that fails does not stop the rest.
 
     Their customers were never told of success, so releasing breaks no promise; a request with the same key that comes
-    later learns of it.
+    later learns of it. A payment that arrives after its order was released is let go.
     """
     swept = Swept()
     async with db.read() as tx:
         waiting = await orders.unpaid(tx, older_than)
     for order_id, provider_name in waiting:
-        provider = providers.named(provider_name)
-        found = await provider.find(str(order_id))
         try:
+            provider = providers.named(provider_name)
+            found = await asyncio.wait_for(provider.find(str(order_id)), PROVIDER_SECONDS)
             if found is not None:
                 await _settle(db, order_id, found.reference)
                 swept.settled += 1
             else:
-                await provider.void(str(order_id))
-                await db.transact(
-                    partial(release, order_id=order_id, payment_status="voided", why="payment never arrived")
-                )
+                await db.transact(partial(_release, order_id=order_id, provider=provider_name))
                 swept.released += 1
         except orders.CannotMove:
             continue
+        except (ShopError, OSError, TimeoutError):
+            swept.put_off += 1
     return swept
 
 
 async def _settle(db: Database, order_id: UUID, reference: str) -> None:
     async with db.read() as tx:
         await orders.settle(tx, order_id, orders.Paid(reference, clock.now(), "shop"))
+
+
+async def _release(tx: Tx, order_id: UUID, provider: str) -> None:
+    await release(tx, order_id, payment_status="voided", why="payment never arrived")
+    await let_go(tx, provider, order_id)

@@ -5,8 +5,8 @@ from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number
 from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.history import PastOrder, add_past
 from tfmshop.commerce.orders.model import Order, OrderStatus
-from tfmshop.commerce.orders.move import Paid, as_paid, cancel, settle
-from tfmshop.commerce.orders.place import Buyer, new_number, place
+from tfmshop.commerce.orders.move import Paid, as_paid, cancel, give_token, settle
+from tfmshop.commerce.orders.place import Buyer, place
 
 __all__ = [
     "Buyer",
@@ -22,9 +22,9 @@ __all__ = [
     "cancel",
     "find",
     "find_by_number",
+    "give_token",
     "listing",
     "load",
-    "new_number",
     "own",
     "place",
     "settle",

@@ -34,6 +34,10 @@ SELECT id, jobs.enqueue('orders.paid', $7), platform.remember_answer($8, $9, $10
 """,
 )
 
+GIVE_TOKEN = Query(
+    "orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1 AND customer_id IS NULL"
+)
+
 CANCEL = Query(
     "orders.cancel",
     """

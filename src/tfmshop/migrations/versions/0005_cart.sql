@@ -29,3 +29,17 @@ CREATE TABLE cart.line (
     added_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE UNIQUE INDEX line_cart_variant ON cart.line (cart_id, variant_id);
+
+-- A statement that waited for the lock of a cart still sees the lines of before. A volatile function takes a snapshot
+-- of its own, so these two, called for a cart that is locked, see what was committed meanwhile.
+CREATE FUNCTION cart.lines_of(in_cart uuid)
+RETURNS TABLE (variant_id uuid, quantity integer, added_at timestamptz, id uuid) LANGUAGE sql VOLATILE AS $$
+    SELECT l.variant_id, l.quantity, l.added_at, l.id FROM cart.line AS l WHERE l.cart_id = in_cart
+$$;
+
+CREATE FUNCTION cart.room_for(in_cart uuid, in_variant uuid)
+RETURNS TABLE (has integer, others bigint) LANGUAGE sql VOLATILE AS $$
+    SELECT coalesce(sum(l.quantity) FILTER (WHERE l.variant_id = in_variant), 0)::integer,
+        count(*) FILTER (WHERE l.variant_id <> in_variant)
+    FROM cart.line AS l WHERE l.cart_id = in_cart
+$$;

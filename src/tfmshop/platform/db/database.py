@@ -15,10 +15,11 @@ from urllib.parse import parse_qsl, urlsplit
 import asyncpg
 from asyncpg.transaction import Transaction
 
+from tfmshop.platform.db.faults import LOST, NoAnswer, as_fact
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
 from tfmshop.platform.db.tx import RolledBack, Tx
-from tfmshop.platform.errors import DatabaseUnavailable, Kind, TookTooLong
+from tfmshop.platform.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
@@ -72,20 +73,6 @@ class Options:
         }
 
 
-_LOST = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-)
-
-
 class Database:
     """Hands out transactions over a pool. Make one with `connect`; `close` it at the end."""
 
@@ -126,7 +113,7 @@ class Database:
         """A connection of the pool, for `_Lent` only. `Busy`, `DatabaseUnavailable`."""
         try:
             return await self.pool.acquire()
-        except (*_LOST, TimeoutError) as error:
+        except (*LOST, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
 
@@ -155,7 +142,7 @@ class _Lent:
                 self._transaction = transaction
             except BaseException as error:
                 self._let_go(broken=True)
-                raise _as_fact(error) or error from error
+                raise as_fact(error) or error from error
         return Tx(connection)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
@@ -164,36 +151,18 @@ class _Lent:
                 await (self._transaction.commit() if error is None else self._transaction.rollback())
         except BaseException as late:
             self._let_go(broken=True)
-            raise _as_fact(error or late) or error or late from late
+            if error is None:
+                raise as_fact(late) or late from late
+            return False
         if error is None:
             self._let_go(broken=False)
             return False
-        fact = _as_fact(error)
-        self._let_go(broken=not isinstance(error, Exception) or isinstance(fact, DatabaseUnavailable | _TooLate))
-        if isinstance(error, RolledBack):
-            return True
-        if fact is not None:
-            raise fact from error
-        return False
+        self._let_go(broken=not isinstance(error, Exception) or isinstance(error, DatabaseUnavailable | NoAnswer))
+        return isinstance(error, RolledBack)
 
     def _let_go(self, *, broken: bool) -> None:
         _holding.reset(self._held)
         self._db.pool.release(self._connection, broken=broken or self._connection.is_in_transaction())
-
-
-class _TooLate(TookTooLong, kind=Kind.UNAVAILABLE, code="no_answer_in_time", says="The shop's database took too long."):
-    """PostgreSQL did not answer in time: what it does with the statement is not known, the connection is given up."""
-
-
-def _as_fact(error: BaseException) -> Exception | None:
-    """What a fault of PostgreSQL means to the shop, or None when it is not such a fault."""
-    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
-        return TookTooLong()
-    if isinstance(error, TimeoutError):
-        return _TooLate()
-    if isinstance(error, (asyncpg.ReadOnlySQLTransactionError, *_LOST)):
-        return DatabaseUnavailable()
-    return None
 
 
 async def connect(url: str, options: Options) -> Database:
@@ -206,7 +175,7 @@ async def connect(url: str, options: Options) -> Database:
     )
     try:
         await pool.fill()
-    except (*_LOST, TimeoutError) as error:
+    except (*LOST, TimeoutError) as error:
         raise DatabaseUnavailable from error
     return Database(pool)
 

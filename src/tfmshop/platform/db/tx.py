@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import asyncpg
 
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db.faults import as_fact
 from tfmshop.platform.db.query import Copy, Query, record, record_error
 
 if TYPE_CHECKING:
@@ -64,6 +66,12 @@ class Tx:
         async for row in self._connection.cursor(query.sql, *args, prefetch=batch):
             yield row
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """A part of the transaction that may fail alone: what it did is undone, the rest goes on."""
+        async with self._connection.transaction():
+            yield
+
     def roll_back(self) -> NoReturn:
         """Leave the transaction's block here and keep nothing of it."""
         raise RolledBack
@@ -85,8 +93,10 @@ class Tx:
         except asyncpg.IntegrityConstraintViolationError as error:
             record_error(query)
             raise Refused(error.constraint_name or "") from error
-        except BaseException:
+        except BaseException as error:
             record_error(query)
+            if (fact := as_fact(error)) is not None:
+                raise fact from error
             raise
         record(query, monotonic() - started, count(result))
         return result

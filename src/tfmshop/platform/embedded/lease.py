@@ -36,14 +36,19 @@ class Lease:
         fcntl.flock(self._shared, fcntl.LOCK_SH)
 
     def leave(self, running: Callable[[], int | None], farewell: signal.Signals, seconds: float) -> None:
-        """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it."""
+        """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it; one that does not
+        heed the farewell in time gets SIGQUIT.
+        """
         with self.starting():
             pid = running() if self._was_last() else None
             if pid is None:
                 return
             os.kill(pid, farewell)
             deadline = time.monotonic() + seconds
-            while running() is not None and time.monotonic() < deadline:
+            while running() is not None:
+                if time.monotonic() > deadline:
+                    os.kill(pid, signal.SIGQUIT)
+                    deadline += seconds
                 time.sleep(0.02)
 
     def _was_last(self) -> bool:

@@ -124,5 +124,17 @@ def socket_folder(data: Path, owner: Owner) -> Path:
     return short
 
 
+def works_in(pid: int, data: Path) -> bool:
+    """Whether that process is the server of that folder, and not a stranger whom a stale file names.
+
+    Both servers change into their data folder; where there is no /proc to see it, being alive must do.
+    """
+    try:
+        os.kill(pid, 0)
+        return not Path("/proc/self/cwd").exists() or Path(f"/proc/{pid}/cwd").samefile(data)
+    except OSError:
+        return False
+
+
 def _digest(path: str) -> str:
     return hashlib.sha256(path.encode()).hexdigest()[:10]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
+import shutil
 import signal
 import subprocess
 import time
@@ -21,6 +21,7 @@ from tfmshop.platform.embedded.owner import (
     prepare_home,
     program_folder,
     socket_folder,
+    works_in,
 )
 
 ACCOUNT = "tfmshop"
@@ -122,18 +123,11 @@ class Postgres:
         """The running server's process, or None; a stale file that a crash left behind counts as None."""
         if self._process is not None and self._process.poll() is None:
             return self._process.pid
-        lines = self._pid_lines()
-        if len(lines) < 2:
-            return None
-        pid = int(lines[0])
-        command = Path(f"/proc/{pid}/cmdline")
         try:
-            os.kill(pid, 0)
-            if Path("/proc/self").exists() and os.fsencode(self._data) not in command.read_bytes():
-                return None
-        except OSError:
+            pid = int(self._pid_lines()[0])
+        except (IndexError, ValueError):
             return None
-        return pid
+        return pid if works_in(pid, self._data) else None
 
 
 def _programs(owner: Owner) -> Path:
@@ -148,10 +142,14 @@ def _programs(owner: Owner) -> Path:
 
 
 def _initialise(programs: Path, data: Path, owner: Owner) -> None:
+    """Make a database cluster aside and move it into place whole, so that being killed leaves nothing half made."""
+    unfinished = data.with_name(f"{data.name}.new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    owner.take(unfinished)
     arguments = [
         str(programs / "initdb"),
         "-D",
-        str(data),
+        str(unfinished),
         "-U",
         ACCOUNT,
         "--auth=trust",
@@ -174,6 +172,8 @@ def _initialise(programs: Path, data: Path, owner: Owner) -> None:
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise CannotStart(f"Cannot create the embedded database in {data}: {reason}")
+    data.rmdir()
+    unfinished.rename(data)
 
 
 def _same_major(programs: Path, data: Path, owner: Owner) -> None:

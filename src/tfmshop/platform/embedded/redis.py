@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import signal
 import socket
 import subprocess
@@ -11,7 +10,7 @@ import time
 from pathlib import Path
 
 from tfmshop.platform.embedded.lease import Lease
-from tfmshop.platform.embedded.owner import CannotStart, Owner, prepare_home, socket_folder
+from tfmshop.platform.embedded.owner import CannotStart, Owner, prepare_home, socket_folder, works_in
 
 START_SECONDS = 10
 
@@ -80,11 +79,9 @@ class Redis:
             return self._process.pid
         try:
             pid = int((self._data / "redis.pid").read_text())
-            os.kill(pid, 0)
-            known = not Path("/proc/self").exists() or b"valkey" in Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid if known else None
+        return pid if works_in(pid, self._data) else None
 
 
 def _program() -> Path:

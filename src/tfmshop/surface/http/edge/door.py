@@ -105,7 +105,9 @@ class _Exit:
         tag = b'"' + hashlib.sha256(message.get("body", b"")).hexdigest()[:24].encode() + b'"'
         start["headers"].append((b"etag", tag))
         for name, value in self._scope["headers"]:
-            if name == b"if-none-match" and (value == b"*" or tag in [one.strip() for one in value.split(b",")]):
+            if name == b"if-none-match" and (
+                value == b"*" or tag in [one.strip().removeprefix(b"W/") for one in value.split(b",")]
+            ):
                 start["status"] = self.status = 304
                 start["headers"] = [
                     (name, value)

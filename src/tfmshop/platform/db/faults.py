@@ -1,0 +1,35 @@
+"""What the driver's faults mean to the shop."""
+
+from __future__ import annotations
+
+import asyncpg
+
+from tfmshop.platform.errors import DatabaseUnavailable, Kind, TookTooLong
+
+LOST = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+class NoAnswer(TookTooLong, kind=Kind.UNAVAILABLE, code="no_answer_in_time", says="The shop's database took too long."):
+    """PostgreSQL did not answer in time: what it does with the statement is not known, the connection is given up."""
+
+
+def as_fact(error: BaseException) -> Exception | None:
+    """What a fault of PostgreSQL means to the shop, or None when it is not such a fault."""
+    if isinstance(error, asyncpg.QueryCanceledError | asyncpg.LockNotAvailableError):
+        return TookTooLong()
+    if isinstance(error, TimeoutError):
+        return NoAnswer()
+    if isinstance(error, (asyncpg.ReadOnlySQLTransactionError, *LOST)):
+        return DatabaseUnavailable()
+    return None
