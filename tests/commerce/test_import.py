@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import lzma
@@ -12,7 +13,7 @@ import pytest
 
 from tests.conftest import platform_of
 from tests.making import a_product, new_product
-from tfmshop.commerce import catalog
+from tfmshop.commerce import catalog, inventory
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli import importing
@@ -174,6 +175,73 @@ async def test_control_characters_and_strange_text_are_kept_out_of_the_database(
     async with db.read() as tx:
         listed = await catalog.browse(tx, catalog.Wanted())
     assert (listed.items[0].title, listed.items[0].brand) == ("abc", "Ünïcode 株式会社")
+
+
+async def test_a_dry_run_tells_what_the_real_one_does(run, db, here):
+    rows = [lamp(n) for n in range(1, 601)] + [lamp(601, sku="L1"), lamp(1, price=7)]
+    file = jsonl(here / "lamps.jsonl", *rows)
+    dry = await run(file, dry_run=True)
+    real = await run(file)
+    assert (dry.created, dry.updated, dry.rejected) == (real.created, real.updated, real.rejected) == (600, 1, 1)
+
+
+async def test_text_that_is_not_utf8_is_rejected(run, here):
+    (here / "a.csv").write_bytes("sku,title,price\n1,Café,100\n".encode("latin-1") + b"2,Tea,100\n")
+    (here / "b.jsonl").write_bytes(json.dumps(lamp(1)).encode() + b'\n{"sku": "x\xff"}\n')
+    for name, line in (("a.csv", 2), ("b.jsonl", 2)):
+        outcome = await run(here / name)
+        assert (outcome.created, [(p.line, p.reason) for p in outcome.problems]) == (1, [(line, "not UTF-8 text")])
+
+
+async def test_a_csv_without_the_needed_columns_says_so(run, here):
+    (here / "a.csv").write_text("sku;title;price\n1;Tea;100\n")
+    with pytest.raises(Failure, match="no column 'sku'; its columns are: sku;title;price"):
+        await run(here / "a.csv")
+
+
+async def test_dates_beyond_the_calendar_are_rejected(run, here):
+    file = jsonl(here / "l.jsonl", lamp(1), lamp(2, published_at="0001-01-01T00:00:00+14:00"),
+                 lamp(3, published_at="9999-12-31T23:59:59-14:00"))  # fmt: skip
+    outcome = await run(file)
+    assert (outcome.created, [p.line for p in outcome.problems]) == (1, [2, 3])
+
+
+async def test_brands_and_categories_that_share_letters_stay_apart(run, db, here):
+    names = ["Ёлка", "索尼", "C", "C++", "c++ "]
+    await run(jsonl(here / "l.jsonl", *[lamp(n, brand=name, category=name) for n, name in enumerate(names, 1)]))
+    async with db.read() as tx:
+        brands = {item.sku: item.brand for item in (await catalog.browse(tx, catalog.Wanted())).items}
+        plus = await catalog.browse(tx, catalog.Wanted(brand="C++"))
+        by_slug = await catalog.browse(tx, catalog.Wanted(brand="c"))
+        tree = await catalog.tree(tx)
+    assert brands == {"L1": "Ёлка", "L2": "索尼", "L3": "C", "L4": "C++", "L5": "C++"}
+    assert {item.sku for item in plus.items} == {"L4", "L5"}
+    assert {item.sku for item in by_slug.items} == {"L3"}
+    assert sorted((branch.name, branch.product_count) for branch in tree) == [
+        ("C", 1),
+        ("C++", 2),
+        ("Ёлка", 1),
+        ("索尼", 1),
+    ]
+
+
+async def test_importing_while_stock_is_set(settings, wide_db, here):
+    async def bring_in(number: int) -> Outcome:
+        file = jsonl(here / f"{number}.jsonl", *[lamp(n, stock=n + number) for n in range(1, 301)])
+        platform = platform_of(settings, wide_db)
+        try:
+            return await Import(platform, file, RowFile(file), catalog.Mapping(), False, lambda *_: None).run()
+        finally:
+            await platform.redis.close()
+            platform.passwords.close()
+
+    async def set_stock(n: int) -> None:
+        await wide_db.transact(lambda tx: inventory.set_level(tx, f"L{n % 300 + 1}", n))
+
+    await bring_in(0)
+    await asyncio.gather(bring_in(1), *[set_stock(n) for n in range(0, 900, 7)])
+    async with wide_db.read() as tx:
+        assert await broken(tx) == {}
 
 
 async def test_slugs_stay_unique_and_categories_are_shared(db):

@@ -65,7 +65,7 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert "BROKEN" not in run("db", "truths")
     (tmp_path / "lamps.jsonl").write_text('{"sku": "X1", "title": "Lamp X", "price": 100}\n{"sku": "X2"}\n')
     said = run("catalog", "import", "lamps.jsonl")
-    assert "1 products added, 0 updated, 1 rows rejected" in said
+    assert "Products added: 1, updated: 0; rows rejected: 1" in said
     assert "line 2: title is missing" in said
     (tmp_path / "bad.jsonl").write_text("{}\n")
     fails_softly = tfmshop("catalog", "import", "bad.jsonl", "--json", cwd=tmp_path, **settings_of)

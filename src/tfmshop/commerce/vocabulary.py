@@ -44,6 +44,12 @@ Email = Annotated[
 ]
 """An e-mail address, by shape; whether it exists shows when mail arrives."""
 
+
+def same_name(name: str) -> str:
+    """The form in which names of brands and categories are compared: `  C++ ` and `c++` are one, `C` is another."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 _NOT_WORD = re.compile(r"[^a-z0-9]+")
 
 

@@ -5,7 +5,7 @@ from tfmshop.commerce.catalog.errors import ProductNotFound
 from tfmshop.commerce.catalog.import_run import ImportRun
 from tfmshop.commerce.catalog.keep import add_popularity, newest, refresh_stock
 from tfmshop.commerce.catalog.load import Loader
-from tfmshop.commerce.catalog.mapping import BadImport, Mapping
+from tfmshop.commerce.catalog.mapping import Mapping
 from tfmshop.commerce.catalog.model import (
     Branch,
     CategoryPage,
@@ -16,6 +16,7 @@ from tfmshop.commerce.catalog.model import (
     Product,
 )
 from tfmshop.commerce.catalog.show import show, show_category, tree
+from tfmshop.commerce.catalog.values import BadImport
 
 __all__ = [
     "BadImport",

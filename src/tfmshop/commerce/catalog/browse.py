@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -10,7 +11,7 @@ from uuid import UUID
 from tfmshop.commerce.catalog.errors import PageTooDeep
 from tfmshop.commerce.catalog.listing import COUNTED, LIST_PRODUCTS, SORTS
 from tfmshop.commerce.catalog.model import Item, Listing
-from tfmshop.commerce.vocabulary import slug
+from tfmshop.commerce.vocabulary import same_name
 from tfmshop.platform import codec, cursors, ids
 from tfmshop.platform.db import Row, Tx
 
@@ -44,9 +45,10 @@ async def browse(tx: Tx, wanted: Wanted) -> Listing:
     if sort == "relevance" and not wanted.q:
         sort = "newest"
     shape, args = _conditions(wanted)
+    of = _digest(shape, args)
     known: tuple[int, bool] | None = None
     if wanted.cursor is not None:
-        place, id, known = _opened(wanted.cursor, sort)
+        place, id, known = _opened(wanted.cursor, sort, of)
         shape.append("after")
         args += [place, id]
     args.append(wanted.limit + 1)
@@ -59,7 +61,7 @@ async def browse(tx: Tx, wanted: Wanted) -> Listing:
     if known is None:
         shape.append("count_exact" if wanted.exact_count else "count")
     rows = await tx.rows(LIST_PRODUCTS.of((sort, *shape)), *args)
-    return _listing(rows, sort, wanted.limit, known, counted_all=wanted.exact_count)
+    return _listing(rows, (sort, of), wanted.limit, known, counted_all=wanted.exact_count)
 
 
 def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
@@ -76,7 +78,7 @@ def _conditions(wanted: Wanted) -> tuple[list[str], list[Any]]:
         id = ids.parse(wanted.category)
         add("category", None if id else wanted.category, id)
     if wanted.brand is not None:
-        add("brand", slug(wanted.brand))
+        add("brand", same_name(wanted.brand))
     if wanted.min_price is not None:
         add("min_price", wanted.min_price)
     if wanted.max_price is not None:
@@ -103,7 +105,9 @@ def _typed(text: str) -> str | float | bool:
     return number if abs(number) < 1e300 else text
 
 
-def _listing(rows: list[Row], sort: str, limit: int, known: tuple[int, bool] | None, *, counted_all: bool) -> Listing:
+def _listing(
+    rows: list[Row], of: tuple[str, int], limit: int, known: tuple[int, bool] | None, *, counted_all: bool
+) -> Listing:
     total, exact = known or _total(rows[0][0], rows[0][1], counted_all=counted_all)
     if rows and rows[0][3] is None:
         rows = []
@@ -111,7 +115,7 @@ def _listing(rows: list[Row], sort: str, limit: int, known: tuple[int, bool] | N
     cursor = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        cursor = cursors.seal(sort, last[2], last[3], total, exact)
+        cursor = cursors.seal(*of, last[2], last[3], total, exact)
     return Listing(items, cursor, total, exact)
 
 
@@ -124,9 +128,14 @@ def _total(counted: int, at_most: int | None, *, counted_all: bool) -> tuple[int
 _PLACES: Final[dict[str, type]] = {"timestamptz": datetime, "bigint": int, "real": float, "text": str}
 
 
-def _opened(cursor: str, sort: str) -> tuple[Any, UUID, tuple[int, bool]]:
-    kind: Any = tuple[str, _PLACES[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
-    of, place, id, total, exact = cursors.unseal(cursor, kind)
-    if of != sort:
+def _opened(cursor: str, sort: str, of: int) -> tuple[Any, UUID, tuple[int, bool]]:
+    kind: Any = tuple[str, int, _PLACES[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
+    of_sort, of_filters, place, id, total, exact = cursors.unseal(cursor, kind)
+    if (of_sort, of_filters) != (sort, of) or total < 0:
         raise cursors.BadCursor
     return place, id, (total, exact)
+
+
+def _digest(shape: list[str], args: list[Any]) -> int:
+    """A checksum of the filters, so that a cursor fits the list that gave it and no other."""
+    return zlib.crc32(codec.encode([shape, args]))

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.catalog.store import ADD_CATEGORIES, FIND_CATEGORIES
-from tfmshop.commerce.vocabulary import slug
+from tfmshop.commerce.vocabulary import same_name, slug
 from tfmshop.platform.db import Tx
 
 Path = tuple[str, ...]
@@ -43,7 +43,8 @@ class CategoryPaths:
         parent = self._ids.get(_key(path[:-1])) if len(path) > 1 else None
         ancestors = [*(self._ancestors[parent] if parent else []), id]
         name = slug(path[-1]) or id.hex
-        free = next(s for s in (name, slug(" ".join(path[-2:])), f"{name}-{id.hex[-12:]}") if s not in self._slugs)
+        wanted = (name, slug(" ".join(path[-2:])), f"{name}-{id.hex[-12:]}")
+        free = next(candidate for candidate in wanted if candidate and candidate not in self._slugs)
         self._ids[_key(path)] = id
         self._ancestors[id] = ancestors
         self._slugs.add(free)
@@ -60,4 +61,4 @@ class CategoryPaths:
 
 
 def _key(path: Path) -> Path:
-    return tuple(slug(name) or name for name in path)
+    return tuple(same_name(name) for name in path)

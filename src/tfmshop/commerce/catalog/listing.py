@@ -21,7 +21,8 @@ ITEM = """p.id, p.slug, p.sku, p.external_id, p.title, b.name, p.price, p.compar
 FILTERS: Final = {
     "category": """p.category_id IN (SELECT c.id FROM catalog.category AS c WHERE c.ancestors @> ARRAY[(
         SELECT id FROM catalog.category WHERE slug = {0} OR id = {1}::uuid)])""",
-    "brand": "p.brand_id = (SELECT id FROM catalog.brand WHERE slug = {0})",
+    "brand": """p.brand_id = (
+        SELECT id FROM catalog.brand WHERE name_key = {0} OR slug = {0} ORDER BY name_key <> {0} LIMIT 1)""",
     "min_price": "p.price >= {0}",
     "max_price": "p.price <= {0}",
     "in_stock": "p.in_stock",
@@ -56,7 +57,7 @@ def write(shape: tuple[str, ...]) -> str:
     for word in shape[1:]:
         if word in FILTERS:
             text = FILTERS[word]
-            places = [f"${next(numbers)}" for _ in range(text.count("{"))]
+            places = [f"${next(numbers)}" for _ in range(2 if "{1}" in text else "{0}" in text)]
             conditions.append(text.format(*places))
             q = places[0] if word == "q" else q
     column, direction, kind = SORTS[shape[0]]

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+from tfmshop.commerce.catalog.brands import Brands
 from tfmshop.commerce.catalog.categories import CategoryPaths
 from tfmshop.commerce.catalog.model import NewProduct, NewVariant
 from tfmshop.commerce.catalog.store import (
     COPY_PICTURES,
     COPY_VARIANTS,
     DROP_PICTURES,
-    ENSURE_BRANDS,
     FIND_IMPORTED,
     FIND_VARIANTS,
     SAVE_STAGED,
@@ -43,7 +43,7 @@ class Loader:
 
     make_id: MakeId = lambda _: ids.new()
     _paths: CategoryPaths = field(default_factory=CategoryPaths)
-    _brands: dict[str, UUID] = field(default_factory=dict)
+    _brands: Brands = field(default_factory=Brands)
 
     async def load(self, tx: Tx, products: list[NewProduct]) -> list[Loaded | str]:
         """Add or update `products`; for each, what became of it or the reason it was refused (then it changed nothing).
@@ -65,7 +65,7 @@ class Loader:
             accepted.append((product, id, known[1] if known else None))
             outcome.append("")
         await self._paths.ensure(tx, [p.category for p, *_ in accepted if p.category], self.make_id, now)
-        await self._ensure_brands(tx, [p.brand for p, *_ in accepted if p.brand], now)
+        await self._brands.ensure(tx, [p.brand for p, *_ in accepted if p.brand], self.make_id, now)
         loaded = iter(await self._save(tx, accepted, now))
         return [reason or next(loaded) for reason in outcome]
 
@@ -95,13 +95,6 @@ class Loader:
         skus = [sku for product in products for sku in _skus(product)]
         return {row["sku"]: row["product_id"] for row in await tx.rows(FIND_VARIANTS, skus)}
 
-    async def _ensure_brands(self, tx: Tx, names: list[str], now: datetime) -> None:
-        missing = {slug(name): name for name in names if slug(name) not in self._brands}
-        if missing:
-            made = [self.make_id(now) for _ in missing]
-            for row in await tx.rows(ENSURE_BRANDS, made, list(missing), list(missing.values())):
-                self._brands[row["slug"]] = row["id"]
-
     async def _save(self, tx: Tx, accepted: list[tuple[NewProduct, UUID, UUID | None]], now: datetime) -> list[Loaded]:
         slugs = await _free_slugs(tx, [(p, id) for p, id, variant in accepted if variant is None])
         batch = ids.new()
@@ -128,7 +121,7 @@ class Loader:
         return loaded
 
     def _staged(self, batch: UUID, p: NewProduct, id: UUID, free_slug: str, now: datetime) -> tuple[object, ...]:
-        brand = self._brands.get(slug(p.brand)) if p.brand else None
+        brand = self._brands.id_of(p.brand)
         return (
             batch, id, p.external_id, free_slug or str(id), p.title, p.model, p.description, brand, p.brand,
             self._paths.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,

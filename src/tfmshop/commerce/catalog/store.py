@@ -99,17 +99,13 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::integer[], $6::t
 """,
 )
 
-ENSURE_BRANDS = Query(
-    "catalog.ensure_brands",
+FIND_BRANDS = Query("catalog.find_brands", "SELECT id, slug, name_key FROM catalog.brand")
+
+ADD_BRANDS = Query(
+    "catalog.add_brands",
     """
-WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[]) AS w(id, slug, name)),
-added AS (
-    INSERT INTO catalog.brand (id, slug, name) SELECT id, slug, name FROM wanted
-    ON CONFLICT (slug) DO NOTHING RETURNING id, slug
-)
-SELECT id, slug FROM added
-UNION ALL
-SELECT b.id, b.slug FROM catalog.brand AS b JOIN wanted AS w ON w.slug = b.slug
+INSERT INTO catalog.brand (id, slug, name, name_key)
+SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
 """,
 )
 

@@ -16,7 +16,7 @@ from tfmshop.platform.jobs import job, schedule
 
 
 def schedule_all(providers: Providers, key_age: timedelta) -> None:
-    """Declare the schedules (unpaid orders each minute, old keys and carts each hour), and the job `checkout.let_go`."""
+    """Declare the schedules (unpaid orders each minute, old keys and carts each hour) and the job that voids."""
 
     @schedule("checkout.sweep", "* * * * *")
     async def sweep_unpaid(db: Database) -> None:

@@ -32,15 +32,22 @@ class Listed:
 
 
 async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
-    """Set the free units of variants, note the movements, and refresh the marks of their products."""
+    """Set the free units of variants, note the movements, and refresh the marks of their products.
+
+    Products are locked before stock, as imports do, so that the two cannot wait for each other.
+    """
     ordered = sorted(levels, key=lambda level: level.variant_id)
     if not ordered:
         return
-    await tx.execute(
-        SET, [level.variant_id for level in ordered], [level.product_id for level in ordered],
-        [level.sku for level in ordered], [level.available for level in ordered],
-    )  # fmt: skip
-    await catalog.refresh_stock(tx, sorted({level.product_id for level in ordered}), stocked)
+
+    async def change(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
+        await tx.execute(
+            SET, [level.variant_id for level in ordered], [level.product_id for level in ordered],
+            [level.sku for level in ordered], [level.available for level in ordered],
+        )  # fmt: skip
+        return await stocked(tx, products)
+
+    await catalog.refresh_stock(tx, sorted({level.product_id for level in ordered}), change)
 
 
 async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:

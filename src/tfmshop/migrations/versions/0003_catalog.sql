@@ -21,9 +21,12 @@ CREATE INDEX category_children ON catalog.category (parent_id, position, name);
 CREATE TABLE catalog.brand (
     id uuid NOT NULL CONSTRAINT brand_pkey PRIMARY KEY,
     slug text NOT NULL,
-    name text NOT NULL
+    name text NOT NULL,
+    -- The name as names are compared: two brands may share their letters and digits, such as C and C++.
+    name_key text NOT NULL
 );
 CREATE UNIQUE INDEX brand_slug ON catalog.brand (slug);
+CREATE UNIQUE INDEX brand_name_key ON catalog.brand (name_key);
 
 CREATE TABLE catalog.product (
     id uuid NOT NULL CONSTRAINT product_pkey PRIMARY KEY,

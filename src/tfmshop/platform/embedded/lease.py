@@ -36,8 +36,9 @@ class Lease:
         fcntl.flock(self._shared, fcntl.LOCK_SH)
 
     def leave(self, running: Callable[[], int | None], farewell: signal.Signals, seconds: float) -> None:
-        """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it; one that does not
-        heed the farewell in time gets SIGQUIT.
+        """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it.
+
+        A server that does not heed the farewell in time gets SIGQUIT.
         """
         with self.starting():
             pid = running() if self._was_last() else None

@@ -16,6 +16,7 @@ from tfmshop.platform import codec
 
 _OPENERS: Final = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 LONGEST_LINE: Final = 4 << 20
+NOT_UTF8: Final = "not UTF-8 text"
 
 
 class UnknownFormat(Exception):
@@ -44,6 +45,8 @@ class RowFile:
         self._is_csv = kind[0] == ".csv"
         self._path = path
         self._source: IO[bytes] | None = None
+        self.columns: list[str] | None = None
+        """The header of a CSV file, once a row was read."""
         self.size = path.stat().st_size
 
     @property
@@ -56,12 +59,35 @@ class RowFile:
         with self._path.open("rb") as source:
             self._source = source
             with self._opened(source) as text:
-                yield from _csv_lines(text) if self._is_csv else _json_lines(text)
+                yield from self._csv_lines(text) if self._is_csv else _json_lines(text)
             self._source = None
 
     def _opened(self, source: IO[bytes]) -> IO[str]:
         binary = self._decompress(source, "rb") if self._decompress else source
-        return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="replace", newline="")
+        return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+    def _csv_lines(self, text: IO[str]) -> Iterator[Line]:
+        csv.field_size_limit(LONGEST_LINE)
+        reader = csv.reader(text, strict=True)
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Line(reader.line_num, None, f"not CSV: {error}")
+                continue
+            raw = ",".join(fields)
+            if self.columns is None:
+                self.columns = [name.strip() for name in fields]
+            elif not _is_utf8(raw):
+                yield Line(reader.line_num, None, NOT_UTF8, _shown(raw))
+            elif len(fields) > len(self.columns):
+                problem = f"{len(fields)} fields, the header has {len(self.columns)}"
+                yield Line(reader.line_num, None, problem, raw)
+            elif any(field.strip() for field in fields):
+                row = dict(zip(self.columns, fields, strict=False))
+                yield Line(reader.line_num, row, raw=codec.encode_text(row))
 
 
 def _json_lines(text: IO[str]) -> Iterator[Line]:
@@ -75,6 +101,9 @@ def _json_lines(text: IO[str]) -> Iterator[Line]:
             continue
         if not line.strip():
             continue
+        if not _is_utf8(line):
+            yield Line(number, None, NOT_UTF8, _shown(line.rstrip("\n")))
+            continue
         try:
             row = codec.decode(line)
         except codec.Malformed as error:
@@ -86,22 +115,13 @@ def _json_lines(text: IO[str]) -> Iterator[Line]:
             yield Line(number, None, "not a JSON object", line.rstrip("\n"))
 
 
-def _csv_lines(text: IO[str]) -> Iterator[Line]:
-    csv.field_size_limit(LONGEST_LINE)
-    reader = csv.reader(text, strict=True)
-    header: list[str] | None = None
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield Line(reader.line_num, None, f"not CSV: {error}")
-            continue
-        if header is None:
-            header = [name.strip() for name in fields]
-        elif len(fields) > len(header):
-            yield Line(reader.line_num, None, f"{len(fields)} fields, the header has {len(header)}", ",".join(fields))
-        elif any(field.strip() for field in fields):
-            row = dict(zip(header, fields, strict=False))
-            yield Line(reader.line_num, row, raw=codec.encode_text(row))
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.importing import Import, Outcome
-from tfmshop.surface.cli.output import AsJson, print_json, print_table, progress_bar
+from tfmshop.surface.cli.output import AsJson, err, print_json, print_table, progress_bar
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue: import and list products.")
 
@@ -29,7 +29,7 @@ def import_file(
     """Add or update products from a file, in batches, resumable; bad rows go to FILE.rejects.jsonl, good rows in.
 
     Interrupted, it goes on where it was when the same file and mapping come again. Exit code 1 when the file cannot
-    be read or not one row could be used.
+    be read, or it has rows and not one could be used.
 
     Examples: `tfmshop catalog import products.csv`,
     `tfmshop catalog import icecat.jsonl.xz --mapping docs/mappings/icecat.toml`
@@ -41,7 +41,11 @@ def import_file(
             return await Import(platform, file, source, how, dry_run=dry_run, progress=bar).run()
 
     started = monotonic()
-    outcome = host_of(context).with_platform(work)
+    try:
+        outcome = host_of(context).with_platform(work)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was committed stays; run the same command again to go on.")
+        raise typer.Exit(130) from None
     seconds = monotonic() - started
     if as_json:
         print_json({"created": outcome.created, "updated": outcome.updated, "rejected": outcome.rejected,
@@ -81,6 +85,8 @@ def list_products(
 
 def _source(file: Path) -> RowFile:
     try:
+        if file.is_dir():
+            raise Failure(f"{file} is a folder.")
         return RowFile(file)
     except OSError as error:
         raise Failure(f"Cannot read {file}: {error.strerror}.") from None
@@ -93,7 +99,9 @@ def _mapping(file: Path | None) -> catalog.Mapping:
         return catalog.Mapping()
     try:
         return catalog.Mapping.read(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, catalog.BadImport) as error:
+    except OSError as error:
+        raise Failure(f"Cannot read the mapping {file}: {error.strerror}.") from None
+    except (UnicodeDecodeError, catalog.BadImport) as error:
         raise Failure(f"Cannot use the mapping {file}: {error}") from None
 
 
@@ -102,8 +110,8 @@ def _tell(outcome: Outcome, seconds: float, *, dry_run: bool) -> None:
         typer.echo(f"Went on after line {outcome.resumed_after_line}, where this import had stopped.")
     would = "would be " if dry_run else ""
     typer.echo(
-        f"{outcome.created:,} products {would}added, {outcome.updated:,} {would}updated, "
-        f"{outcome.rejected:,} rows rejected, in {seconds:.1f} s."
+        f"Products {would}added: {outcome.created:,}, {would}updated: {outcome.updated:,}; "
+        f"rows rejected: {outcome.rejected:,}; in {seconds:.1f} s."
     )
     for problem in outcome.problems:
         typer.echo(f"  line {problem.line}: {problem.reason}")

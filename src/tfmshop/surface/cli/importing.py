@@ -6,12 +6,13 @@ import hashlib
 import lzma
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Final
 
 from tfmshop.commerce import catalog, inventory
 from tfmshop.platform import Platform, codec
+from tfmshop.platform.db import Refused, Tx
 from tfmshop.platform.files.rows import Line, RowFile
 from tfmshop.surface.cli.host import Failure
 
@@ -58,24 +59,39 @@ class Import:
     _refused: list[tuple[Line, str]] = field(default_factory=list)
     _last_line: int = 0
     _rejects: IO[bytes] | None = None
+    _dry: Tx | None = None
 
     async def run(self) -> Outcome:
-        """Import the file. `Failure` when it cannot be read to its end; what was committed stays, and it can go on."""
-        if not self.dry_run:
-            async with self.platform.db.tx() as tx:
-                self._run = await catalog.ImportRun.start(tx, self._fingerprint(), str(self.file))
-            self.outcome.resumed_after_line = self._run.line
+        """Import the file. `Failure` when it cannot be read to its end; what was committed stays, and it can go on.
+
+        A dry run does all of it in one transaction and keeps nothing.
+        """
         try:
-            await self._read()
+            if self.dry_run:
+                async with self.platform.db.tx() as self._dry:
+                    await self._read()
+                    self._dry.roll_back()
+            else:
+                await self._run_for_good()
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
             raise Failure(f"{self.file} is broken after line {self._last_line}: {error}") from None
+        except Refused as error:
+            raise Failure(
+                f"Something else changed the same rows ({error.constraint}). Run the same command again to go on."
+            ) from None
         finally:
             if self._rejects is not None:
                 self._rejects.close()
-        if self._run is not None:
-            async with self.platform.db.tx() as tx:
-                await self._run.finish(tx)
         return self.outcome
+
+    async def _run_for_good(self) -> None:
+        fingerprint = self._fingerprint()
+        async with self.platform.db.tx() as tx:
+            self._run = await catalog.ImportRun.start(tx, fingerprint, str(self.file))
+        self.outcome.resumed_after_line = self._run.line
+        await self._read()
+        async with self.platform.db.tx() as tx:
+            await self._run.finish(tx)
 
     async def _read(self) -> None:
         currency = self.platform.config.text("SHOP_CURRENCY")
@@ -83,6 +99,7 @@ class Import:
         for line in self.source.lines():
             if line.number <= skip:
                 continue
+            self._check_columns()
             try:
                 if line.row is None:
                     raise catalog.BadImport(line.problem)
@@ -95,7 +112,14 @@ class Import:
             if len(self._batch) + len(self._refused) >= BATCH:
                 await self._flush()
         await self._flush()
-        self.progress("products", self.source.size, self.source.size)
+        self.progress("reading", self.source.size, self.source.size)
+
+    def _check_columns(self) -> None:
+        wanted = [name for name in (self.mapping.fields.sku, self.mapping.fields.title) if not name.startswith("=")]
+        columns = self.source.columns
+        missing = [name for name in wanted if columns is not None and name not in columns]
+        if missing and columns is not None:
+            raise Failure(f"{self.file} has no column {missing[0]!r}; its columns are: {', '.join(columns)[:200]}.")
 
     async def _add(self, line: Line, product: catalog.NewProduct) -> None:
         names = {f"sku {product.sku}", f"id {product.external_id or product.sku}"}
@@ -105,46 +129,61 @@ class Import:
         self._batch.append((line, product))
 
     async def _flush(self) -> None:
-        created = updated = 0
-        async with self.platform.db.tx() as tx:
-            outcomes = await self._loader.load(tx, [product for _, product in self._batch])
-            levels: list[inventory.Level] = []
-            for (line, _), outcome in zip(self._batch, outcomes, strict=True):
-                if isinstance(outcome, str):
-                    self._refused.append((line, outcome))
-                    continue
-                created += outcome.created
-                updated += not outcome.created
-                levels += [inventory.Level(v, outcome.product_id, sku, n) for v, (sku, n) in outcome.stock.items()]
-            await inventory.set_levels(tx, levels)
-            self._write_rejects()
-            if self._run is not None:
-                self._run.line = self._last_line
-                self._run.created += created
-                self._run.updated += updated
-                self._run.rejected += len(self._refused)
-                await self._run.note(tx)
-            else:
-                self._loader = catalog.Loader()
-                tx.roll_back()
+        if self._dry is not None:
+            created, updated, refused = await self._save(self._dry)
+        else:
+            created, updated, refused = await self.platform.db.transact(self._save)
         self.outcome.created += created
         self.outcome.updated += updated
-        self.outcome.rejected += len(self._refused)
+        self.outcome.rejected += len(refused)
         self._batch, self._refused, self._names = [], [], set()
-        self.progress("products", self.source.position, self.source.size)
+        self.progress("reading", self.source.position, self.source.size)
 
-    def _write_rejects(self) -> None:
-        for line, reason in sorted(self._refused, key=lambda one: one[0].number):
+    async def _save(self, tx: Tx) -> tuple[int, int, list[tuple[Line, str]]]:
+        """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
+        loader, self._loader = self._loader, catalog.Loader()
+        created = updated = 0
+        refused = list(self._refused)
+        levels: list[inventory.Level] = []
+        outcomes = await loader.load(tx, [product for _, product in self._batch])
+        for (line, _), outcome in zip(self._batch, outcomes, strict=True):
+            if isinstance(outcome, str):
+                refused.append((line, outcome))
+                continue
+            created += outcome.created
+            updated += not outcome.created
+            levels += [inventory.Level(v, outcome.product_id, sku, n) for v, (sku, n) in outcome.stock.items()]
+        await inventory.set_levels(tx, levels)
+        if self._run is not None:
+            done = replace(
+                self._run, line=self._last_line, created=self._run.created + created,
+                updated=self._run.updated + updated, rejected=self._run.rejected + len(refused),
+            )  # fmt: skip
+            await done.note(tx)
+            self._run = done
+        self._keep(sorted(refused, key=lambda one: one[0].number))
+        self._loader = loader
+        return created, updated, refused
+
+    def _keep(self, refused: list[tuple[Line, str]]) -> None:
+        for line, reason in refused:
             if len(self.outcome.problems) < SHOWN:
                 self.outcome.problems.append(Rejected(line.number, reason))
             if self._run is not None:
-                if self._rejects is None:
-                    path = Path(f"{self.file.name}.rejects.jsonl")
-                    self._rejects = path.open("ab" if self.outcome.resumed_after_line else "wb")
-                    self.outcome.rejects_file = str(path)
                 row = {"line": line.number, "reason": reason, "row": line.raw}
-                self._rejects.write(codec.encode(row) + b"\n")
-                self._rejects.flush()
+                self._reject_file().write(codec.encode(row) + b"\n")
+        if self._rejects is not None:
+            self._rejects.flush()
+
+    def _reject_file(self) -> IO[bytes]:
+        if self._rejects is None:
+            path = Path(f"{self.file.name}.rejects.jsonl")
+            try:
+                self._rejects = path.open("ab" if self.outcome.resumed_after_line else "wb")
+            except OSError as error:
+                raise Failure(f"Cannot keep rejected rows in {path}: {error.strerror}.") from None
+            self.outcome.rejects_file = str(path)
+        return self._rejects
 
     def _fingerprint(self) -> str:
         digest = hashlib.sha256(codec.encode(self.mapping))

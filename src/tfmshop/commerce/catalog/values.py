@@ -1,0 +1,129 @@
+"""Values of foreign files: text, numbers and times, checked one by one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as AnyMapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+Raw = AnyMapping[str, Any]
+
+CONSTANT: Final = "="
+"""A mapped value that starts with this is itself the value, not the name of a column."""
+LONGEST: Final = {
+    "title": 500,
+    "sku": 100,
+    "external_id": 200,
+    "model": 500,
+    "brand": 200,
+    "description": 100_000,
+}
+CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+
+
+class BadImport(Exception):
+    """A row that cannot become a product, or a mapping that makes no sense; the text says why."""
+
+
+def value_of(row: Raw, column: str) -> Any:
+    """What stands in a column; None when nothing does."""
+    if column.startswith(CONSTANT):
+        return column[len(CONSTANT) :]
+    value = row.get(column)
+    return None if value == "" else value
+
+
+def text_of(row: Raw, column: str, name: str) -> str | None:
+    """Text without control characters, or None. `BadImport`."""
+    value = value_of(row, column)
+    if value is None:
+        return None
+    if isinstance(value, dict | list | bool):
+        raise BadImport(f"{name} is not text: {short(value)}")
+    text = clean(str(value))
+    if len(text) > LONGEST.get(name, 1000):
+        raise BadImport(f"{name} is longer than {LONGEST.get(name, 1000)} characters")
+    return text or None
+
+
+def required(row: Raw, column: str, name: str) -> str:
+    """Text that must be there. `BadImport`."""
+    text = text_of(row, column, name)
+    if text is None:
+        raise BadImport(f"{name} is missing")
+    return text
+
+
+def list_of(row: Raw, column: str, separator: str) -> list[str]:
+    """The parts of a list, given as one or as separated text."""
+    value = value_of(row, column)
+    parts = value if isinstance(value, list) else str(value).split(separator) if value is not None else []
+    return [clean(str(part))[:1000] for part in parts if str(part).strip()]
+
+
+def moment_of(row: Raw, column: str) -> datetime | None:
+    """A time in UTC, or None. `BadImport`."""
+    value = value_of(row, column)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise BadImport(f"{column} is not an ISO 8601 time: {short(value)}") from None
+    try:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except OverflowError:
+        raise BadImport(f"{column} is out of range: {short(value)}") from None
+
+
+def stock_of(row: Raw, column: str) -> int | None:
+    """A number of units, or None. `BadImport`."""
+    value = value_of(row, column)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", str(value).strip()):
+        raise BadImport(f"{column} is not a number of units: {short(value)}")
+    return int(value)
+
+
+def currency_of(text: str) -> str:
+    """A currency code. `BadImport`."""
+    if not re.fullmatch("[A-Z]{3}", text):
+        raise BadImport(f"currency is not an ISO 4217 code: {short(text)}")
+    return text
+
+
+def typed(value: Any, kind: str, column: str) -> Any:
+    """A specification's value as its declared type. `BadImport`."""
+    if kind == "text":
+        return clean(str(value))
+    if kind == "flag":
+        if str(value).lower() not in {"true", "false", "1", "0", "yes", "no"}:
+            raise BadImport(f"{column} is not true or false: {short(value)}")
+        return str(value).lower() in {"true", "1", "yes"}
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise BadImport(f"{column} is not a number: {short(value)}") from None
+    return fact(number)
+
+
+def fact(value: Any) -> Any:
+    """A value that JSON and PostgreSQL can keep. `BadImport`."""
+    if isinstance(value, float):
+        if value != value or abs(value) > 1e300:
+            raise BadImport(f"not a number that can be kept: {value}")
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    return value if isinstance(value, bool | int) else clean(str(value))
+
+
+def clean(text: str) -> str:
+    """Text without control characters and surrounding space."""
+    return CONTROL.sub("", text).encode("utf-8", "replace").decode().strip()
+
+
+def short(value: object) -> str:
+    """A value as it is quoted in a reason."""
+    text = str(value)
+    return repr(text if len(text) <= 60 else f"{text[:57]}...")
