@@ -79,9 +79,14 @@ class Setting:
 
 def _url(*schemes: str) -> Check:
     def check(text: str) -> str | None:
-        if text and urlsplit(text).scheme not in schemes:
-            return f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}"
-        return None
+        if not text:
+            return None
+        try:
+            parts = urlsplit(text)
+            wrong = parts.scheme not in schemes or parts.port == 0
+        except ValueError:
+            return "is not an address that can be read"
+        return f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}" if wrong else None
 
     return check
 
@@ -266,7 +271,10 @@ def read(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(
 def _from_file(path: Path | None) -> dict[str, str]:
     if path is None or not path.is_file():
         return {}
-    return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    try:
+        return {name: value for name, value in dotenv_values(path).items() if value is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"Cannot read {path}: {error}."]) from None
 
 
 def _meant(name: str) -> list[str]:

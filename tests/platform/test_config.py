@@ -35,6 +35,8 @@ def test_the_environment_wins_over_the_file(tmp_path):
         ({"ENABLE_CACHING": "perhaps"}, "ENABLE_CACHING must be true or false, not 'perhaps'."),
         ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be one of error, warn, info, http, debug, not 'loud'."),
         ({"DATABASE_URL": "mysql://x"}, "DATABASE_URL must start with postgresql:// or postgres://."),
+        ({"DATABASE_URL": "postgresql://h:99999/x"}, "DATABASE_URL is not an address that can be read."),
+        ({"REDIS_URL": "redis://[bad"}, "REDIS_URL is not an address that can be read."),
         ({"HOST": "localhost"}, "HOST must be an IP address, not 'localhost'."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must be empty"),
         ({"DB_POOL_MIN": "9", "DB_POOL_MAX": "3"}, "DB_POOL_MIN must not be greater than DB_POOL_MAX."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -27,6 +28,7 @@ def own_postgres():
     server = Postgres(home)
     yield server, server.start()
     server.stop()
+    shutil.rmtree(home)
 
 
 def kill(server: Postgres) -> None:

@@ -50,6 +50,62 @@ async def test_a_bug_is_logged_and_not_shown(shop, monkeypatch):
     assert "secret" not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/-/openapi", "/-/openapi/swagger", "/-/openapi/redoc", "/docs", "/schema"])
+async def test_no_page_of_the_framework_is_served(shop, path):
+    answer = await shop.get(path)
+    assert answer.status_code in {200, 404}
+    assert "cdn" not in answer.text
+    assert "<script" not in answer.text
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "image/png"])
+async def test_bodies_are_json(shop, kind):
+    answer = await shop.post("auth/login", content=b"{}", headers={"Content-Type": kind})
+    assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
+
+
+async def test_what_is_wrong_is_named(shop):
+    unknown = {"email": "a@example.com", "password": "long enough", "name": "A", "role": "admin"}
+    cases = [
+        (await shop.get("search"), "q"),
+        (await shop.get("search?q="), "q"),
+        (await shop.post("auth/register", json=unknown), "role"),
+        (await shop.post("auth/register", json={"email": "a@example.com"}), "password"),
+        (await shop.post("auth/register", json=unknown | {"email": "nobody"}), "email"),
+        (await shop.get("products?spec[" + "x" * 200 + "]=1"), "spec"),
+    ]
+    for answer, field in cases:
+        problem = answer.json()
+        assert (answer.status_code, problem["code"]) == (422, "invalid_request")
+        assert [error["field"] for error in problem["errors"]] == [field]
+        assert "regex" not in answer.text
+
+
+async def test_a_weak_etag_counts_too(shop):
+    tag = (await shop.get("products")).headers["etag"]
+    assert (await shop.get("products", headers={"If-None-Match": f'"x", W/{tag}'})).status_code == 304
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-01-01T00:00:00"])
+async def test_cursors_beyond_the_calendar(shop, moment):
+    from tfmshop.platform import cursors, ids
+
+    me = await shop.sign_in("ada@example.com")
+    for path in (f"products?cursor={cursors.seal('newest', 0, moment, ids.new(), 1, True)}",
+                 f"orders?cursor={cursors.seal(moment, ids.new())}"):  # fmt: skip
+        assert (await shop.get(path, headers=me)).json()["code"] == "bad_cursor"
+
+
+async def test_a_cursor_fits_its_filters_only(shop, db):
+    from tests.making import new_product, some_products
+
+    async with db.tx() as tx:
+        await some_products(tx, *[new_product() for _ in range(3)])
+    cursor = (await shop.get("products?limit=1&tag=lamp")).json()["next_cursor"]
+    assert (await shop.get(f"products?limit=1&tag=lamp&cursor={cursor}")).status_code == 200
+    assert (await shop.get(f"products?limit=1&cursor={cursor}")).json()["code"] == "bad_cursor"
+
+
 async def test_pictures_never_change(shop, settings):
     from tfmshop.platform.files.local import LocalFiles
 

@@ -18,6 +18,7 @@ class Kind(Enum):
     CONFLICT = "conflict"
     PAYMENT = "payment"
     TOO_LARGE = "too_large"
+    WRONG_TYPE = "wrong_type"
     BUSY = "busy"
     UNAVAILABLE = "unavailable"
 

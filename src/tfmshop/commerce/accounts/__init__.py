@@ -1,7 +1,7 @@
 """People: accounts, addresses, sign-in."""
 
 from tfmshop.commerce.accounts.errors import SignInRequired
-from tfmshop.commerce.accounts.model import Customer
+from tfmshop.commerce.accounts.model import Customer, Role
 from tfmshop.commerce.accounts.people import (
     NewPerson,
     add_people,
@@ -16,6 +16,7 @@ from tfmshop.commerce.accounts.people import (
 __all__ = [
     "Customer",
     "NewPerson",
+    "Role",
     "SignInRequired",
     "add_people",
     "addresses",

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import msgspec
+
+
+class Role(StrEnum):
+    """What a person may do."""
+
+    CUSTOMER = "customer"
+    SUPPORT = "support"
+    CATALOG_MANAGER = "catalog_manager"
+    ADMIN = "admin"
 
 
 class Customer(msgspec.Struct, frozen=True):

@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, help="Accounts: list customers and staff
 @app.command("list")
 def list_accounts(
     context: typer.Context,
-    role: Annotated[str | None, typer.Option(help="customer, support, catalog_manager or admin.")] = None,
+    role: Annotated[accounts.Role | None, typer.Option(help="Only people of this role.")] = None,
     inactive: Annotated[bool, typer.Option("--inactive", help="Only closed accounts.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
     as_json: AsJson = False,

@@ -19,7 +19,9 @@ app = typer.Typer(no_args_is_help=True, help="The database: migrations and truth
 @app.command("migrate")
 def migrate_command(
     context: typer.Context,
-    lock_timeout: Annotated[float, typer.Option(help="Longest wait for a lock on a table, in seconds.")] = 3.0,
+    lock_timeout: Annotated[
+        float, typer.Option(min=0.001, max=3600, help="Longest wait for a lock on a table, in seconds.")
+    ] = 3.0,
     as_json: AsJson = False,
 ) -> None:
     """Bring the schema to this release; a second process waits for the first.

@@ -31,7 +31,10 @@ app.add_typer(accounts.app, name="accounts")
 
 @app.command()
 def version() -> None:
-    """Print the version."""
+    """Print the version.
+
+    Example: `tfmshop version`
+    """
     typer.echo(__version__)
 
 

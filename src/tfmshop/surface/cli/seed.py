@@ -12,7 +12,7 @@ from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, progress_bar
 from tfmshop.surface.sample import Filled, Sample, fill, performance, small
 
-app = typer.Typer(help="Fill the shop with sample data; without a name, the small shop.")
+app = typer.Typer()
 
 Seed = Annotated[int, typer.Option("--seed", help="The same number gives the same shop.")]
 Really = Annotated[bool, typer.Option("--yes-really", help="Allow it where APP_ENV is production.")]

@@ -8,6 +8,7 @@ from typing import cast
 
 from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
@@ -33,7 +34,11 @@ def build(open_shop: OpenShop) -> Edge:
         lifespan=[_lifespan(open_shop)],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
-            title="TFMShop", version=__version__, path="/-/openapi", use_handler_docstrings=True
+            title="TFMShop",
+            version=__version__,
+            path="/-/openapi",
+            use_handler_docstrings=True,
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
         ),
         logging_config=None,
         request_class=StrictRequest,

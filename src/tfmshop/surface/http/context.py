@@ -18,11 +18,25 @@ from tfmshop.platform.security.access import Viewer, digest
 AnyRequest = Request[Any, Any, Any]
 
 
+class WrongContentType(
+    ShopError,
+    kind=Kind.WRONG_TYPE,
+    code="unsupported_media_type",
+    says="Send the body as application/json, not as {given}.",
+):
+    """The body has a type that the API does not read."""
+
+    given: str
+
+
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose body is decoded straight into what its route declares: text is no number, unknown is refused."""
 
     async def json(self) -> Any:
-        """The body as the route's `data`. `codec.Malformed`, `codec.Unfit`."""
+        """The body as the route's `data`. `WrongContentType`, `codec.Malformed`, `codec.Unfit`."""
+        kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise WrongContentType(given=kind[:100])
         wanted = self.route_handler.parsed_data_field
         return codec.decode_as(await self.body(), wanted.annotation if wanted else object)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ STATUS: Final = {
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
     Kind.TOO_LARGE: 413,
+    Kind.WRONG_TYPE: 415,
     Kind.INVALID: 422,
     Kind.BUSY: 429,
     Kind.UNAVAILABLE: 503,
@@ -34,11 +36,13 @@ HTTP_CODES: Final = {
     404: ("not_found", "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
     413: ("body_too_large", "Body too large"),
-    415: ("unsupported_media_type", "Unsupported media type"),
     422: ("invalid_request", "Invalid request"),
     500: ("internal_error", "Internal error"),
 }
 """Errors of HTTP itself rather than of the shop, by status."""
+
+_MISSING: Final = re.compile(r"Missing required \w+ parameter '([^']+)'")
+_FIELD: Final = re.compile(r"missing required field `([^`]+)`|unknown field `([^`]+)`")
 
 EDGE_CODES: Final = ("invalid_text",)
 
@@ -50,6 +54,7 @@ TITLES: Final = {
     Kind.NOT_FOUND: "Not found",
     Kind.CONFLICT: "Conflict",
     Kind.TOO_LARGE: "Body too large",
+    Kind.WRONG_TYPE: "Unsupported media type",
     Kind.INVALID: "Invalid request",
     Kind.BUSY: "Too many requests",
     Kind.UNAVAILABLE: "Unavailable",
@@ -90,6 +95,8 @@ def of_http(error: HTTPException) -> Problem:
     """An error of HTTP or of the framework's decoding as a problem."""
     if isinstance(error, ValidationException) and error.extra is not None:
         return Problem(422, "invalid_request", "Invalid request", "The request has wrong fields.", _fields(error.extra))
+    if isinstance(error, ValidationException) and (missing := _MISSING.match(error.detail)):
+        return invalid(missing[1], "This is required.")
     status = error.status_code
     code, title = HTTP_CODES.get(status, HTTP_CODES[500])
     detail = title + "." if status >= 404 else error.detail
@@ -112,10 +119,15 @@ class InvalidField(Exception):
         self.problem = invalid(field_name, message)
 
 
+def _plainly(message: str) -> str:
+    """What a decoder says of a value, without its regular expressions."""
+    return "This is not in the form that is expected here." if "matching regex" in message else message
+
+
 def _fields(extra: object) -> list[dict[str, str]]:
     given = extra if isinstance(extra, list) else [extra]
     return [
-        {"field": str(one.get("key", "")), "message": str(one.get("message", ""))} if isinstance(one, dict)
+        {"field": str(one.get("key", "")), "message": _plainly(str(one.get("message", "")))} if isinstance(one, dict)
         else {"field": "", "message": str(one)}
         for one in given
     ]  # fmt: skip
@@ -158,7 +170,9 @@ def on_malformed(request: Request[Any, Any, Any], error: codec.Malformed) -> Res
 
 def on_unfit(request: Request[Any, Any, Any], error: codec.Unfit) -> Response[bytes]:
     """Answer a body of another shape than the route's."""
-    return respond(request, invalid(error.where, error.message))
+    named = _FIELD.search(error.message)
+    where = ".".join(part for part in (error.where, named and (named[1] or named[2])) if part)
+    return respond(request, invalid(where, _plainly(error.message)))
 
 
 def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

@@ -50,6 +50,8 @@ class Edge:
         scope.setdefault("state", {})["request_id"] = request_id
         exit = _Exit(scope, send, request_id)
         body = await _read(receive) if scope["method"] in _WITH_BODY else b""
+        if body is None:
+            return
         if isinstance(body, Problem):
             await exit.refuse(body)
         elif _has_nul(scope, body):
@@ -125,14 +127,15 @@ def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
     return ids.new().hex
 
 
-async def _read(receive: Receive) -> bytes | Problem:
+async def _read(receive: Receive) -> bytes | Problem | None:
+    """The whole body; None when the client went away before its end."""
     parts: list[bytes] = []
     size = 0
     more = True
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
-            break
+            return None
         parts.append(message.get("body", b""))
         size += len(parts[-1])
         more = message.get("more_body", False)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 from litestar import Response, post
+from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from tfmshop.commerce import cart, checkout, orders
@@ -37,12 +38,17 @@ class CheckoutRequest(msgspec.Struct, forbid_unknown_fields=True):
     address: Address | None = None
 
 
-@post("/carts/{cart_id:uuid}/checkout", summary="Order what is in a cart", tags=["checkout"])
+@post(
+    "/carts/{cart_id:uuid}/checkout",
+    summary="Order what is in a cart",
+    tags=["checkout"],
+    responses={201: ResponseSpec(data_container=orders.Order, description="The order.", generate_examples=False)},
+)
 async def check_out(
     request: AnyRequest,
     cart_id: UUID,
     data: CheckoutRequest,
-    idempotency_key: IdempotencyKey = None,
+    idempotency_key: IdempotencyKey,
     cart_token: CartToken = None,
 ) -> Response[bytes]:
     """Take the stock, pay, and give the order: once for each `Idempotency-Key`, however often it is sent.
@@ -55,8 +61,6 @@ async def check_out(
     `payment_declined`, `payment_unknown`, `payment_provider_unknown`, `payment_token_unknown`, `checkout_expired`,
     `invalid_request`, `invalid_token`.
     """
-    if not idempotency_key:
-        raise InvalidField("Idempotency-Key", "This header is required.")
     shop = shop_of(request)
     owner = owner_of(request, cart_token)
     provider = shop.providers.named(data.payment.provider)

@@ -14,9 +14,9 @@ Cursor = Annotated[
 Words = Annotated[str, Parameter(min_length=1, max_length=200, description='Words; "a phrase"; -without.')]
 Name = Annotated[str | None, Parameter(max_length=200)]
 IdempotencyKey = Annotated[
-    str | None,
+    str,
     Parameter(
-        header="Idempotency-Key", max_length=255, description="Required: any text that is new for each purchase.",
+        header="Idempotency-Key", min_length=1, max_length=255, description="Any text that is new for each purchase.",
         examples=[Example(value="7c9e6679-7425-40de-944b-e07fc1f90ae7")],
     ),
 ]  # fmt: skip

@@ -18,6 +18,7 @@ Amount = Annotated[int | None, Parameter(ge=0, le=10**15, description="In minor 
 Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"]
 
 MOST_SPECIFICATIONS: Final = 5
+LONGEST_VALUE: Final = 200
 _SPECIFICATION: Final = re.compile(r"spec\[(.{1,100})\]", re.DOTALL)
 
 
@@ -79,8 +80,11 @@ def _specifications(request: AnyRequest) -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for name, value in request.query_params.multi_items():
-        if match := _SPECIFICATION.fullmatch(name):
-            found[match[1]] = value[:200]
+        if name.startswith("spec["):
+            match = _SPECIFICATION.fullmatch(name)
+            if match is None or len(value) > LONGEST_VALUE:
+                raise InvalidField("spec", "Write spec[name]=value, with at most 100 and 200 characters.")
+            found[match[1]] = value
     if len(found) > MOST_SPECIFICATIONS:
         raise InvalidField("spec", f"At most {MOST_SPECIFICATIONS} specifications.")
     return found
