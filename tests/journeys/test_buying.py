@@ -252,6 +252,7 @@ async def test_money_that_comes_after_the_order_was_given_up_is_let_go(shop, db,
 
     async def late(key, amount, token):
         assert (await checkout.sweep(db, Providers(fake=fake), timedelta(0))).released == 1
+        assert "checkout.let_go" in await work_off(db)
         return await authorize(key, amount, token)
 
     with monkeypatch.context() as patch:
