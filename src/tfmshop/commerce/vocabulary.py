@@ -18,7 +18,7 @@ Filled = Annotated[str, Meta(max_length=200, pattern=r"\S")]
 """A line with something in it."""
 
 
-class Money(msgspec.Struct, frozen=True):
+class Money(msgspec.Struct, frozen=True, gc=False):
     """An amount in minor units (cents) of an ISO 4217 currency."""
 
     amount: int

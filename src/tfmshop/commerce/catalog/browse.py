@@ -138,4 +138,4 @@ def _opened(cursor: str, sort: str, of: int) -> tuple[Any, UUID, tuple[int, bool
 
 def _digest(shape: list[str], args: list[Any]) -> int:
     """A checksum of the filters, so that a cursor fits the list that gave it and no other."""
-    return zlib.crc32(codec.encode([shape, args]))
+    return zlib.crc32(codec.encode([shape, args])) if shape else 0

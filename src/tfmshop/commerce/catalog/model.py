@@ -14,7 +14,7 @@ from tfmshop.commerce.vocabulary import Money
 Facts = dict[str, str | float | int | bool | None]
 
 
-class Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True, gc=False):
     """A product in a list."""
 
     id: UUID

@@ -6,10 +6,10 @@ response, the framework's own errors included.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
+from zlib import adler32, crc32
 
 import structlog
 
@@ -31,6 +31,7 @@ _NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 
 log = structlog.get_logger("http")
 
+_OF_THE_BODY = {b"content-length", b"content-type"}
 _WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -46,10 +47,12 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = monotonic()
-        request_id = _request_id(scope["headers"])
-        scope.setdefault("state", {})["request_id"] = request_id
-        exit = _Exit(scope, send, request_id)
-        body = await _read(receive) if scope["method"] in _WITH_BODY else b""
+        exit = _Exit(scope, send, _request_id(scope["headers"]))
+        scope.setdefault("state", {})["request_id"] = exit.request_id
+        body: bytes | Problem | None = b""
+        if scope["method"] in _WITH_BODY:
+            body = await _read(receive)
+            receive = _replay(body, receive) if isinstance(body, bytes) else receive
         if body is None:
             return
         if isinstance(body, Problem):
@@ -59,9 +62,9 @@ class Edge:
                 Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
             )
         else:
-            await self._app(scope, _replay(body, receive), exit.send)
+            await self._app(scope, receive, exit.send)
         log.log(
-            15, "request", method=scope["method"], path=scope["path"], status=exit.status, request_id=request_id,
+            15, "request", method=scope["method"], path=scope["path"], status=exit.status, request_id=exit.request_id,
             milliseconds=round((monotonic() - started) * 1000, 2),
         )  # fmt: skip
 
@@ -69,62 +72,62 @@ class Edge:
 class _Exit:
     """What happens to a response on its way out."""
 
+    __slots__ = ("_scope", "_send", "_start", "request_id", "status")
+
     def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
         self._scope = scope
         self._send = send
-        self._request_id = request_id
         self._start: Message | None = None
+        self.request_id = request_id
         self.status = 500
 
     async def send(self, message: Message) -> None:
         """Add headers to the start; give a whole body an ETag, and answer 304 when the client has it."""
-        if message["type"] == "http.response.start":
+        start = self._start
+        if start is None and message["type"] == "http.response.start":
             self._start = message
             self.status = message["status"]
-            self._dress(message)
             return
-        start, self._start = self._start, None
         if start is not None:
-            if start["status"] == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
+            self._start = None
+            headers = [*start.get("headers", ()), (b"x-request-id", self.request_id.encode()), *API]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(NO_STORE)
+            start["headers"] = headers
+            if self.status == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
                 message = self._tag(start, message)
             await self._send(start)
         await self._send(message)
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with a problem before the framework is asked."""
-        body = problem.encode(self._request_id)
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
+        body = problem.encode(self.request_id)
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
         await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
-    def _dress(self, start: Message) -> None:
-        headers = [*start.get("headers", ()), (b"x-request-id", self._request_id.encode()), *API]
-        if not any(name == b"cache-control" for name, _ in headers):
-            headers.append(NO_STORE)
-        start["headers"] = headers
-
     def _tag(self, start: Message, message: Message) -> Message:
-        tag = b'"' + hashlib.sha256(message.get("body", b"")).hexdigest()[:24].encode() + b'"'
+        body = message.get("body", b"")
+        tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
         start["headers"].append((b"etag", tag))
         for name, value in self._scope["headers"]:
-            if name == b"if-none-match" and (
-                value == b"*" or tag in [one.strip().removeprefix(b"W/") for one in value.split(b",")]
-            ):
+            if name == b"if-none-match" and (value == b"*" or tag in _tags(value)):
                 start["status"] = self.status = 304
-                start["headers"] = [
-                    (name, value)
-                    for name, value in start["headers"]
-                    if name not in {b"content-length", b"content-type"}
-                ]
+                start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
                 return {"type": "http.response.body", "body": b"", "more_body": False}
         return message
+
+
+def _tags(header: bytes) -> list[bytes]:
+    """The tags of an If-None-Match, weak or strong."""
+    return [one.strip().removeprefix(b"W/") for one in header.split(b",")]
 
 
 def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
     for name, value in headers:
         if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
             return value.decode()
-    return ids.new().hex
+    return ids.request_id()
 
 
 async def _read(receive: Receive) -> bytes | Problem | None:
