@@ -213,10 +213,6 @@ class Config:
         """A whole-number setting."""
         return int(self.values[name])
 
-    def flag(self, name: str) -> bool:
-        """A true-or-false setting."""
-        return bool(self.values[name])
-
     def seconds(self, name: str) -> float:
         """A setting in milliseconds, as seconds."""
         return self.number(name) / 1000
@@ -225,11 +221,6 @@ class Config:
     def home(self) -> Path:
         """The folder of embedded servers, pictures and generated secrets."""
         return Path(self.text("TFMSHOP_HOME")).absolute()
-
-    @property
-    def production(self) -> bool:
-        """True where a mistake costs money."""
-        return self.values["APP_ENV"] == "production"
 
     def replace(self, **changes: Value) -> Config:
         """The same settings with some changed."""

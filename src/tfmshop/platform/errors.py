@@ -10,16 +10,12 @@ from typing import ClassVar, dataclass_transform
 class Kind(Enum):
     """What sort of failure it is."""
 
-    MALFORMED = "malformed"
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
-    FORBIDDEN = "forbidden"
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     PAYMENT = "payment"
-    TOO_LARGE = "too_large"
     WRONG_TYPE = "wrong_type"
-    BUSY = "busy"
     UNAVAILABLE = "unavailable"
 
 

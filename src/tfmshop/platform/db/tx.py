@@ -61,11 +61,6 @@ class Tx:
         """Add many rows at once by COPY; how many."""
         return await self._run(copy.query, self._copied(copy, records), int)
 
-    async def stream(self, query: Query, *args: object, batch: int = 500) -> AsyncIterator[Row]:
-        """Rows one by one in bounded memory; needs a transaction."""
-        async for row in self._connection.cursor(query.sql, *args, prefetch=batch):
-            yield row
-
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part of the transaction that may fail alone: what it did is undone, the rest goes on."""

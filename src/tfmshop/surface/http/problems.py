@@ -16,23 +16,18 @@ from tfmshop.platform.errors import Kind, ShopError
 log = structlog.get_logger("http")
 
 STATUS: Final = {
-    Kind.MALFORMED: 400,
     Kind.UNAUTHENTICATED: 401,
     Kind.PAYMENT: 402,
-    Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
-    Kind.TOO_LARGE: 413,
     Kind.WRONG_TYPE: 415,
     Kind.INVALID: 422,
-    Kind.BUSY: 429,
     Kind.UNAVAILABLE: 503,
 }
 
 HTTP_CODES: Final = {
     400: ("malformed_request", "Malformed request"),
     401: ("sign_in_required", "Sign-in required"),
-    403: ("forbidden", "Forbidden"),
     404: ("not_found", "Not found"),
     405: ("method_not_allowed", "Method not allowed"),
     413: ("body_too_large", "Body too large"),
@@ -47,16 +42,12 @@ _FIELD: Final = re.compile(r"missing required field `([^`]+)`|unknown field `([^
 EDGE_CODES: Final = ("invalid_text",)
 
 TITLES: Final = {
-    Kind.MALFORMED: "Malformed request",
     Kind.UNAUTHENTICATED: "Sign-in required",
     Kind.PAYMENT: "Payment failed",
-    Kind.FORBIDDEN: "Forbidden",
     Kind.NOT_FOUND: "Not found",
     Kind.CONFLICT: "Conflict",
-    Kind.TOO_LARGE: "Body too large",
     Kind.WRONG_TYPE: "Unsupported media type",
     Kind.INVALID: "Invalid request",
-    Kind.BUSY: "Too many requests",
     Kind.UNAVAILABLE: "Unavailable",
 }
 
@@ -135,7 +126,7 @@ def _fields(extra: object) -> list[dict[str, str]]:
 
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     """The response of a problem."""
-    headers = {"retry-after": "1"} if problem.status in {429, 503} or problem.code == "request_in_progress" else {}
+    headers = {"retry-after": "1"} if problem.status == 503 or problem.code == "request_in_progress" else {}
     if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(
