@@ -188,9 +188,11 @@ async def test_a_dry_run_tells_what_the_real_one_does(run, db, here):
 async def test_text_that_is_not_utf8_is_rejected(run, here):
     (here / "a.csv").write_bytes("sku,title,price\n1,Café,100\n".encode("latin-1") + b"2,Tea,100\n")
     (here / "b.jsonl").write_bytes(json.dumps(lamp(1)).encode() + b'\n{"sku": "x\xff"}\n')
-    for name, line in (("a.csv", 2), ("b.jsonl", 2)):
+    (here / "c.csv").write_bytes("sku,title,price,Größe\n1,Tea,100,x\n2,Caf\xe9,1,x\n".encode("latin-1"))
+    for name, line in (("a.csv", 2), ("b.jsonl", 2), ("c.csv", 3)):
         outcome = await run(here / name)
-        assert (outcome.created, [(p.line, p.reason) for p in outcome.problems]) == (1, [(line, "not UTF-8 text")])
+        assert outcome.created + outcome.updated == 1
+        assert [(p.line, p.reason) for p in outcome.problems] == [(line, "not UTF-8 text")]
 
 
 async def test_a_csv_without_the_needed_columns_says_so(run, here):
@@ -238,7 +240,8 @@ async def test_importing_while_stock_is_set(settings, wide_db, here):
     async def set_stock(n: int) -> None:
         await wide_db.transact(lambda tx: inventory.set_level(tx, f"L{n % 300 + 1}", n))
 
-    await bring_in(0)
+    both = await asyncio.gather(bring_in(0), bring_in(2))
+    assert sum(outcome.created for outcome in both) == 300
     await asyncio.gather(bring_in(1), *[set_stock(n) for n in range(0, 900, 7)])
     async with wide_db.read() as tx:
         assert await broken(tx) == {}

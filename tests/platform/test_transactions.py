@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
 from tfmshop.platform.db import Query, Refused, listening
+from tfmshop.platform.errors import DatabaseUnavailable
 
 MAKE = Query("test.make", "CREATE TABLE IF NOT EXISTS public.pair (id int PRIMARY KEY, n int NOT NULL CHECK (n >= 0))")
 FILL = Query("test.fill", "INSERT INTO public.pair VALUES (1, 0), (2, 0)")
 RAISE = Query("test.raise", "UPDATE public.pair SET n = n + 1 WHERE id = $1")
 LOWER = Query("test.lower", "UPDATE public.pair SET n = -1 WHERE id = $1")
+END = Query("test.end", "SELECT pg_terminate_backend(pg_backend_pid())")
 READ = Query("test.read", "SELECT n FROM public.pair ORDER BY id")
 
 
@@ -76,6 +79,25 @@ async def test_statements_are_counted_and_heard(pair):
     assert heard == ["test.raise", "test.read"]
     assert RAISE.statistics.calls == before + 1
     assert READ.statistics.rows >= 2
+
+
+async def test_a_savepoint_fails_alone_and_a_lost_connection_is_a_fact(pair):
+    async with pair.tx() as tx:
+        await tx.execute(RAISE, 1)
+        with suppress(Refused):
+            async with tx.savepoint():
+                await tx.execute(RAISE, 2)
+                await tx.execute(LOWER, 1)
+    async with pair.read() as tx:
+        assert [row[0] for row in await tx.rows(READ)] == [1, 0]
+
+    async def lose() -> None:
+        async with pair.tx() as tx, tx.savepoint():
+            await tx.value(END)
+
+    with pytest.raises(DatabaseUnavailable):
+        await lose()
+    await pair.ping()
 
 
 def test_a_name_is_taken_once():

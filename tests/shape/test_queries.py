@@ -91,7 +91,7 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
     (orders.LIST.sql, [10]),
     (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
-    (orders.UNPAID.sql, [NOW]),
+    (orders.UNPAID.sql, [NOW, []]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),

@@ -50,12 +50,12 @@ async def test_a_bug_is_logged_and_not_shown(shop, monkeypatch):
     assert "secret" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/-/openapi", "/-/openapi/swagger", "/-/openapi/redoc", "/docs", "/schema"])
+@pytest.mark.parametrize(
+    "path", ["/-/openapi", "/-/openapi/openapi.json", "/-/openapi/swagger", "/-/openapi/redoc", "/docs", "/schema"]
+)
 async def test_no_page_of_the_framework_is_served(shop, path):
     answer = await shop.get(path)
-    assert answer.status_code in {200, 404}
-    assert "cdn" not in answer.text
-    assert "<script" not in answer.text
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data; boundary=x", "image/png"])

@@ -23,7 +23,7 @@ PROVIDER_SECONDS: Final = 10.0
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did; `put_off` are orders whose provider could not be asked."""
+    """What a sweep did; `put_off` are providers that could not be asked, and whose orders wait for the next sweep."""
 
     settled: int = 0
     released: int = 0
@@ -31,29 +31,39 @@ class Swept:
 
 
 async def sweep(db: Database, providers: Providers, older_than: timedelta = PATIENCE) -> Swept:
-    """Settle unpaid orders whose payment went through, release the others; one that fails does not stop the rest.
+    """Settle unpaid orders whose payment went through, release the others; a silent provider does not stop the rest.
 
     Their customers were never told of success, so releasing breaks no promise; a request with the same key that comes
     later learns of it. A payment that arrives after its order was released is let go.
     """
     swept = Swept()
-    async with db.read() as tx:
-        waiting = await orders.unpaid(tx, older_than)
-    for order_id, provider_name in waiting:
-        try:
-            provider = providers.named(provider_name)
-            found = await asyncio.wait_for(provider.find(str(order_id)), PROVIDER_SECONDS)
-            if found is not None:
-                await _settle(db, order_id, found.reference)
-                swept.settled += 1
-            else:
-                await db.transact(partial(_release, order_id=order_id, provider=provider_name))
-                swept.released += 1
-        except orders.CannotMove:
-            continue
-        except (ShopError, OSError, TimeoutError):
-            swept.put_off += 1
-    return swept
+    silent: set[str] = set()
+    while True:
+        async with db.read() as tx:
+            waiting = await orders.unpaid(tx, older_than, sorted(silent))
+        if not waiting:
+            return swept
+        for order_id, provider_name in waiting:
+            if provider_name in silent:
+                continue
+            try:
+                await _look_after(db, providers, order_id, provider_name, swept)
+            except orders.CannotMove:
+                continue
+            except (ShopError, OSError, TimeoutError):
+                silent.add(provider_name)
+                swept.put_off += 1
+
+
+async def _look_after(db: Database, providers: Providers, order_id: UUID, provider_name: str, swept: Swept) -> None:
+    provider = providers.named(provider_name)
+    found = await asyncio.wait_for(provider.find(str(order_id)), PROVIDER_SECONDS)
+    if found is not None:
+        await _settle(db, order_id, found.reference)
+        swept.settled += 1
+    else:
+        await db.transact(partial(_release, order_id=order_id, provider=provider_name))
+        swept.released += 1
 
 
 async def _settle(db: Database, order_id: UUID, reference: str) -> None:

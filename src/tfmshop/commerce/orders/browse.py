@@ -82,9 +82,11 @@ async def listing(tx: Tx, *, status: str | None, limit: int) -> list[Head]:
     return [Head(*row) for row in rows]
 
 
-async def unpaid(tx: Tx, older_than: timedelta) -> list[tuple[UUID, str]]:
-    """Up to 100 orders that were placed a while ago and never settled, with their payment provider."""
-    return [(row["id"], row["payment_provider"]) for row in await tx.rows(UNPAID, clock.now() - older_than)]
+async def unpaid(tx: Tx, older_than: timedelta, but_not_of: list[str]) -> list[tuple[UUID, str]]:
+    """Up to 100 orders that were placed a while ago and never settled, with their payment provider, but not of some
+    providers.
+    """
+    return [(row["id"], row["payment_provider"]) for row in await tx.rows(UNPAID, clock.now() - older_than, but_not_of)]
 
 
 def _found(row: Row | None) -> Order:

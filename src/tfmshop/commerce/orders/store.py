@@ -112,7 +112,8 @@ SELECT {_HEAD} FROM orders.placed AS o WHERE o.status = $2 ORDER BY o.placed_at 
 UNPAID = Query(
     "orders.unpaid",
     """
-SELECT id, payment_provider FROM orders.placed WHERE status = 'placed' AND placed_at < $1 ORDER BY placed_at LIMIT 100
+SELECT id, payment_provider FROM orders.placed WHERE status = 'placed' AND placed_at < $1
+    AND payment_provider <> ALL($2) ORDER BY placed_at LIMIT 100
 """,
 )
 

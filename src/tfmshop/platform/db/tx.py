@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 
@@ -64,10 +64,15 @@ class Tx:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """A part of the transaction that may fail alone: what it did is undone, the rest goes on."""
-        async with self._connection.transaction():
-            yield
+        try:
+            async with self._connection.transaction():
+                yield
+        except BaseException as error:
+            if (fact := as_fact(error)) is not None:
+                raise fact from error
+            raise
 
-    def roll_back(self) -> NoReturn:
+    def roll_back(self) -> None:
         """Leave the transaction's block here and keep nothing of it."""
         raise RolledBack
 

@@ -38,7 +38,7 @@ class Lease:
     def leave(self, running: Callable[[], int | None], farewell: signal.Signals, seconds: float) -> None:
         """Give the claim up; when nobody else has one, end the server (`running` tells its process) and wait for it.
 
-        A server that does not heed the farewell in time gets SIGQUIT.
+        A server that does not heed the farewell in time gets SIGQUIT, then SIGKILL.
         """
         with self.starting():
             pid = running() if self._was_last() else None
@@ -46,9 +46,10 @@ class Lease:
                 return
             os.kill(pid, farewell)
             deadline = time.monotonic() + seconds
-            while running() is not None:
+            harder = [signal.SIGQUIT, signal.SIGKILL]
+            while running() is not None and (harder or time.monotonic() < deadline):
                 if time.monotonic() > deadline:
-                    os.kill(pid, signal.SIGQUIT)
+                    os.kill(pid, harder.pop(0))
                     deadline += seconds
                 time.sleep(0.02)
 

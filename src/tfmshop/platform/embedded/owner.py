@@ -127,12 +127,22 @@ def socket_folder(data: Path, owner: Owner) -> Path:
 def works_in(pid: int, data: Path) -> bool:
     """Whether that process is the server of that folder, and not a stranger whom a stale file names.
 
-    Both servers change into their data folder; where there is no /proc to see it, being alive must do.
+    Both servers change into their data folder, and name it in their command line, which tells where the former may
+    not be seen. Where there is no /proc, being alive must do.
     """
     try:
         os.kill(pid, 0)
-        return not Path("/proc/self/cwd").exists() or Path(f"/proc/{pid}/cwd").samefile(data)
-    except OSError:
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    if not Path("/proc/self/cwd").exists():
+        return True
+    try:
+        return Path(f"/proc/{pid}/cwd").samefile(data)
+    except PermissionError:
+        return os.fsencode(data) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import shutil
 import signal
 import subprocess
@@ -100,7 +101,7 @@ class Postgres:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             lines = self._pid_lines()
-            if len(lines) >= 8 and lines[7].strip() == "ready" and self._pid() is not None:
+            if len(lines) >= 8 and lines[7].strip() == "ready" and lines[0] == str(self._pid()):
                 return f"postgresql://{ACCOUNT}@/postgres?host={quote(lines[4].strip())}"
             if self._process is not None and self._process.poll() is not None:
                 break
@@ -143,8 +144,11 @@ def _programs(owner: Owner) -> Path:
 
 def _initialise(programs: Path, data: Path, owner: Owner) -> None:
     """Make a database cluster aside and move it into place whole, so that being killed leaves nothing half made."""
-    unfinished = data.with_name(f"{data.name}.new")
-    shutil.rmtree(unfinished, ignore_errors=True)
+    if any(data.iterdir()):
+        raise CannotStart(f"{data} holds files but no database: move them away, or set TFMSHOP_HOME to a new folder.")
+    for left_over in data.parent.glob(f"{data.name}.new.*"):
+        shutil.rmtree(left_over, ignore_errors=True)
+    unfinished = data.with_name(f"{data.name}.new.{os.getpid()}")
     owner.take(unfinished)
     arguments = [
         str(programs / "initdb"),
@@ -172,7 +176,6 @@ def _initialise(programs: Path, data: Path, owner: Owner) -> None:
     if result.returncode != 0:
         reason = (result.stderr.strip().splitlines() or ["it printed nothing"])[-1]
         raise CannotStart(f"Cannot create the embedded database in {data}: {reason}")
-    data.rmdir()
     unfinished.rename(data)
 
 

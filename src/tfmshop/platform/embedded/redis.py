@@ -33,15 +33,15 @@ class Redis:
         with self._lease.starting():
             self._lease.take()
             if not _answers(path):
-                self._spawn(path)
+                self._start_or_wait(path)
         return f"unix://{path}"
 
     def revive(self) -> bool:
         """Start the server again if it died; whether it had. `CannotStart` when it does not start."""
-        if _answers(self._socket()):
+        if _answers(self._socket()) or self._pid() is not None:
             return False
         with self._lease.starting():
-            if _answers(self._socket()):
+            if self._pid() is not None:
                 return False
             self._spawn(self._socket())
         return True
@@ -49,6 +49,16 @@ class Redis:
     def stop(self) -> None:
         """Give the server up; the last user stops it."""
         self._lease.leave(self._pid, signal.SIGTERM, START_SECONDS)
+
+    def _start_or_wait(self, path: Path) -> None:
+        """Spawn the server, unless one lives that only takes its time."""
+        deadline = time.monotonic() + START_SECONDS
+        while self._pid() is not None and time.monotonic() < deadline:
+            if _answers(path):
+                return
+        if self._pid() is not None:
+            raise CannotStart(f"The embedded Redis (process {self._pid()}) does not answer.")
+        self._spawn(path)
 
     def _socket(self) -> Path:
         return socket_folder(self._data, Owner(None)) / "redis.sock"

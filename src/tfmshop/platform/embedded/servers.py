@@ -37,10 +37,12 @@ def running(config: Config) -> Iterator[Config]:
         with _watched([server for server in (postgres, redis) if server is not None]):
             yield config
     finally:
-        if redis is not None:
-            redis.stop()
-        if postgres is not None:
-            postgres.stop()
+        try:
+            if redis is not None:
+                redis.stop()
+        finally:
+            if postgres is not None:
+                postgres.stop()
 
 
 @contextmanager

@@ -79,7 +79,7 @@ class RowFile:
                 continue
             raw = ",".join(fields)
             if self.columns is None:
-                self.columns = [name.strip() for name in fields]
+                self.columns = [_shown(name.strip()) for name in fields]
             elif not _is_utf8(raw):
                 yield Line(reader.line_num, None, NOT_UTF8, _shown(raw))
             elif len(fields) > len(self.columns):

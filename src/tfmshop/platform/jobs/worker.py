@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from datetime import timedelta
+from functools import partial
 
 import asyncpg
 import structlog
@@ -22,9 +23,17 @@ log = structlog.get_logger("jobs")
 
 LONGEST_PAUSE_SECONDS = 5.0
 
+_TRIED_AGAIN = partial(
+    DatabaseRetryEntrypointExecutor,
+    max_attempts=1000,
+    initial_delay=timedelta(seconds=1),
+    max_delay=timedelta(minutes=5),
+)
+"""A job that fails is tried again after 1 s, 2 s, 4 s ... 5 min, for three and a half days; then it is held."""
+
 
 class Worker:
-    """Runs jobs and schedules until `stop`. A handler that fails is tried again later, five times, then held."""
+    """Runs jobs and schedules until `stop`. A handler that fails is tried again for days, then held."""
 
     def __init__(self, url: str, db: Database) -> None:
         self._url = url
@@ -81,7 +90,7 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
     async def run(job: Job) -> None:
         await handler(db, job.payload or b"")
 
-    runner.entrypoint(name, on_failure="hold", executor_factory=DatabaseRetryEntrypointExecutor)(run)
+    runner.entrypoint(name, on_failure="hold", executor_factory=_TRIED_AGAIN)(run)
 
 
 def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:

@@ -16,7 +16,11 @@ from tfmshop.platform.db import Refused, Tx
 from tfmshop.platform.files.rows import Line, RowFile
 from tfmshop.surface.cli.host import Failure
 
+Saved = tuple[int, int, list[tuple[Line, str]]]
+"""How many products were added and updated, and the rows that were refused."""
+
 BATCH: Final = 500
+ATTEMPTS: Final = 3
 SHOWN: Final = 10
 """How many rejected rows are named on the screen; the reject file has them all."""
 
@@ -59,18 +63,17 @@ class Import:
     _refused: list[tuple[Line, str]] = field(default_factory=list)
     _last_line: int = 0
     _rejects: IO[bytes] | None = None
-    _dry: Tx | None = None
+    _met: dict[str, str] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
 
     async def run(self) -> Outcome:
         """Import the file. `Failure` when it cannot be read to its end; what was committed stays, and it can go on.
 
-        A dry run does all of it in one transaction and keeps nothing.
+        A dry run does the same batch by batch and keeps nothing but what it has met, in memory.
         """
         try:
             if self.dry_run:
-                async with self.platform.db.tx() as self._dry:
-                    await self._read()
-                    self._dry.roll_back()
+                await self._read()
             else:
                 await self._run_for_good()
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
@@ -129,17 +132,45 @@ class Import:
         self._batch.append((line, product))
 
     async def _flush(self) -> None:
-        if self._dry is not None:
-            created, updated, refused = await self._save(self._dry)
-        else:
-            created, updated, refused = await self.platform.db.transact(self._save)
+        created, updated, refused = await (self._tried() if self.dry_run else self._committed())
         self.outcome.created += created
         self.outcome.updated += updated
         self.outcome.rejected += len(refused)
         self._batch, self._refused, self._names = [], [], set()
         self.progress("reading", self.source.position, self.source.size)
 
-    async def _save(self, tx: Tx) -> tuple[int, int, list[tuple[Line, str]]]:
+    async def _committed(self) -> Saved:
+        """Save the batch; again when somebody else made the same brand, category or product at the same time."""
+        for _ in range(ATTEMPTS):
+            try:
+                return await self.platform.db.transact(self._save)
+            except Refused:
+                continue
+        return await self.platform.db.transact(self._save)
+
+    async def _tried(self) -> Saved:
+        """Save the batch and undo it. What earlier batches would have made counts as made."""
+        again = 0
+        fresh: list[tuple[Line, catalog.NewProduct]] = []
+        for line, product in self._batch:
+            identity = product.external_id or product.sku
+            owner = self._met.setdefault(product.sku, identity)
+            if owner != identity:
+                self._refused.append((line, f"sku {product.sku!r} belongs to another product"))
+            elif identity in self._seen:
+                again += 1
+            else:
+                fresh.append((line, product))
+            self._seen.add(identity)
+        self._batch = fresh
+        saved: Saved = (0, 0, [])
+        async with self.platform.db.tx() as tx:
+            saved = await self._save(tx)
+            self._loader = catalog.Loader()
+            tx.roll_back()
+        return saved[0], saved[1] + again, saved[2]
+
+    async def _save(self, tx: Tx) -> Saved:
         """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
         loader, self._loader = self._loader, catalog.Loader()
         created = updated = 0

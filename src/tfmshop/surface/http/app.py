@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import cast
 
 from litestar import Litestar, Router
+from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
@@ -39,11 +40,17 @@ def build(open_shop: OpenShop) -> Edge:
             path="/-/openapi",
             use_handler_docstrings=True,
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            openapi_router=Router("/-/openapi", route_handlers=[], guards=[_hidden], include_in_schema=False),
         ),
         logging_config=None,
         request_class=StrictRequest,
     )
     return Edge(cast("App", app))
+
+
+def _hidden(*_: object) -> None:
+    """The framework's own pages are not served: they load scripts from elsewhere."""
+    raise NotFoundException
 
 
 def _lifespan(open_shop: OpenShop) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
