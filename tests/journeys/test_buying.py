@@ -196,10 +196,8 @@ async def test_a_silent_provider_leaves_no_doubt_for_long(shop, db, fake):
     assert (await shop.buy(cart, key="new")).status_code == 201
 
 
-async def test_a_crash_after_the_payment_is_made_good(shop, db, fake, monkeypatch):
-    async with db.tx() as tx:
-        lamp = await a_product(tx)
-    cart = await shop.cart_with((lamp, 1))
+async def die_after_payment(shop, cart, monkeypatch) -> None:
+    """Buy with key k, and end between the payment and the statement that settles the order."""
 
     async def crash(*_, **__):
         raise RuntimeError("the process died here")
@@ -207,6 +205,13 @@ async def test_a_crash_after_the_payment_is_made_good(shop, db, fake, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(orders, "settle", crash)
         assert (await shop.buy(cart, key="k")).status_code == 500
+
+
+async def test_a_crash_after_the_payment_is_made_good(shop, db, fake, monkeypatch):
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    cart = await shop.cart_with((lamp, 1))
+    await die_after_payment(shop, cart, monkeypatch)
     waits = await shop.buy(cart, key="k")
     assert (waits.status_code, waits.json()["code"], waits.headers["retry-after"]) == (409, "request_in_progress", "1")
     async with db.read() as tx:
@@ -224,13 +229,7 @@ async def test_the_sweeper_settles_what_was_paid(shop, db, fake, monkeypatch):
     async with db.tx() as tx:
         lamp = await a_product(tx)
     cart = await shop.cart_with((lamp, 1))
-
-    async def crash(*_, **__):
-        raise RuntimeError("the process died here")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(orders, "settle", crash)
-        await shop.buy(cart, key="k")
+    await die_after_payment(shop, cart, monkeypatch)
     swept = await checkout.sweep(db, Providers(fake=fake), timedelta(0))
     assert (swept.settled, swept.released) == (1, 0)
     async with db.read() as tx:
