@@ -58,6 +58,7 @@ class Import:
     outcome: Outcome = field(default_factory=Outcome)
     _loader: catalog.Loader = field(default_factory=catalog.Loader)
     _run: catalog.ImportRun | None = None
+    _noted: catalog.ImportRun | None = None
     _batch: list[tuple[Line, catalog.NewProduct]] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _refused: list[tuple[Line, str]] = field(default_factory=list)
@@ -141,12 +142,15 @@ class Import:
 
     async def _committed(self) -> Saved:
         """Save the batch; again when somebody else made the same brand, category or product at the same time."""
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             try:
-                return await self.platform.db.transact(self._save)
+                saved = await self.platform.db.transact(self._save)
+                break
             except Refused:
-                continue
-        return await self.platform.db.transact(self._save)
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        self._run = self._noted
+        return saved
 
     async def _tried(self) -> Saved:
         """Save the batch and undo it. What earlier batches would have made counts as made."""
@@ -191,7 +195,7 @@ class Import:
                 updated=self._run.updated + updated, rejected=self._run.rejected + len(refused),
             )  # fmt: skip
             await done.note(tx)
-            self._run = done
+            self._noted = done
         self._keep(sorted(refused, key=lambda one: one[0].number))
         self._loader = loader
         return created, updated, refused
