@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import platform_of
 from tests.making import a_product, new_product
-from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce import catalog, inventory, search
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli import importing
@@ -148,7 +148,7 @@ async def test_csv_with_a_mapping(run, db, here):
         1, [(4, "Cost is not a number: 'x'"), (5, "Cost is missing")],
     )  # fmt: skip
     async with db.read() as tx:
-        listed = await catalog.browse(tx, catalog.Wanted(category="vases"))
+        listed = await search.find(tx, search.Wanted(category="vases"))
     assert (listed.items[0].price.amount, listed.items[0].in_stock) == (1250, True)
 
 
@@ -173,7 +173,7 @@ async def test_control_characters_and_strange_text_are_kept_out_of_the_database(
     file = jsonl(here / "odd.jsonl", lamp(1, title="a\u0000b\u0007c", brand="Ünïcode 株式会社"))
     assert (await run(file)).created == 1
     async with db.read() as tx:
-        listed = await catalog.browse(tx, catalog.Wanted())
+        listed = await search.find(tx, search.Wanted())
     assert (listed.items[0].title, listed.items[0].brand) == ("abc", "Ünïcode 株式会社")
 
 
@@ -212,9 +212,9 @@ async def test_brands_and_categories_that_share_letters_stay_apart(run, db, here
     names = ["Ёлка", "索尼", "C", "C++", "c++ "]
     await run(jsonl(here / "l.jsonl", *[lamp(n, brand=name, category=name) for n, name in enumerate(names, 1)]))
     async with db.read() as tx:
-        brands = {item.sku: item.brand for item in (await catalog.browse(tx, catalog.Wanted())).items}
-        plus = await catalog.browse(tx, catalog.Wanted(brand="C++"))
-        by_slug = await catalog.browse(tx, catalog.Wanted(brand="c"))
+        brands = {item.sku: item.brand for item in (await search.find(tx, search.Wanted())).items}
+        plus = await search.find(tx, search.Wanted(brand="C++"))
+        by_slug = await search.find(tx, search.Wanted(brand="c"))
         tree = await catalog.tree(tx)
     assert brands == {"L1": "Ёлка", "L2": "索尼", "L3": "C", "L4": "C++", "L5": "C++"}
     assert {item.sku for item in plus.items} == {"L4", "L5"}
@@ -253,7 +253,7 @@ async def test_slugs_stay_unique_and_categories_are_shared(db):
         first = new_product(title="Same name", category=("A", "Chairs"))
         await loader.load(tx, [first, new_product(title="Same name!", category=("B", "Chairs"))])
         await a_product(tx, title="Same name", category=("A", "Chairs"))
-        items = (await catalog.browse(tx, catalog.Wanted())).items
+        items = (await search.find(tx, search.Wanted())).items
         tree = await catalog.tree(tx)
     assert len({item.slug for item in items}) == 3
     assert "same-name" in {item.slug for item in items}
@@ -276,8 +276,8 @@ async def test_the_first_of_icecat(run, db, here, data):
     )
     async with db.read() as tx:
         assert await tx.value(count) == given
-        found = await catalog.browse(tx, catalog.Wanted(q="xerox toner"))
-        by_attribute = await catalog.browse(tx, catalog.Wanted(specifications={"printing_colours": "Black"}))
+        found = await search.find(tx, search.Wanted(q="xerox toner"))
+        by_attribute = await search.find(tx, search.Wanted(specifications={"printing_colours": "Black"}))
         assert await broken(tx) == {}
     assert found.total > 5
     assert by_attribute.total > 5

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.making import a_product, new_product, some_products
-from tfmshop.commerce import catalog, checkout, inventory, orders
+from tfmshop.commerce import checkout, inventory, orders, search
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import HANDLERS, SCHEDULES
@@ -89,7 +89,7 @@ async def test_sales_count_once_towards_popularity(shop, db):
     for name, payload in waiting * 2:
         await HANDLERS[name](db, payload)
     async with db.read() as tx:
-        listed = await catalog.browse(tx, catalog.Wanted(sort="popular"))
+        listed = await search.find(tx, search.Wanted(sort="popular"))
         popularity = await tx.rows(Query("test.popularity", "SELECT popularity FROM catalog.product ORDER BY title"))
     assert [item.title for item in listed.items] == ["Hit", "Dull"]
     assert [row[0] for row in popularity] == [0, 3]

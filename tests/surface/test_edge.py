@@ -39,12 +39,12 @@ async def test_a_sensible_request_id_is_kept_and_another_is_not(shop):
 
 
 async def test_a_bug_is_logged_and_not_shown(shop, monkeypatch):
-    from tfmshop.commerce import catalog
+    from tfmshop.commerce import search
 
     async def fail(*_):
         raise ZeroDivisionError("secret detail")
 
-    monkeypatch.setattr(catalog, "browse", fail)
+    monkeypatch.setattr(search, "find", fail)
     answer = await shop.get("products")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "secret" not in answer.text

@@ -1,7 +1,8 @@
 """What we sell: products, variants, categories, prices, pictures."""
 
-from tfmshop.commerce.catalog.browse import Wanted, browse
-from tfmshop.commerce.catalog.errors import ProductNotFound
+from tfmshop.commerce.catalog import arrange, attributes, edit
+from tfmshop.commerce.catalog import jobs as jobs
+from tfmshop.commerce.catalog.errors import Moved, ProductNotFound
 from tfmshop.commerce.catalog.import_run import ImportRun
 from tfmshop.commerce.catalog.keep import add_popularity, newest, refresh_stock
 from tfmshop.commerce.catalog.load import Loader
@@ -10,12 +11,11 @@ from tfmshop.commerce.catalog.model import (
     Branch,
     CategoryPage,
     Item,
-    Listing,
     NewProduct,
     NewVariant,
     Product,
 )
-from tfmshop.commerce.catalog.show import show, show_category, tree
+from tfmshop.commerce.catalog.show import featured, related, show, show_category, tree
 from tfmshop.commerce.catalog.values import BadImport
 
 __all__ = [
@@ -24,18 +24,21 @@ __all__ = [
     "CategoryPage",
     "ImportRun",
     "Item",
-    "Listing",
     "Loader",
     "Mapping",
+    "Moved",
     "NewProduct",
     "NewVariant",
     "Product",
     "ProductNotFound",
-    "Wanted",
     "add_popularity",
-    "browse",
+    "arrange",
+    "attributes",
+    "edit",
+    "featured",
     "newest",
     "refresh_stock",
+    "related",
     "show",
     "show_category",
     "tree",

@@ -11,12 +11,50 @@ class CategoryNotFound(ShopError, kind=Kind.NOT_FOUND, code="category_not_found"
     """No category has that id or slug."""
 
 
-class PageTooDeep(
-    ShopError,
-    kind=Kind.INVALID,
-    code="page_too_deep",
-    says="Pages end after {most} products; follow next_cursor to go further.",
-):
-    """The page lies beyond the bound of LIMIT/OFFSET."""
+class Moved(Exception):
+    """What was asked for is found under another slug now."""
 
-    most: int
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
+
+
+class SlugTaken(ShopError, kind=Kind.CONFLICT, code="slug_taken", says="Something else is called {slug!r} already."):
+    """Another product or category has that slug."""
+
+    slug: str
+
+
+class StaleVersion(
+    ShopError, kind=Kind.STALE, code="stale_version", says="It was changed meanwhile: it is at version {version} now."
+):
+    """Somebody else changed it first."""
+
+    version: int
+
+
+class BadSpecification(ShopError, kind=Kind.INVALID, code="bad_specification", says="{name}: {why}."):
+    """A specification is not what its attribute says."""
+
+    name: str
+    why: str
+
+
+class BadPrice(
+    ShopError, kind=Kind.INVALID, code="bad_price", says="The price to compare with must be above the price."
+):
+    """The former price is not above the price."""
+
+
+class CannotMoveCategory(
+    ShopError, kind=Kind.CONFLICT, code="cannot_move_category", says="The category cannot go there: {why}."
+):
+    """The category would be below itself, or too deep."""
+
+    why: str
+
+
+class CategoryInUse(
+    ShopError, kind=Kind.CONFLICT, code="category_in_use", says="The category has products or categories in it."
+):
+    """The category is not empty."""

@@ -109,10 +109,23 @@ class Loader:
                 stock[variant] = (product.sku, product.stock)
             for position, new in enumerate(_variants(product) if variant is None else []):
                 made = self.make_id(product.published_at or now)
-                compare_at = _above(product.compare_at_price, new.price)
+                compare_at = _above(new.compare_at_price or product.compare_at_price, new.price)
                 options = codec.encode_text(new.options)
                 new_variants.append(
-                    (made, id, new.sku, new.title, options, new.price, compare_at, product.currency, position)
+                    (
+                        made,
+                        id,
+                        new.sku,
+                        new.title,
+                        options,
+                        new.price,
+                        compare_at,
+                        product.currency,
+                        position,
+                        new.weight_g,
+                        new.barcode,
+                        now,
+                    )
                 )
                 stock[made] = (new.sku, new.stock)
             loaded.append(Loaded(id, variant is None, stock))
@@ -127,7 +140,7 @@ class Loader:
             self._paths.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at or now, p.rating, p.review_count, p.popularity, p.badge,
-            any(variant.stock > 0 for variant in _variants(p)),
+            any(variant.stock > 0 for variant in _variants(p)), _codes(p), p.status,
         )  # fmt: skip
 
     async def _update_variants(self, tx: Tx, known: list[tuple[NewProduct, UUID]]) -> None:
@@ -152,6 +165,11 @@ class Loader:
 def _variants(product: NewProduct) -> list[NewVariant]:
     only = NewVariant(sku=product.sku, price=product.price, stock=product.stock or 0)
     return product.variants or [only]
+
+
+def _codes(product: NewProduct) -> list[str]:
+    barcodes = [variant.barcode for variant in product.variants if variant.barcode]
+    return [*_skus(product), *barcodes]
 
 
 def _skus(product: NewProduct) -> list[str]:

@@ -43,15 +43,6 @@ class Item(msgspec.Struct, frozen=True, gc=False):
         )  # fmt: skip
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """A page of products. `total` is exact when `total_is_exact`, otherwise an estimate or a lower bound."""
-
-    items: list[Item]
-    next_cursor: str | None
-    total: int
-    total_is_exact: bool
-
-
 class Variant(msgspec.Struct, frozen=True):
     """One thing that can be bought: a product with its options chosen."""
 
@@ -63,13 +54,27 @@ class Variant(msgspec.Struct, frozen=True):
     compare_at_price: Money | None
     available: int
     in_stock: bool
+    weight_g: int | None = None
+    barcode: str | None = None
+    lowest_price_30_days: Money | None = None
+    """The lowest price of the 30 days before the present one began; None when the price never changed."""
 
 
 class Picture(msgspec.Struct, frozen=True):
-    """A picture of a product."""
+    """A picture of a product, or of one of its variants."""
 
+    id: UUID
     url: str
     alt: str
+    variant_id: UUID | None
+
+
+class Attribute(msgspec.Struct, frozen=True):
+    """What a specification means: its label, its kind (`text`, `number`, `flag`), and the unit of a number."""
+
+    label: str
+    kind: str
+    unit: str | None
 
 
 class Crumb(msgspec.Struct, frozen=True):
@@ -94,6 +99,7 @@ class Product(Item, frozen=True):
     description: str
     tags: list[str]
     specifications: Facts
+    attributes: dict[str, Attribute]
     options: dict[str, list[str]]
     variants: list[Variant]
     pictures: list[Picture]
@@ -144,6 +150,9 @@ class NewVariant(msgspec.Struct, kw_only=True):
     options: dict[str, str] = msgspec.field(default_factory=dict)
     price: int
     stock: int = 0
+    compare_at_price: int | None = None
+    weight_g: int | None = None
+    barcode: str | None = None
 
 
 class NewProduct(msgspec.Struct, kw_only=True):
@@ -169,6 +178,7 @@ class NewProduct(msgspec.Struct, kw_only=True):
     review_count: int = 0
     popularity: int = 0
     badge: str | None = None
+    status: str = "active"
 
 
 def options_of(variants: list[Variant]) -> dict[str, list[str]]:
@@ -183,12 +193,14 @@ def options_of(variants: list[Variant]) -> dict[str, list[str]]:
 
 
 def in_tree(rows: list[Category]) -> list[Branch]:
-    """Categories (parents before children is not needed) as a forest, in the given order."""
+    """Categories with counts of their own (parents need not come first) as a forest with counts of everything below."""
     below: dict[UUID | None, list[Category]] = {}
     for row in rows:
         below.setdefault(row.parent_id, []).append(row)
 
     def branch(row: Category) -> Branch:
-        return Branch(row.id, row.slug, row.name, row.product_count, [branch(child) for child in below.get(row.id, [])])
+        children = [branch(child) for child in below.get(row.id, [])]
+        count = row.product_count + sum(child.product_count for child in children)
+        return Branch(row.id, row.slug, row.name, count, children)
 
     return [branch(row) for row in below.get(None, [])]

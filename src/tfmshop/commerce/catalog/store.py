@@ -1,14 +1,19 @@
-"""Every statement of the catalogue, except the family of lists."""
+"""The statements of the catalogue that read products and categories, and that load many products at once."""
 
-from tfmshop.commerce.catalog.listing import ITEM
 from tfmshop.platform.db import Copy, Query, Truth
 
+ITEM = """p.id, p.slug, p.sku, p.external_id, p.title, b.name, p.price, p.compare_at_price, p.currency,
+    p.rating, p.review_count, p.in_stock, p.image, p.badge"""
 _MONEY = "json_build_object('amount', {0}, 'currency', {1})"
 
 
 def _money(amount: str, currency: str) -> str:
     return f"CASE WHEN {amount} IS NOT NULL THEN {_MONEY.format(amount, currency)} END"
 
+
+# The lowest price of the 30 days before the present one began (Directive 98/6/EC, article 6a), if it ever changed.
+_LOWEST = """(SELECT min(f.price) FROM catalog.former_price AS f
+    WHERE f.variant_id = v.id AND f.currency = v.currency AND f.ended_at > v.priced_at - interval '30 days')"""
 
 _ITEM_JSON = f"""json_build_object('id', p.id, 'slug', p.slug, 'sku', p.sku, 'external_id', p.external_id,
     'title', p.title, 'brand', b.name, 'price', {_money("p.price", "p.currency")},
@@ -19,25 +24,43 @@ _CRUMBS = """(SELECT coalesce(json_agg(json_build_object('id', up.id, 'slug', up
         ORDER BY array_position(here.ancestors, up.id)), '[]')
     FROM catalog.category AS here JOIN catalog.category AS up ON up.id = ANY(here.ancestors) WHERE here.id = {0})"""
 
+# The products that were chosen, then the newest of the same category.
+_RELATED = f"""(SELECT coalesce(json_agg(r.item), '[]') FROM (
+        SELECT {_ITEM_JSON.replace("p.", "o.").replace("b.name", "ob.name")} AS item
+        FROM ((SELECT other_id AS id, position, now() AS at FROM catalog.related WHERE product_id = {{0}})
+            UNION ALL (SELECT n.id, 1000000, n.published_at FROM catalog.product AS n
+                WHERE n.status = 'active' AND n.category_id = {{1}} AND n.id <> {{0}}
+                    AND NOT EXISTS (SELECT FROM catalog.related WHERE product_id = {{0}} AND other_id = n.id)
+                ORDER BY n.published_at DESC, n.id DESC LIMIT {{2}})) AS chosen
+        JOIN catalog.product AS o ON o.id = chosen.id AND o.status = 'active'
+        LEFT JOIN catalog.brand AS ob ON ob.id = o.brand_id
+        ORDER BY chosen.position, chosen.at DESC, o.id DESC LIMIT {{2}}) AS r)"""
+
 SHOW_PRODUCT = Query(
     "catalog.show_product",
     f"""
 SELECT {ITEM.replace("p.in_stock", "vs.in_stock")}, p.model, p.description, p.tags, p.specifications, p.published_at,
     p.updated_at, p.version, vs.variants, vs.has_options,
-    (SELECT coalesce(json_agg(json_build_object('url', i.url, 'alt', i.alt) ORDER BY i.position), '[]')
+    (SELECT coalesce(json_agg(json_build_object('id', i.id, 'url', i.url, 'alt', i.alt, 'variant_id', i.variant_id)
+            ORDER BY i.position), '[]')
         FROM catalog.picture AS i WHERE i.product_id = p.id) AS pictures,
     {_CRUMBS.format("p.category_id")} AS breadcrumbs,
-    (SELECT coalesce(json_agg(r.item), '[]') FROM (
-        SELECT {_ITEM_JSON.replace("p.", "o.").replace("b.name", "ob.name")} AS item
-        FROM catalog.product AS o LEFT JOIN catalog.brand AS ob ON ob.id = o.brand_id
-        WHERE o.status = 'active' AND o.category_id = p.category_id AND o.id <> p.id
-        ORDER BY o.published_at DESC, o.id DESC LIMIT 4) AS r) AS related
+    {_RELATED.format("p.id", "p.category_id", 4)} AS related,
+    (SELECT coalesce(json_object_agg(a.name,
+            json_build_object('label', a.label, 'kind', a.kind, 'unit', a.unit)), '{{}}')
+        FROM (SELECT DISTINCT ON (a.name) a.name, a.label, a.kind, a.unit FROM catalog.attribute AS a
+            LEFT JOIN catalog.category AS ac ON ac.id = a.category_id
+            WHERE p.specifications ? a.name AND (a.category_id IS NULL OR a.category_id = ANY(
+                (SELECT ancestors FROM catalog.category WHERE id = p.category_id)::uuid[]))
+            ORDER BY a.name, cardinality(ac.ancestors) DESC NULLS LAST) AS a) AS attributes
 FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
 CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'title', v.title, 'options', v.options,
             'price', {_money("v.price", "v.currency")},
             'compare_at_price', {_money("v.compare_at_price", "v.currency")},
-            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0) ORDER BY v.position
+            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0,
+            'weight_g', v.weight_g, 'barcode', v.barcode, 'lowest_price_30_days', {_money(_LOWEST, "v.currency")}
+            ) ORDER BY v.position
         ) AS variants, coalesce(bool_or(s.available > 0), false) AS in_stock,
         bool_or(v.options <> '{{}}') AS has_options
     FROM catalog.variant AS v LEFT JOIN inventory.availability AS s ON s.variant_id = v.id
@@ -47,22 +70,10 @@ WHERE p.status = 'active' AND (p.id = $1::uuid OR p.slug = $2)
 """,
 )
 
-_COUNTED = """counted AS MATERIALIZED (
-    SELECT a.id, sum(n.products)::bigint AS products
-    FROM (SELECT category_id, count(*) AS products FROM catalog.product WHERE status = 'active'
-            GROUP BY category_id) AS n
-    JOIN catalog.category AS c ON c.id = n.category_id
-    CROSS JOIN LATERAL unnest(c.ancestors) AS a(id)
-    GROUP BY a.id
-)"""
-
 LIST_CATEGORIES = Query(
     "catalog.list_categories",
-    f"""
-WITH {_COUNTED}
-SELECT c.id, c.slug, c.name, c.parent_id, coalesce(n.products, 0)
-FROM catalog.category AS c LEFT JOIN counted AS n ON n.id = c.id
-ORDER BY c.position, c.name, c.id
+    """
+SELECT id, slug, name, parent_id, products FROM catalog.category_tree ORDER BY position, name, id
 """,
 )
 
@@ -70,20 +81,50 @@ SHOW_CATEGORY = Query(
     "catalog.show_category",
     f"""
 WITH wanted AS MATERIALIZED (SELECT id FROM catalog.category WHERE id = $1::uuid OR slug = $2),
-counts AS (
-    SELECT a.id, count(*) AS products
-    FROM wanted
-    JOIN catalog.category AS c ON c.ancestors @> ARRAY[wanted.id]
-    JOIN catalog.product AS p ON p.category_id = c.id AND p.status = 'active'
+counts AS MATERIALIZED (
+    SELECT a.id, sum(c.products)::bigint AS products
+    FROM wanted JOIN catalog.category_tree AS c ON c.ancestors @> ARRAY[wanted.id]
     CROSS JOIN LATERAL unnest(c.ancestors) AS a(id)
     GROUP BY a.id
 )
-SELECT c.id, c.slug, c.name, coalesce((SELECT products FROM counts WHERE id = c.id), 0),
+SELECT c.id, c.slug, c.name, (SELECT products FROM counts WHERE id = c.id),
     {_CRUMBS.format("c.id")} AS breadcrumbs,
     (SELECT coalesce(json_agg(json_build_object('id', k.id, 'slug', k.slug, 'name', k.name,
-            'parent_id', k.parent_id, 'product_count', coalesce(n.products, 0)) ORDER BY k.position, k.name), '[]')
-        FROM catalog.category AS k LEFT JOIN counts AS n ON n.id = k.id WHERE k.parent_id = c.id) AS children
+            'parent_id', k.parent_id, 'product_count', n.products) ORDER BY k.position, k.name), '[]')
+        FROM catalog.category AS k JOIN counts AS n ON n.id = k.id WHERE k.parent_id = c.id) AS children
 FROM catalog.category AS c JOIN wanted ON wanted.id = c.id
+""",
+)
+
+MOVED_PRODUCT = Query(
+    "catalog.moved_product",
+    """
+SELECT p.slug FROM catalog.former_slug AS f JOIN catalog.product AS p ON p.id = f.product_id
+WHERE f.slug = $1 AND p.status = 'active'
+""",
+)
+
+MOVED_CATEGORY = Query(
+    "catalog.moved_category",
+    """
+SELECT c.slug FROM catalog.former_category_slug AS f JOIN catalog.category AS c ON c.id = f.category_id
+WHERE f.slug = $1
+""",
+)
+
+RELATED = Query(
+    "catalog.list_related",
+    f"""
+SELECT {_RELATED.format("p.id", "p.category_id", "$3")} FROM catalog.product AS p
+WHERE p.status = 'active' AND (p.id = $1::uuid OR p.slug = $2)
+""",
+)
+
+FEATURED = Query(
+    "catalog.list_featured",
+    f"""
+SELECT {ITEM} FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
+WHERE p.status = 'active' AND p.featured ORDER BY p.published_at DESC, p.id DESC LIMIT $1
 """,
 )
 
@@ -129,7 +170,7 @@ TAKEN_SLUGS = Query("catalog.taken_slugs", "SELECT slug FROM catalog.product WHE
 STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
     "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
     "price", "compare_at_price", "currency", "image", "tags", "specifications", "published_at", "rating",
-    "review_count", "popularity", "badge", "in_stock",
+    "review_count", "popularity", "badge", "in_stock", "codes", "status",
 ))  # fmt: skip
 
 SAVE_STAGED = Query(
@@ -138,23 +179,24 @@ SAVE_STAGED = Query(
 WITH staged AS (DELETE FROM catalog.staged WHERE batch = $1 RETURNING *)
 INSERT INTO catalog.product (id, external_id, slug, title, model, description, brand_id, category_id, sku, price,
     compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
-    review_count, popularity, badge, in_stock, search)
+    review_count, popularity, badge, in_stock, codes, status)
 SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
     n.compare_at_price, n.currency, n.image, n.tags, n.specifications, n.published_at, $2, $2, n.rating,
-    n.review_count, n.popularity, n.badge, n.in_stock,
-    catalog.search_words(n.title, n.model, n.sku, n.brand, n.description, n.specifications)
+    n.review_count, n.popularity, n.badge, n.in_stock, n.codes, n.status
 FROM staged AS n
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
     description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
     sku = excluded.sku, price = excluded.price, compare_at_price = excluded.compare_at_price,
     currency = excluded.currency, image = excluded.image, tags = excluded.tags,
     specifications = excluded.specifications, published_at = excluded.published_at,
-    updated_at = excluded.updated_at, search = excluded.search, version = catalog.product.version + 1
+    updated_at = excluded.updated_at, codes = excluded.codes, status = excluded.status,
+    version = catalog.product.version + 1
 """,
 )
 
 COPY_VARIANTS = Copy("catalog.copy_variants", "catalog.variant", (
-    "id", "product_id", "sku", "title", "options", "price", "compare_at_price", "currency", "position",
+    "id", "product_id", "sku", "title", "options", "price", "compare_at_price", "currency", "position", "weight_g",
+    "barcode", "priced_at",
 ))  # fmt: skip
 
 COPY_PICTURES = Copy("catalog.copy_pictures", "catalog.picture", ("id", "product_id", "url", "alt", "position"))

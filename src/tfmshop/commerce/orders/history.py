@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce.orders.model import OrderStatus
@@ -13,6 +15,8 @@ from tfmshop.commerce.orders.store import ANALYZE, COPY_HISTORY, COPY_LINES, COP
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import codec
 from tfmshop.platform.db import Tx
+
+BATCH: Final = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +33,22 @@ class PastOrder:
     steps: Sequence[tuple[datetime, OrderStatus]]
 
 
-async def add_past(tx: Tx, past: Sequence[PastOrder]) -> None:
-    """Add orders of the past by COPY. They take no stock and count no sales."""
-    await tx.copy(COPY_ORDERS, [_head(order) for order in past])
-    await tx.copy(COPY_LINES, [line for order in past for line in _lines(order)])
-    await tx.copy(
-        COPY_HISTORY,
-        [(order.id, at, status.value, str(order.customer_id), "") for order in past for at, status in order.steps],
-    )
+async def add_past(tx: Tx, past: Iterable[PastOrder], done: Callable[[int], None]) -> tuple[int, int]:
+    """Add orders of the past by COPY, in batches; how many orders and lines. They take no stock and count no sales.
+
+    `done` is called with the number of orders added so far.
+    """
+    orders = lines = 0
+    source = iter(past)
+    while batch := list(islice(source, BATCH)):
+        await tx.copy(COPY_ORDERS, [_head(order) for order in batch])
+        lines += await tx.copy(COPY_LINES, [line for order in batch for line in _lines(order)])
+        steps = [(o.id, at, status.value, str(o.customer_id), "") for o in batch for at, status in o.steps]
+        await tx.copy(COPY_HISTORY, steps)
+        orders += len(batch)
+        done(orders)
     await tx.execute(ANALYZE)
+    return orders, lines
 
 
 def _head(order: PastOrder) -> tuple[object, ...]:

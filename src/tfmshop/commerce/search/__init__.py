@@ -1,5 +1,28 @@
-"""Finding things: plain full text over what the catalogue publishes."""
+"""Finding things: lists, search, facets and suggestions over a projection of its own."""
 
-from tfmshop.commerce.search.find import Hits, Suggestion, find, suggest
+from tfmshop.commerce.search import jobs as jobs
+from tfmshop.commerce.search.errors import PageTooDeep
+from tfmshop.commerce.search.find import find
+from tfmshop.commerce.search.learn import learn
+from tfmshop.commerce.search.missed import Missed, missed
+from tfmshop.commerce.search.model import Facets, Hit, Listing, Suggestion, Wanted
+from tfmshop.commerce.search.suggest import suggest
+from tfmshop.commerce.search.synonyms import Synonym, drop_synonym, set_synonym, synonyms
 
-__all__ = ["Hits", "Suggestion", "find", "suggest"]
+__all__ = [
+    "Facets",
+    "Hit",
+    "Listing",
+    "Missed",
+    "PageTooDeep",
+    "Suggestion",
+    "Synonym",
+    "Wanted",
+    "drop_synonym",
+    "find",
+    "learn",
+    "missed",
+    "set_synonym",
+    "suggest",
+    "synonyms",
+]

@@ -1,59 +1,146 @@
-"""Finding products by words: ranked full text with phrases ("...") and exclusion (-word)."""
+"""Lists of products: filtered, sorted, searched, a page at a time."""
 
 from __future__ import annotations
 
 import html
-from typing import Final
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce import catalog
-from tfmshop.commerce.search.store import FIND, SUGGEST
-from tfmshop.platform import cursors
+from tfmshop.commerce.search.correct import corrected
+from tfmshop.commerce.search.errors import PageTooDeep
+from tfmshop.commerce.search.facets import facets
+from tfmshop.commerce.search.listing import COUNTED, LIST_PRODUCTS, SORTS, strategy
+from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
+from tfmshop.commerce.search.store import NOTE_MISSED
+from tfmshop.commerce.vocabulary import same_name
+from tfmshop.platform import codec, cursors, ids
 from tfmshop.platform.db import Row, Tx
 
-_TOP: Final = (3.0e38, UUID(int=(1 << 128) - 1))
+Conditions = tuple[list[str], list[Any]]
+Total = tuple[int, bool]
 
 
-class Hit(catalog.Item, frozen=True):
-    """A product that was found; `highlight` is its title as HTML with the found words in <em>."""
+async def find(tx: Tx, wanted: Wanted) -> Listing:
+    """A page of products on sale: one statement, and one more for facets. `BadCursor`, `PageTooDeep`.
 
-    highlight: str
-
-
-class Hits(msgspec.Struct, frozen=True):
-    """A page of what was found, best first."""
-
-    items: list[Hit]
-    next_cursor: str | None
-    total: int
-    total_is_exact: bool
-
-
-class Suggestion(msgspec.Struct, frozen=True):
-    """A product whose title has what was typed."""
-
-    slug: str
-    title: str
-
-
-async def find(tx: Tx, words: str, *, cursor: str | None, limit: int) -> Hits:
-    """Products on sale that have all of `words`, in one statement. `BadCursor`."""
-    rank, id = cursors.unseal(cursor, tuple[float, UUID]) if cursor else _TOP
-    rows = await tx.rows(FIND, words, rank, id, limit + 1)
-    total = rows[0]["total"]
-    found = [row for row in rows if row["id"] is not None]
-    more = cursors.seal(found[limit - 1]["rank"], found[limit - 1]["id"]) if len(found) > limit else None
-    return Hits([_hit(row) for row in found[:limit]], more, total, True)
+    Words that find nothing are corrected and tried once more; words that still find nothing are noted for staff.
+    """
+    listing, found = await _page(tx, wanted)
+    words = wanted.q
+    if words and not found and wanted.cursor is None:
+        better = await corrected(tx, words)
+        if better is not None:
+            closer, found = await _page(tx, replace(wanted, q=better))
+            if found:
+                wanted = replace(wanted, q=better)
+                listing = msgspec.structs.replace(closer, corrected=better)
+        if not found and not listing.items:
+            await tx.execute(NOTE_MISSED, " ".join(words.lower().split())[:100])
+    if wanted.facets:
+        listing = msgspec.structs.replace(listing, facets=await facets(tx, wanted, *conditions(wanted)))
+    return listing
 
 
-async def suggest(tx: Tx, typed: str) -> list[Suggestion]:
-    """Up to 10 products whose title contains what was typed, popular ones first."""
-    pattern = typed.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return [Suggestion(*row) for row in await tx.rows(SUGGEST, pattern)]
+async def _page(tx: Tx, wanted: Wanted) -> tuple[Listing, bool]:
+    """The page, and whether anything has all the words."""
+    sort = wanted.sort or ("relevance" if wanted.q else "newest")
+    if sort == "relevance" and not wanted.q:
+        sort = "newest"
+    filters, args = conditions(wanted)
+    of = _digest(filters, args)
+    how = strategy(sort, filters)
+    ending: list[str] = []
+    known: Total | None = None
+    if wanted.cursor is not None:
+        place, id, known = _opened(wanted.cursor, sort, of)
+        if how == "few":
+            how = "sorted" if known[1] and known[0] <= COUNTED else "walk"
+        ending = ["after", "known"]
+        args = [*args, place, id]
+    elif wanted.page is not None and wanted.page > 1:
+        offset = (wanted.page - 1) * wanted.limit
+        if offset + wanted.limit > DEEPEST_PAGE:
+            raise PageTooDeep(DEEPEST_PAGE)
+        ending = ["offset"]
+        args = [*args, offset]
+    if wanted.exact_count and known is None:
+        ending.append("count_exact")
+    if wanted.highlight:
+        ending.append("highlight")
+    rows = await tx.rows(LIST_PRODUCTS.of((sort, *filters, how, *ending)), *args, wanted.limit + 1)
+    total = known or (rows[0][0], rows[0][1])
+    found = not rows[0][2] and total[0] > 0 if rows else False
+    return _listing(rows, (sort, of), wanted.limit, total, _hit if wanted.highlight else Hit.of), found
 
 
-def _hit(row: Row) -> Hit:
-    marked = html.escape(row[16], quote=False).replace("&lt;em&gt;", "<em>").replace("&lt;/em&gt;", "</em>")
-    return Hit.of(row[2:16], marked)
+def conditions(wanted: Wanted) -> Conditions:
+    """The filters of a list, in the order of the SQL, and their parameters."""
+    filters: list[str] = []
+    args: list[Any] = []
+
+    def add(word: str, *values: object) -> None:
+        filters.append(word)
+        args.extend(values)
+
+    if wanted.category is not None:
+        id = ids.parse(wanted.category)
+        add("category", None if id else wanted.category, id)
+    if wanted.brand is not None:
+        add("brand", same_name(wanted.brand))
+    if wanted.min_price is not None:
+        add("min_price", wanted.min_price)
+    if wanted.max_price is not None:
+        add("max_price", wanted.max_price)
+    if wanted.in_stock is not None:
+        add("in_stock" if wanted.in_stock else "out_of_stock")
+    if wanted.rating_min is not None:
+        add("rating_min", wanted.rating_min)
+    if wanted.tags or wanted.specifications:
+        facts = [f"tag={tag}" for tag in wanted.tags]
+        add("facts", facts + [f"{name}={_as_kept(value)}" for name, value in wanted.specifications.items()])
+    if wanted.q:
+        add("words", wanted.q)
+    return filters, args
+
+
+def _as_kept(value: str) -> str:
+    """A specification's value as PostgreSQL prints it: `20.0` is kept as 20."""
+    whole, point, rest = value.partition(".")
+    return whole if point and whole.lstrip("-").isdecimal() and rest.strip("0") == "" else value
+
+
+def _hit(columns: Any) -> Hit:
+    marked = html.escape(columns[14], quote=False).replace("&lt;em&gt;", "<em>").replace("&lt;/em&gt;", "</em>")
+    return Hit.of(columns[:14], marked)
+
+
+def _listing(rows: list[Row], of: tuple[str, int], limit: int, total: Total, made: Callable[[Any], Hit]) -> Listing:
+    if rows and rows[0][4] is None:
+        rows = []
+    cursor = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        cursor = cursors.seal(*of, last[3], last[4], *total)
+    return Listing([made(row[4:]) for row in rows[:limit]], cursor, *total)
+
+
+_KINDS: Final[dict[str, type]] = {"timestamptz": datetime, "bigint": int, "real": float, "text": str}
+
+
+def _opened(cursor: str, sort: str, of: int) -> tuple[Any, UUID, Total]:
+    kind: Any = tuple[str, int, _KINDS[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
+    of_sort, of_filters, place, id, total, exact = cursors.unseal(cursor, kind)
+    if (of_sort, of_filters) != (sort, of) or total < 0:
+        raise cursors.BadCursor
+    return place, id, (total, exact)
+
+
+def _digest(filters: list[str], args: list[Any]) -> int:
+    """A checksum of the filters, so that a cursor fits the list that gave it and no other."""
+    return zlib.crc32(codec.encode([filters, args])) if filters else 0

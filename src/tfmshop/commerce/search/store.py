@@ -1,29 +1,158 @@
-"""Every statement of search. It reads the view that the catalogue publishes."""
+"""Every statement of search, except the families of lists and facets."""
 
-from tfmshop.platform.db import Query
+from tfmshop.platform.db import Query, Truth
 
-FIND = Query(
-    "search.find",
+CORRECT = Query(
+    "search.correct",
     """
-WITH query AS MATERIALIZED (SELECT websearch_to_tsquery('english', $1) AS words),
-ranked AS MATERIALIZED (
-    SELECT f.id, ts_rank_cd(f.search, query.words) AS rank FROM catalog.findable AS f, query
-    WHERE f.search @@ query.words
-), page AS (
-    SELECT id, rank FROM ranked WHERE (rank, id) < ($2::real, $3::uuid) ORDER BY rank DESC, id DESC LIMIT $4
-)
-SELECT c.total, page.rank, f.id, f.slug, f.sku, f.external_id, f.title, f.brand, f.price, f.compare_at_price,
-    f.currency, f.rating, f.review_count, f.in_stock, f.image, f.badge,
-    ts_headline('english', f.title, query.words, 'StartSel=<em>, StopSel=</em>, HighlightAll=true')
-FROM (SELECT count(*) AS total FROM ranked) AS c CROSS JOIN query
-LEFT JOIN page ON true LEFT JOIN catalog.findable AS f ON f.id = page.id
-ORDER BY page.rank DESC, page.id DESC
+SELECT t.typed, k.known, CASE WHEN t.typed = ANY($2) AND NOT k.known THEN coalesce(
+        (SELECT word FROM search.near(t.typed) WHERE distance = 1 ORDER BY products DESC LIMIT 1),
+        (SELECT a.word || ' ' || b.word FROM generate_series(2, length(t.typed) - 2) AS n
+            JOIN search.word AS a ON a.word = left(t.typed, n) JOIN search.word AS b ON b.word = substr(t.typed, n + 1)
+            WHERE a.products > 1 AND b.products > 1 ORDER BY least(a.products, b.products) DESC LIMIT 1),
+        (SELECT word FROM search.near(t.typed) WHERE distance = 2 AND length(t.typed) > 4
+            ORDER BY products DESC LIMIT 1)
+    ) END AS better
+FROM unnest($1::text[]) AS t(typed)
+CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM search.word WHERE word = t.typed) AS known) AS k
 """,
 )
 
 SUGGEST = Query(
     "search.suggest",
     """
-SELECT slug, title FROM catalog.findable WHERE title ILIKE '%' || $1 || '%' ORDER BY popularity DESC, title LIMIT 10
+WITH asked AS MATERIALIZED (SELECT search.begun($1) AS words),
+first AS MATERIALIZED (
+    SELECT e.product_id, e.popularity FROM search.entry AS e, asked WHERE e.first_tier AND e.words @@ asked.words
+    LIMIT 1000
+), others AS MATERIALIZED (
+    SELECT e.product_id, e.popularity FROM search.entry AS e, asked
+    WHERE NOT e.first_tier AND e.words @@ asked.words AND (SELECT count(*) FROM first) < 8 LIMIT 1000
+), best AS (
+    SELECT product_id, popularity FROM first UNION ALL SELECT product_id, popularity FROM others
+    ORDER BY popularity DESC, product_id DESC LIMIT 8
+)
+(SELECT 'category' AS kind, slug, name AS title, 0 AS place FROM catalog.category_tree
+    WHERE lower(name) LIKE $2 || '%' AND cardinality(ancestors) > 0 ORDER BY cardinality(ancestors), name LIMIT 2)
+UNION ALL
+(SELECT 'product', p.slug, p.title, -best.popularity - 1 FROM best JOIN catalog.card AS p ON p.id = best.product_id
+    ORDER BY best.popularity DESC, best.product_id DESC)
 """,
+)
+
+NOTE_MISSED = Query(
+    "search.note_missed",
+    """
+INSERT INTO search.missed AS m (words) VALUES ($1)
+ON CONFLICT (words) DO UPDATE SET times = m.times + 1, last_at = now()
+""",
+)
+
+MISSED = Query(
+    "search.list_missed",
+    "SELECT words, times, first_at, last_at FROM search.missed ORDER BY times DESC, last_at DESC LIMIT $1",
+)
+
+FORGET_MISSED = Query(
+    "search.forget_missed",
+    """
+DELETE FROM search.missed WHERE words IN (
+    SELECT words FROM search.missed ORDER BY times DESC, last_at DESC OFFSET $1
+)
+""",
+)
+
+SYNONYMS = Query("search.list_synonyms", "SELECT language, term, means FROM search.synonym ORDER BY language, term")
+
+SET_SYNONYM = Query(
+    "search.set_synonym",
+    """
+INSERT INTO search.synonym (language, term, means, target, substitute)
+SELECT $1, $2, $3, t.target, t.target || m.substitute
+FROM (SELECT phraseto_tsquery($1::text::regconfig, $2) AS target) AS t
+CROSS JOIN (
+    SELECT string_agg('(' || phraseto_tsquery($1::text::regconfig, means)::text || ')', ' | ')::tsquery AS substitute
+    FROM unnest($3::text[]) AS means WHERE numnode(phraseto_tsquery($1::text::regconfig, means)) > 0
+) AS m
+WHERE numnode(t.target) > 0 AND m.substitute IS NOT NULL
+ON CONFLICT (language, term) DO UPDATE SET means = excluded.means, substitute = excluded.substitute
+""",
+)
+
+DROP_SYNONYM = Query("search.drop_synonym", "DELETE FROM search.synonym WHERE language = $1 AND term = $2")
+
+LANGUAGE = Query("search.language", "SELECT language FROM search.state")
+
+HAS_LANGUAGE = Query("search.has_language", "SELECT EXISTS (SELECT FROM pg_ts_config WHERE cfgname = $1)")
+
+IN_CATEGORY = Query(
+    "search.in_category",
+    """
+SELECT e.product_id FROM search.entry AS e JOIN catalog.category_tree AS c ON c.id = e.category_id
+WHERE c.ancestors @> ARRAY[$1::uuid] AND e.product_id > $2 ORDER BY e.product_id LIMIT $3
+""",
+)
+
+PUT = Query("search.put", "SELECT search.keep($1::uuid[], '{}')")
+
+CHANGES = Query(
+    "search.count_changes",
+    """
+SELECT coalesce(n_tup_ins + n_tup_upd + n_tup_del, 0) AS changes, learnt_changes, learnt_at
+FROM search.state LEFT JOIN pg_stat_user_tables ON relid = 'search.entry'::regclass
+""",
+)
+
+DROP_WORDS = Query("search.drop_words", "DELETE FROM search.word")
+
+LEARN_WORDS = Query(
+    "search.learn_words",
+    """
+INSERT INTO search.word (word, products)
+SELECT word, ndoc FROM ts_stat($q$
+    SELECT to_tsvector('simple', e.title || ' ' || coalesce(b.name, '') || ' ' || coalesce(c.name, ''))
+    FROM search.entry AS e LEFT JOIN catalog.brand_name AS b ON b.id = e.brand_id
+    LEFT JOIN catalog.category_tree AS c ON c.id = e.category_id
+$q$) WHERE word ~ '^[[:alpha:]]{2,40}$'
+""",
+)
+
+DEMOTE = Query(
+    "search.demote",
+    """
+UPDATE search.entry SET first_tier = false WHERE first_tier AND product_id NOT IN (
+    SELECT product_id FROM search.entry ORDER BY popularity DESC, product_id DESC LIMIT $1)
+""",
+)
+
+PROMOTE = Query(
+    "search.promote",
+    """
+UPDATE search.entry SET first_tier = true WHERE NOT first_tier AND product_id IN (
+    SELECT product_id FROM search.entry ORDER BY popularity DESC, product_id DESC LIMIT $1)
+""",
+)
+
+LEARNT = Query(
+    "search.learnt",
+    """
+UPDATE search.state SET learnt_at = now(), learnt_changes = $1,
+    tier_open = (SELECT count(*) FROM (SELECT FROM search.entry LIMIT $2 + 1) AS bounded) <= $2
+""",
+)
+
+ANALYZE = Query("search.analyze", "ANALYZE search.entry, search.word")
+
+Truth(
+    "lists show what is on sale, as the catalogue has it",
+    Query(
+        "search.truth_entries",
+        """
+SELECT coalesce(f.id, e.product_id) FROM catalog.findable AS f
+FULL JOIN search.entry AS e ON e.product_id = f.id
+WHERE f.id IS NULL OR e.product_id IS NULL
+    OR (f.category_id, f.brand_id, f.price, f.rating, f.popularity, f.published_at, f.in_stock, f.title)
+    IS DISTINCT FROM (e.category_id, e.brand_id, e.price, e.rating, e.popularity, e.published_at, e.in_stock, e.title)
+""",
+    ),
 )

@@ -28,6 +28,8 @@ OLDEST_SERVER = 160_000
 RETRIES = 5
 
 PING = Query("db.ping", "SELECT 1")
+VACUUM = Query("db.vacuum", "VACUUM (ANALYZE)")
+EMPTY = Query("db.empty", "SELECT platform.empty_shop()")
 
 _holding: ContextVar[bool] = ContextVar("holding a connection", default=False)
 
@@ -104,6 +106,16 @@ class Database:
         """Raise `DatabaseUnavailable`, `Busy` or `TookTooLong` unless PostgreSQL answers."""
         async with self.read() as tx:
             await tx.value(PING)
+
+    async def vacuum(self) -> None:
+        """Tidy every table after it grew a lot, and let the planner know: reads are at their best at once."""
+        async with self.read() as tx:
+            await tx.execute(VACUUM)
+
+    async def empty(self) -> None:
+        """Take every row out of every table of the shop. There is no way back."""
+        async with self.tx() as tx:
+            await tx.value(EMPTY)
 
     async def close(self) -> None:
         """Close the pool."""

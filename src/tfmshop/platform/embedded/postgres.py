@@ -78,7 +78,7 @@ class Postgres:
             "unix_socket_directories": str(socket),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
-            "shared_buffers": "128MB",
+            **_for_this_machine(),
             **self._settings,
         }
         arguments = [str(programs / "postgres"), "-D", str(self._data)]
@@ -129,6 +129,18 @@ class Postgres:
         except (IndexError, ValueError):
             return None
         return pid if works_in(pid, self._data) else None
+
+
+def _for_this_machine() -> dict[str, str]:
+    """Settings for its memory, and for a disk without a moving arm."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    return {
+        "shared_buffers": f"{min(max(memory // 16, 128), 1024)}MB",
+        "effective_cache_size": f"{max(memory // 2, 256)}MB",
+        "maintenance_work_mem": f"{min(max(memory // 64, 64), 256)}MB",
+        "max_wal_size": "4GB",
+        "random_page_cost": "1.1",
+    }
 
 
 def _programs(owner: Owner) -> Path:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import typer
 
-from tfmshop.commerce import catalog
+from tfmshop.commerce import search
 from tfmshop.platform import Config, Platform, codec
 from tfmshop.platform.db import check_server, migrate
 from tfmshop.surface.cli.host import Failure, Host, host_of
@@ -79,7 +79,7 @@ def _prepare(host: Host, config: Config) -> None:
 
 async def _is_empty(platform: Platform) -> bool:
     async with platform.db.read() as tx:
-        return (await catalog.browse(tx, catalog.Wanted(limit=1))).total == 0
+        return (await search.find(tx, search.Wanted(limit=1))).total == 0
 
 
 def _run(config: Config, stop: _Stop) -> None:

@@ -20,15 +20,24 @@ _JSON: Final = (b"content-type", b"application/json")
 class Public:
     """An ASGI callable that answers 200 with `value` as JSON, for anyone to keep and revalidate."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("_body", "_headers", "_status")
 
     def __init__(self, value: object) -> None:
+        self._status = 200
         self._body = codec.encode(value)
+        self._headers = [_JSON, (b"content-length", b"%d" % len(self._body)), PUBLIC]
+
+    @classmethod
+    def moved(cls, address: str) -> Public:
+        """The answer 301: what was asked for is at `address` for good."""
+        answer = cls({"location": address})
+        answer._status = 301
+        answer._headers.append((b"location", address.encode("ascii")))
+        return answer
 
     async def __call__(self, _: Any, __: Any, send: Any) -> None:
         """Send it."""
-        length = (b"content-length", b"%d" % len(self._body))
-        await send({"type": "http.response.start", "status": 200, "headers": [_JSON, length, PUBLIC]})
+        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 

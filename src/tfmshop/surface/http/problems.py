@@ -18,8 +18,11 @@ log = structlog.get_logger("http")
 STATUS: Final = {
     Kind.UNAUTHENTICATED: 401,
     Kind.PAYMENT: 402,
+    Kind.FORBIDDEN: 403,
     Kind.NOT_FOUND: 404,
     Kind.CONFLICT: 409,
+    Kind.STALE: 412,
+    Kind.TOO_LARGE: 413,
     Kind.WRONG_TYPE: 415,
     Kind.INVALID: 422,
     Kind.UNAVAILABLE: 503,
@@ -44,8 +47,11 @@ EDGE_CODES: Final = ("invalid_text",)
 TITLES: Final = {
     Kind.UNAUTHENTICATED: "Sign-in required",
     Kind.PAYMENT: "Payment failed",
+    Kind.FORBIDDEN: "Not allowed",
     Kind.NOT_FOUND: "Not found",
     Kind.CONFLICT: "Conflict",
+    Kind.STALE: "Changed meanwhile",
+    Kind.TOO_LARGE: "Too large",
     Kind.WRONG_TYPE: "Unsupported media type",
     Kind.INVALID: "Invalid request",
     Kind.UNAVAILABLE: "Unavailable",

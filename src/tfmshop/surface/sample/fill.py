@@ -10,12 +10,14 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from tfmshop.commerce import accounts, catalog, inventory, orders
+from tfmshop.commerce import accounts, catalog, inventory, orders, search
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import Platform, clock, ids
 from tfmshop.platform.db import Tx
 
 BATCH: Final = 1000
+REMEMBERED: Final = 5000
+"""How many products past orders are made of, so that a million products need no more memory than these."""
 TODAY: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
 """The day on which every sample shop was made: the same seed gives the same shop on any day."""
 PASSWORD: Final = "tfmshop-demo"  # noqa: S105 - printed for everyone to use
@@ -81,10 +83,10 @@ async def fill(platform: Platform, sample: Sample, seed: int, progress: Progress
             filled.rows["people"] = len(people)
             progress("people", len(people), len(people))
             past = _past_orders(sample.order_count, people, sold, source, make_id)
-            await orders.add_past(tx, past)
-            filled.rows["orders"] = len(past)
-            filled.rows["order lines"] = sum(len(order.lines) for order in past)
-            progress("orders", len(past), len(past))
+            filled.rows["orders"], filled.rows["order lines"] = await orders.add_past(
+                tx, past, lambda done: progress("orders", done, sample.order_count)
+            )
+    await search.learn(platform.db, always=True)
     filled.logins = [(person.email, PASSWORD) for person in people[:4]]
     return filled
 
@@ -103,9 +105,10 @@ async def _fill_products(
             if isinstance(outcome, str):
                 raise TypeError(f"sample product {product.sku}: {outcome}")
             levels += [inventory.Level(v, outcome.product_id, sku, n) for v, (sku, n) in outcome.stock.items()]
-            variant, (sku, _) = next(iter(outcome.stock.items()))
-            price = product.variants[0].price if product.variants else product.price
-            sold.append(_Sold(outcome.product_id, variant, sku, product.title, price))
+            if len(sold) < REMEMBERED:
+                variant, (sku, _) = next(iter(outcome.stock.items()))
+                price = product.variants[0].price if product.variants else product.price
+                sold.append(_Sold(outcome.product_id, variant, sku, product.title, price))
         await inventory.set_levels(tx, levels)
         done += len(batch)
         variants += len(levels)
@@ -152,9 +155,8 @@ _HOW_OFTEN: Final = (10, 10, 15, 60, 5)
 def _past_orders(
     count: int, people: list[accounts.NewPerson], sold: list[_Sold], source: random.Random,
     make_id: Callable[[datetime], UUID],
-) -> list[orders.PastOrder]:  # fmt: skip
+) -> Iterator[orders.PastOrder]:  # fmt: skip
     buyers = [person for person in people if person.role == "customer"]
-    past = []
     for _ in range(count):
         buyer = source.choice(buyers)
         at = TODAY - timedelta(days=source.randint(1, 365), seconds=source.randint(0, 86_399))
@@ -168,9 +170,6 @@ def _past_orders(
             for s in source.sample(sold, source.randint(1, min(4, len(sold))))
         ]
         number = "".join(source.choices(ids.READABLE, k=10))
-        past.append(
-            orders.PastOrder(
-                id, f"{number[:5]}-{number[5:]}", buyer.id, buyer.email, buyer.address, "USD", lines, steps
-            )
+        yield orders.PastOrder(
+            id, f"{number[:5]}-{number[5:]}", buyer.id, buyer.email, buyer.address, "USD", lines, steps
         )
-    return past

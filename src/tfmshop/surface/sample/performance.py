@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from tfmshop.commerce import catalog
@@ -39,8 +40,8 @@ _PRAISE: Final = (
 )  # fmt: skip
 
 
-def _products(source: random.Random, _: Platform) -> Iterator[catalog.NewProduct]:
-    for number in range(1, PRODUCTS + 1):
+def _products(count: int, source: random.Random, _: Platform) -> Iterator[catalog.NewProduct]:
+    for number in range(1, count + 1):
         department = source.choice(tuple(_DEPARTMENTS))
         kind = source.choice(_DEPARTMENTS[department])
         grade = source.choice(_GRADES)
@@ -77,12 +78,12 @@ def _products(source: random.Random, _: Platform) -> Iterator[catalog.NewProduct
         )  # fmt: skip
 
 
-def _people(source: random.Random) -> list[Person]:
+def _people(count: int, source: random.Random) -> list[Person]:
     from mimesis import Generic, Locale
 
     words = Generic(locale=Locale.EN, seed=source.getrandbits(32))
     people = []
-    for number in range(1, PEOPLE + 1):
+    for number in range(1, count + 1):
         name = words.person.full_name()
         address = Address(
             name, words.address.address(), words.address.city(), "US", postal_code=words.address.postal_code()
@@ -93,4 +94,9 @@ def _people(source: random.Random) -> list[Person]:
     return people
 
 
-performance = Sample("performance", "perf-1", _products, PRODUCTS, _people, ORDERS)
+def large(name: str, products: int, people: int, orders: int) -> Sample:
+    """A shop of any size."""
+    return Sample(name, "perf-1", partial(_products, products), products, partial(_people, people), orders)
+
+
+performance = large("performance", PRODUCTS, PEOPLE, ORDERS)

@@ -59,10 +59,15 @@ async def category_tree(request: AnyRequest) -> Public:
 async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     """A category by id or slug, with breadcrumbs and the categories right below.
 
+    A slug that the category had before answers 301 with its present address.
+
     Errors: `category_not_found`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Public(await catalog.show_category(tx, id_or_slug))
+        try:
+            return Public(await catalog.show_category(tx, id_or_slug))
+        except catalog.Moved as moved:
+            return Public.moved(f"/api/v1/categories/{moved.slug}")
 
 
 def _flat(branches: list[catalog.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from typing import Annotated, Final, Literal
 
 from litestar.openapi.spec import Example
 from litestar.params import Parameter
+
+from tfmshop.surface.http.context import AnyRequest
+from tfmshop.surface.http.problems import InvalidField
 
 Limit = Annotated[int, Parameter(ge=1, le=100, description="Rows a page, 1 to 100.")]
 Cursor = Annotated[
@@ -13,6 +17,16 @@ Cursor = Annotated[
 ]
 Words = Annotated[str, Parameter(min_length=1, max_length=200, description='Words; "a phrase"; -without.')]
 Name = Annotated[str | None, Parameter(max_length=200)]
+Category = Annotated[str | None, Parameter(max_length=200, description="Slug or id; with descendants.")]
+Amount = Annotated[int | None, Parameter(ge=0, le=10**15, description="In minor units (cents).")]
+Rating = Annotated[float | None, Parameter(ge=0, le=5)]
+Tags = Annotated[list[str] | None, Parameter(max_items=10, description="Repeatable; all must fit.")]
+Page = Annotated[int | None, Parameter(ge=1, le=10_000, description="Instead of a cursor, for people.")]
+Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"] | None
+FacetNames = Annotated[
+    str | None,
+    Parameter(max_length=500, description="What to count: `brand,price,rating,spec[name]`, separated by commas."),
+]
 IdempotencyKey = Annotated[
     str,
     Parameter(
@@ -20,3 +34,35 @@ IdempotencyKey = Annotated[
         examples=[Example(value="7c9e6679-7425-40de-944b-e07fc1f90ae7")],
     ),
 ]  # fmt: skip
+
+MOST_SPECIFICATIONS: Final = 5
+MOST_FACETS: Final = 8
+LONGEST_VALUE: Final = 200
+_SPECIFICATION: Final = re.compile(r"spec\[(.{1,100})\]", re.DOTALL)
+_FACET: Final = re.compile(r"brand|price|rating|spec\[[^\[\]]{1,100}\]")
+
+
+def specifications(request: AnyRequest) -> dict[str, str]:
+    """Every `spec[name]=value` of the query string. `InvalidField`."""
+    if b"spec" not in request.scope["query_string"]:
+        return {}
+    found: dict[str, str] = {}
+    for name, value in request.query_params.multi_items():
+        if name.startswith("spec["):
+            match = _SPECIFICATION.fullmatch(name)
+            if match is None or len(value) > LONGEST_VALUE:
+                raise InvalidField("spec", "Write spec[name]=value, with at most 100 and 200 characters.")
+            found[match[1]] = value
+    if len(found) > MOST_SPECIFICATIONS:
+        raise InvalidField("spec", f"At most {MOST_SPECIFICATIONS} specifications.")
+    return found
+
+
+def facet_names(given: str | None) -> list[str]:
+    """The facets that a list of names asks for. `InvalidField`."""
+    names = list(dict.fromkeys(name.strip() for name in given.split(","))) if given else []
+    if len(names) > MOST_FACETS or not all(_FACET.fullmatch(name) for name in names):
+        raise InvalidField(
+            "facets", f"Up to {MOST_FACETS} of brand, price, rating and spec[name], with commas between."
+        )
+    return names

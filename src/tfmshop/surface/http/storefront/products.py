@@ -2,62 +2,86 @@
 
 from __future__ import annotations
 
-import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
+import msgspec
 from litestar import get
 from litestar.params import Parameter
 
-from tfmshop.commerce import catalog
+from tfmshop.commerce import catalog, search
 from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.problems import InvalidField
-from tfmshop.surface.http.storefront.parameters import Cursor, Limit, Name
+from tfmshop.surface.http.storefront.parameters import (
+    Amount,
+    Category,
+    Cursor,
+    FacetNames,
+    Limit,
+    Name,
+    Page,
+    Rating,
+    Sort,
+    Tags,
+    facet_names,
+    specifications,
+)
 
-Amount = Annotated[int | None, Parameter(ge=0, le=10**15, description="In minor units (cents).")]
-Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"]
 
-MOST_SPECIFICATIONS: Final = 5
-LONGEST_VALUE: Final = 200
-_SPECIFICATION: Final = re.compile(r"spec\[(.{1,100})\]", re.DOTALL)
+class Items(msgspec.Struct, frozen=True):
+    """Products, without pages."""
+
+    items: list[catalog.Item]
 
 
 @get(
     "/products",
     summary="List products",
     tags=["products"],
-    responses=documented(catalog.Listing, "A page of products."),
+    responses=documented(search.Listing, "A page of products."),
 )
 async def list_products(
     request: AnyRequest,
     q: Annotated[str | None, Parameter(max_length=200, description="Words to find.")] = None,
-    category: Annotated[str | None, Parameter(max_length=200, description="Slug or id; with descendants.")] = None,
+    category: Category = None,
     brand: Name = None,
     min_price: Amount = None,
     max_price: Amount = None,
     in_stock: bool | None = None,
-    rating_min: Annotated[float | None, Parameter(ge=0, le=5)] = None,
-    tag: Annotated[list[str] | None, Parameter(max_items=10, description="Repeatable; all must fit.")] = None,
-    sort: Sort | None = None,
+    rating_min: Rating = None,
+    tag: Tags = None,
+    sort: Sort = None,
     limit: Limit = 20,
     cursor: Cursor = None,
-    page: Annotated[int | None, Parameter(ge=1, le=10_000, description="Instead of a cursor, for people.")] = None,
+    page: Page = None,
     count: Annotated[Literal["exact"] | None, Parameter(description="Count all matches exactly.")] = None,
+    facets: FacetNames = None,
 ) -> Public:
     """Products on sale, filtered and sorted, a page at a time.
 
-    `spec[name]=value` filters by a specification and may be repeated for different names. `total` is exact up to
-    1,000 matches and an estimate above, unless `count=exact`.
+    `spec[name]=value` filters by a specification and may be repeated for different names. `total` is exact in a
+    category and up to 1,000 matches, and an estimate or a lower bound above, unless `count=exact`.
 
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
-    wanted = catalog.Wanted(
+    wanted = search.Wanted(
         q=q or None, category=category, brand=brand, min_price=min_price, max_price=max_price, in_stock=in_stock,
-        rating_min=rating_min, tags=tag or [], specifications=_specifications(request), sort=sort, limit=limit,
-        cursor=cursor, page=page, exact_count=count == "exact",
+        rating_min=rating_min, tags=tag or [], specifications=specifications(request), sort=sort, limit=limit,
+        cursor=cursor, page=page, exact_count=count == "exact", facets=facet_names(facets),
     )  # fmt: skip
     async with shop_of(request).platform.db.read() as tx:
-        return Public(await catalog.browse(tx, wanted))
+        return Public(await search.find(tx, wanted))
+
+
+@get(
+    "/products/featured",
+    summary="List featured products",
+    tags=["products"],
+    responses=documented(Items, "The products that staff put forward."),
+)
+async def list_featured(request: AnyRequest, limit: Limit = 20) -> Public:
+    """The products that staff put forward, newest first."""
+    async with shop_of(request).platform.db.read() as tx:
+        return Public(Items(await catalog.featured(tx, limit)))
 
 
 @get(
@@ -69,25 +93,30 @@ async def list_products(
 async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     """The whole page of a product, by id or slug: variants with price and stock, pictures, breadcrumbs, related.
 
+    A slug that the product had before answers 301 with its present address.
+
     Errors: `product_not_found`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Public(await catalog.show(tx, id_or_slug))
+        try:
+            return Public(await catalog.show(tx, id_or_slug))
+        except catalog.Moved as moved:
+            return Public.moved(f"/api/v1/products/{moved.slug}")
 
 
-def _specifications(request: AnyRequest) -> dict[str, str]:
-    if b"spec" not in request.scope["query_string"]:
-        return {}
-    found: dict[str, str] = {}
-    for name, value in request.query_params.multi_items():
-        if name.startswith("spec["):
-            match = _SPECIFICATION.fullmatch(name)
-            if match is None or len(value) > LONGEST_VALUE:
-                raise InvalidField("spec", "Write spec[name]=value, with at most 100 and 200 characters.")
-            found[match[1]] = value
-    if len(found) > MOST_SPECIFICATIONS:
-        raise InvalidField("spec", f"At most {MOST_SPECIFICATIONS} specifications.")
-    return found
+@get(
+    "/products/{id_or_slug:str}/related",
+    summary="List related products",
+    tags=["products"],
+    responses=documented(Items, "Products that go with it."),
+)
+async def list_related(request: AnyRequest, id_or_slug: str, limit: Limit = 12) -> Public:
+    """Products that go with one: those that staff chose, then the newest of its category.
+
+    Errors: `product_not_found`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return Public(Items(await catalog.related(tx, id_or_slug, limit)))
 
 
-ROUTES = [list_products, show_product]
+ROUTES = [list_products, list_featured, show_product, list_related]

@@ -8,7 +8,21 @@ from litestar import get
 from tfmshop.commerce import search
 from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import Cursor, Limit, Words
+from tfmshop.surface.http.storefront.parameters import (
+    Amount,
+    Category,
+    Cursor,
+    FacetNames,
+    Limit,
+    Name,
+    Page,
+    Rating,
+    Sort,
+    Tags,
+    Words,
+    facet_names,
+    specifications,
+)
 
 
 class Suggestions(msgspec.Struct, frozen=True):
@@ -17,19 +31,42 @@ class Suggestions(msgspec.Struct, frozen=True):
     items: list[search.Suggestion]
 
 
-@get("/search", summary="Search products", tags=["search"], responses=documented(search.Hits, "What was found."))
-async def find(request: AnyRequest, q: Words, limit: Limit = 20, cursor: Cursor = None) -> Public:
-    """Products that have all the words, best first.
+@get("/search", summary="Search products", tags=["search"], responses=documented(search.Listing, "What was found."))
+async def find(
+    request: AnyRequest,
+    q: Words,
+    category: Category = None,
+    brand: Name = None,
+    min_price: Amount = None,
+    max_price: Amount = None,
+    in_stock: bool | None = None,
+    rating_min: Rating = None,
+    tag: Tags = None,
+    sort: Sort = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    page: Page = None,
+    facets: FacetNames = None,
+) -> Public:
+    """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
 
-    Errors: `invalid_request`, `bad_cursor`.
+    Each hit has its title with the found words in `<em>`. When the words find nothing, the nearest words of the
+    catalogue are tried: `corrected` tells them.
+
+    Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
+    wanted = search.Wanted(
+        q=q, category=category, brand=brand, min_price=min_price, max_price=max_price, in_stock=in_stock,
+        rating_min=rating_min, tags=tag or [], specifications=specifications(request), sort=sort, limit=limit,
+        cursor=cursor, page=page, facets=facet_names(facets), highlight=True,
+    )  # fmt: skip
     async with shop_of(request).platform.db.read() as tx:
-        return Public(await search.find(tx, q, cursor=cursor, limit=limit))
+        return Public(await search.find(tx, wanted))
 
 
 @get("/search/suggest", summary="Suggest products", tags=["search"], responses=documented(Suggestions, "Suggestions."))
 async def suggest(request: AnyRequest, q: Words) -> Public:
-    """Up to 10 products whose title contains what was typed.
+    """Up to 10 categories and products with words that begin like those typed.
 
     Errors: `invalid_request`.
     """

@@ -1,0 +1,90 @@
+"""The tree of categories: add, rename, move with everything below, put in order, take out."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from tfmshop.commerce.catalog.errors import CannotMoveCategory, CategoryInUse, CategoryNotFound, SlugTaken
+from tfmshop.commerce.catalog.store_edit import (
+    ADD_CATEGORY,
+    DROP_CATEGORY,
+    FIND_CATEGORY,
+    LOCK_TREE,
+    MOVE_CATEGORY,
+    NOTE_CATEGORY_SLUG,
+    ORDER_CATEGORIES,
+    RENAME_CATEGORY,
+    TAKE_BACK_CATEGORY_SLUG,
+)
+from tfmshop.commerce.vocabulary import slug as slug_of
+from tfmshop.platform import ids
+from tfmshop.platform.db import Refused, Tx
+
+DEEPEST: Final = 20
+"""Levels of categories; far more than anyone can click through."""
+
+
+async def add(tx: Tx, name: str, parent: str | None = None, slug: str | None = None) -> UUID:
+    """Add a category below another, or at the top; its id. `CategoryNotFound`, `SlugTaken`, `CannotMoveCategory`."""
+    await tx.rows(LOCK_TREE)
+    parent_id = await _find(tx, parent) if parent else None
+    id = ids.new()
+    try:
+        async with tx.savepoint():
+            if not await tx.execute(ADD_CATEGORY, id, parent_id, slug or slug_of(name) or id.hex, name, DEEPEST):
+                raise CannotMoveCategory(why=f"categories go {DEEPEST} levels deep")
+    except Refused:
+        raise SlugTaken(slug=slug or slug_of(name)) from None
+    return id
+
+
+async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> None:
+    """Give a category another name, and another slug if wanted; the old slug leads to it. `SlugTaken`."""
+    id = await _find(tx, category)
+    if slug is not None:
+        await tx.execute(TAKE_BACK_CATEGORY_SLUG, slug, id)
+        await tx.execute(NOTE_CATEGORY_SLUG, id, slug)
+    try:
+        async with tx.savepoint():
+            await tx.execute(RENAME_CATEGORY, id, name, slug)
+    except Refused:
+        raise SlugTaken(slug=slug or "") from None
+
+
+async def move(tx: Tx, category: str, parent: str | None) -> int:
+    """Move a category with everything below it under another, or to the top; how many categories went along.
+
+    `CategoryNotFound`; `CannotMoveCategory` into itself or below what it carries, or deeper than `DEEPEST`.
+    """
+    await tx.rows(LOCK_TREE)
+    id = await _find(tx, category)
+    parent_id = await _find(tx, parent) if parent else None
+    moved = await tx.execute(MOVE_CATEGORY, id, parent_id, DEEPEST)
+    if not moved:
+        raise CannotMoveCategory(why=f"it would be below itself, or more than {DEEPEST} levels deep")
+    return moved
+
+
+async def order(tx: Tx, categories: list[str]) -> None:
+    """Put sister categories in this order; those that are not named come after. `CategoryNotFound`."""
+    found = [await _find(tx, category) for category in categories]
+    await tx.execute(ORDER_CATEGORIES, found)
+
+
+async def drop(tx: Tx, category: str) -> None:
+    """Take out a category that has nothing in or below it. `CategoryInUse`, `CategoryNotFound`."""
+    id = await _find(tx, category)
+    try:
+        async with tx.savepoint():
+            await tx.execute(DROP_CATEGORY, id)
+    except Refused:
+        raise CategoryInUse from None
+
+
+async def _find(tx: Tx, category: str) -> UUID:
+    id = ids.parse(category)
+    found: UUID | None = await tx.value(FIND_CATEGORY, id, None if id else category)
+    if found is None:
+        raise CategoryNotFound
+    return found

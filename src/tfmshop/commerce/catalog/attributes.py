@@ -1,0 +1,77 @@
+"""What may be said of products: attributes of a category and of those above it, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from tfmshop.commerce.catalog.errors import BadSpecification, CategoryNotFound
+from tfmshop.commerce.catalog.store_edit import ATTRIBUTES, DEFINE_ATTRIBUTE, DROP_ATTRIBUTE, FIND_CATEGORY
+from tfmshop.commerce.catalog.units import in_unit
+from tfmshop.platform import ids
+from tfmshop.platform.db import Tx
+
+
+class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An attribute: `name` is the key in a product's specifications, `label` is for people; `unit` goes with numbers."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=100)]
+    label: Annotated[str, Meta(min_length=1, max_length=200)]
+    kind: Literal["text", "number", "flag"] = "text"
+    unit: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+
+
+async def define(tx: Tx, category: str | None, definition: Definition) -> None:
+    """Say what a specification means in a category and below it; None: everywhere. `CategoryNotFound`.
+
+    Products keep what they have; what is written from now on is checked.
+    """
+    if definition.unit is not None and definition.kind != "number":
+        raise BadSpecification(name=definition.name, why="only numbers have a unit")
+    await tx.execute(
+        DEFINE_ATTRIBUTE, ids.new(), await _id_of(tx, category), definition.name, definition.label, definition.kind,
+        definition.unit,
+    )  # fmt: skip
+
+
+async def drop(tx: Tx, category: str | None, name: str) -> bool:
+    """Take a definition out; whether it was there. Products keep what they have."""
+    return bool(await tx.execute(DROP_ATTRIBUTE, await _id_of(tx, category), name))
+
+
+async def of(tx: Tx, category_id: UUID | None) -> dict[str, Definition]:
+    """The definitions that hold in a category, its own before those above it."""
+    return {row["name"]: Definition(*row) for row in await tx.rows(ATTRIBUTES, category_id)}
+
+
+async def checked(tx: Tx, category_id: UUID | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Specifications as they are kept: defined ones by their kind, numbers in their unit. `BadSpecification`."""
+    known = await of(tx, category_id)
+    return {name: _as_defined(known[name], value) if name in known else value for name, value in given.items()}
+
+
+def _as_defined(definition: Definition, value: Any) -> Any:
+    if definition.kind == "number":
+        number = value if isinstance(value, int | float) else in_unit(str(value), definition.unit)
+        if number is None or isinstance(value, bool):
+            unit = f" in {definition.unit}" if definition.unit else ""
+            raise BadSpecification(name=definition.name, why=f"expected a number{unit}, not {value!r:.60}")
+        return number
+    if definition.kind == "flag":
+        if not isinstance(value, bool):
+            raise BadSpecification(name=definition.name, why=f"expected true or false, not {value!r:.60}")
+        return value
+    return str(value)
+
+
+async def _id_of(tx: Tx, category: str | None) -> UUID | None:
+    if category is None:
+        return None
+    id = ids.parse(category)
+    found: UUID | None = await tx.value(FIND_CATEGORY, id, None if id else category)
+    if found is None:
+        raise CategoryNotFound
+    return found

@@ -1,0 +1,180 @@
+"""The statements that change single products, the tree of categories, and attributes."""
+
+from tfmshop.platform.db import Query
+
+FIND_PRODUCT = Query(
+    "catalog.find_product",
+    """
+SELECT id, version, title, slug, model, description, category_id, status, tags, specifications, badge, featured,
+    publish_at, withdraw_at
+FROM catalog.product WHERE id = $1::uuid OR slug = $2 FOR NO KEY UPDATE
+""",
+)
+
+CHANGE_PRODUCT = Query(
+    "catalog.change_product",
+    """
+UPDATE catalog.product SET title = $2, slug = $3, model = $4, description = $5, category_id = $6, status = $7,
+    tags = $8, specifications = $9, badge = $10, featured = $11, publish_at = $12, withdraw_at = $13,
+    updated_at = now(), version = version + 1
+WHERE id = $1 RETURNING version
+""",
+)
+
+NOTE_SLUG = Query(
+    "catalog.note_slug",
+    """
+INSERT INTO catalog.former_slug (slug, product_id) VALUES ($1, $2)
+ON CONFLICT (slug) DO UPDATE SET product_id = excluded.product_id
+""",
+)
+
+TAKE_BACK_SLUG = Query("catalog.take_back_slug", "DELETE FROM catalog.former_slug WHERE slug = $1 AND product_id = $2")
+
+CHANGE_VARIANT = Query(
+    "catalog.change_variant",
+    """
+UPDATE catalog.variant SET
+    title = CASE WHEN $3 THEN $2::text ELSE title END,
+    price = CASE WHEN $5 THEN $4::bigint ELSE price END,
+    compare_at_price = CASE WHEN $7 THEN $6::bigint ELSE compare_at_price END,
+    weight_g = CASE WHEN $9 THEN $8::integer ELSE weight_g END,
+    barcode = CASE WHEN $11 THEN $10::text ELSE barcode END
+WHERE sku = $1 RETURNING product_id
+""",
+)
+
+LEAD_PRICE = Query(
+    "catalog.lead_price",
+    """
+UPDATE catalog.product AS p SET price = v.price, compare_at_price = v.compare_at_price, updated_at = now(),
+    version = p.version + 1, codes = (
+        SELECT array_agg(sku ORDER BY position) || array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL)
+        FROM catalog.variant WHERE product_id = $1)
+FROM (SELECT price, compare_at_price FROM catalog.variant WHERE product_id = $1 ORDER BY position LIMIT 1) AS v
+WHERE p.id = $1
+""",
+)
+
+DROP_RELATED = Query("catalog.drop_related", "DELETE FROM catalog.related WHERE product_id = $1")
+
+SET_RELATED = Query(
+    "catalog.set_related",
+    """
+INSERT INTO catalog.related (product_id, other_id, position)
+SELECT $1, o.id, o.position FROM unnest($2::uuid[]) WITH ORDINALITY AS o(id, position) ON CONFLICT DO NOTHING
+""",
+)
+
+PUBLISH_DUE = Query(
+    "catalog.publish_due",
+    """
+UPDATE catalog.product SET status = 'active', publish_at = NULL, updated_at = now(), version = version + 1
+WHERE status = 'draft' AND publish_at IS NOT NULL AND publish_at <= now()
+""",
+)
+
+WITHDRAW_DUE = Query(
+    "catalog.withdraw_due",
+    """
+UPDATE catalog.product SET status = 'archived', withdraw_at = NULL, updated_at = now(), version = version + 1
+WHERE status = 'active' AND withdraw_at IS NOT NULL AND withdraw_at <= now()
+""",
+)
+
+ADD_UP_COUNTS = Query(
+    "catalog.add_up_counts",
+    """
+WITH gone AS (DELETE FROM catalog.count_change RETURNING category_id, change),
+sums AS (SELECT category_id, sum(change) AS change FROM gone GROUP BY category_id)
+UPDATE catalog.category AS c SET products = c.products + s.change FROM sums AS s WHERE c.id = s.category_id
+""",
+)
+
+FIND_CATEGORY = Query("catalog.find_category", "SELECT id FROM catalog.category WHERE id = $1::uuid OR slug = $2")
+
+LOCK_TREE = Query("catalog.lock_tree", "SELECT pg_advisory_xact_lock(hashtext('catalog.category'))")
+
+ADD_CATEGORY = Query(
+    "catalog.add_category",
+    """
+INSERT INTO catalog.category (id, parent_id, slug, name, ancestors, position)
+SELECT $1::uuid, $2::uuid, $3, $4, coalesce(p.ancestors, '{}') || $1::uuid,
+    (SELECT coalesce(max(position), -1) + 1 FROM catalog.category WHERE parent_id IS NOT DISTINCT FROM $2::uuid)
+FROM (SELECT 1) AS one LEFT JOIN catalog.category AS p ON p.id = $2::uuid
+WHERE coalesce(cardinality(p.ancestors), 0) < $5
+""",
+)
+
+RENAME_CATEGORY = Query(
+    "catalog.rename_category", "UPDATE catalog.category SET name = $2, slug = coalesce($3, slug) WHERE id = $1"
+)
+
+NOTE_CATEGORY_SLUG = Query(
+    "catalog.note_category_slug",
+    """
+INSERT INTO catalog.former_category_slug (slug, category_id)
+SELECT slug, id FROM catalog.category WHERE id = $1 AND slug <> $2
+ON CONFLICT (slug) DO UPDATE SET category_id = excluded.category_id
+""",
+)
+
+TAKE_BACK_CATEGORY_SLUG = Query(
+    "catalog.take_back_category_slug", "DELETE FROM catalog.former_category_slug WHERE slug = $1 AND category_id = $2"
+)
+
+MOVE_CATEGORY = Query(
+    "catalog.move_category",
+    """
+WITH moved AS (SELECT id, ancestors FROM catalog.category WHERE id = $1),
+parent AS (SELECT coalesce((SELECT ancestors FROM catalog.category WHERE id = $2::uuid), '{}') AS ancestors),
+below AS (
+    SELECT c.id, parent.ancestors || c.ancestors[cardinality(moved.ancestors):] AS ancestors
+    FROM moved CROSS JOIN parent JOIN catalog.category AS c ON c.ancestors @> ARRAY[moved.id]
+    WHERE NOT parent.ancestors @> ARRAY[moved.id]
+)
+UPDATE catalog.category AS c SET ancestors = below.ancestors,
+    parent_id = CASE WHEN c.id = $1 THEN $2::uuid ELSE c.parent_id END
+FROM below WHERE c.id = below.id AND (SELECT max(cardinality(ancestors)) FROM below) <= $3
+""",
+)
+
+ORDER_CATEGORIES = Query(
+    "catalog.order_categories",
+    """
+UPDATE catalog.category AS c SET position = n.position
+FROM (
+    SELECT s.id, row_number() OVER (PARTITION BY s.parent_id ORDER BY array_position($1::uuid[], s.id), s.position, s.name)
+        AS position
+    FROM catalog.category AS s
+    WHERE s.parent_id IS NOT DISTINCT FROM (SELECT parent_id FROM catalog.category WHERE id = ($1::uuid[])[1])
+) AS n
+WHERE c.id = n.id
+""",
+)
+
+DROP_CATEGORY = Query("catalog.drop_category", "DELETE FROM catalog.category WHERE id = $1")
+
+DEFINE_ATTRIBUTE = Query(
+    "catalog.define_attribute",
+    """
+INSERT INTO catalog.attribute (id, category_id, name, label, kind, unit) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (category_id, name) DO UPDATE SET label = excluded.label, kind = excluded.kind, unit = excluded.unit
+""",
+)
+
+DROP_ATTRIBUTE = Query(
+    "catalog.drop_attribute",
+    "DELETE FROM catalog.attribute WHERE category_id IS NOT DISTINCT FROM $1::uuid AND name = $2",
+)
+
+ATTRIBUTES = Query(
+    "catalog.list_attributes",
+    """
+SELECT DISTINCT ON (a.name) a.name, a.label, a.kind, a.unit FROM catalog.attribute AS a
+LEFT JOIN catalog.category AS c ON c.id = a.category_id
+WHERE a.category_id IS NULL
+    OR a.category_id = ANY((SELECT ancestors FROM catalog.category WHERE id = $1::uuid)::uuid[])
+ORDER BY a.name, cardinality(c.ancestors) DESC NULLS LAST
+""",
+)

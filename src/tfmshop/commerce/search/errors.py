@@ -1,0 +1,26 @@
+"""What can go wrong with lists."""
+
+from tfmshop.platform.errors import Kind, ShopError
+
+
+class PageTooDeep(
+    ShopError,
+    kind=Kind.INVALID,
+    code="page_too_deep",
+    says="Pages end after {most} products; follow next_cursor to go further.",
+):
+    """The page lies beyond the bound of LIMIT/OFFSET."""
+
+    most: int
+
+
+class NoSuchLanguage(
+    ShopError, kind=Kind.INVALID, code="no_such_language", says="PostgreSQL has no text search for {language!r}."
+):
+    """The language is none of PostgreSQL's text search configurations."""
+
+    language: str
+
+
+class NoWords(ShopError, kind=Kind.INVALID, code="no_words", says="A synonym needs words that can be searched for."):
+    """The words are stop words or punctuation only."""

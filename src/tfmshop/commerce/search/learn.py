@@ -1,0 +1,44 @@
+"""What search learns from the catalogue as a whole: its words, and which products are looked at first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tfmshop.commerce.search.store import (
+    ANALYZE,
+    CHANGES,
+    DEMOTE,
+    DROP_WORDS,
+    FORGET_MISSED,
+    LEARN_WORDS,
+    LEARNT,
+    PROMOTE,
+)
+from tfmshop.platform.db import Database, Tx
+
+FIRST_TIER: Final = 20_000
+"""How many products, the most popular, broad searches look at first."""
+MISSED: Final = 10_000
+"""How many queries that found nothing are remembered."""
+
+
+async def learn(db: Database, *, always: bool = False) -> bool:
+    """Learn words and tiers anew when a hundredth of the catalogue or more changed since; whether it did."""
+    async with db.read() as tx:
+        row = await tx.row(CHANGES)
+    assert row is not None  # noqa: S101 - the state has its one row
+    changed = abs(row["changes"] - row["learnt_changes"])
+    if not always and row["learnt_at"] is not None and changed * 100 < row["learnt_changes"]:
+        return False
+
+    async def work(tx: Tx) -> None:
+        await tx.execute(DROP_WORDS)
+        await tx.execute(LEARN_WORDS)
+        await tx.execute(DEMOTE, FIRST_TIER)
+        await tx.execute(PROMOTE, FIRST_TIER)
+        await tx.execute(FORGET_MISSED, MISSED)
+        await tx.execute(LEARNT, row["changes"], FIRST_TIER)
+        await tx.execute(ANALYZE)
+
+    await db.transact(work)
+    return True
