@@ -11,14 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import platform_of
 from tests.making import a_product, new_product
-from tfmshop.commerce import catalog, inventory, search
+from tfmshop.commerce import catalog, inventory, search, transfer
+from tfmshop.commerce.transfer import bring_in
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
-from tfmshop.surface.cli import importing
-from tfmshop.surface.cli.host import Failure
-from tfmshop.surface.cli.importing import Import, Outcome
 
 COUNTS = Query(
     "test.counts", "SELECT count(*)::int, coalesce(sum(price), 0)::bigint, sum(version)::int FROM catalog.product"
@@ -35,15 +32,13 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def run(db, settings):
-    async def run(path: Path, mapping: str = "", *, dry_run: bool = False, progress=lambda *_: None) -> Outcome:
-        platform = platform_of(settings, db)
-        try:
-            how = catalog.Mapping.read(mapping)
-            return await Import(platform, path, RowFile(path), how, dry_run=dry_run, progress=progress).run()
-        finally:
-            await platform.redis.close()
-            platform.passwords.close()
+def run(db):
+    async def run(
+        path: Path, mapping: str = "", *, dry_run: bool = False, progress=lambda *_: None
+    ) -> transfer.Outcome:
+        how = transfer.Mapping.read(mapping)
+        job = transfer.Import(db, path, RowFile(path), how, "USD", dry_run=dry_run, progress=progress)
+        return await job.run()
 
     return run
 
@@ -96,7 +91,7 @@ async def test_the_same_file_again_updates(run, db, here):
 
 async def test_an_import_goes_on_after_a_crash(run, db, here, monkeypatch):
     file = jsonl(here / "lamps.jsonl", *[lamp(n, price=-1 if n == 3 else n) for n in range(1, 31)])
-    monkeypatch.setattr(importing, "BATCH", 10)
+    monkeypatch.setattr(bring_in, "BATCH", 10)
     batches = []
 
     def crash(*_: object) -> None:
@@ -156,8 +151,8 @@ async def test_csv_with_a_mapping(run, db, here):
     "mapping", ["[fields]\nskuu = 'x'", "[options]\nprice_unit = 'cents'", "[specifications]\na_ = 'date'", "nonsense"]
 )
 def test_mappings_that_make_no_sense(mapping):
-    with pytest.raises(catalog.BadImport):
-        catalog.Mapping.read(mapping)
+    with pytest.raises(transfer.BadImport):
+        transfer.Mapping.read(mapping)
 
 
 async def test_broken_files(run, here):
@@ -165,7 +160,7 @@ async def test_broken_files(run, here):
         RowFile(jsonl(here / "lamps.txt"))
     cut = here / "cut.jsonl.gz"
     cut.write_bytes(gzip.compress(b"".join(json.dumps(lamp(n)).encode() + b"\n" for n in range(2000)))[:-500])
-    with pytest.raises(Failure, match="broken after line"):
+    with pytest.raises(transfer.CannotImport, match="broken after line"):
         await run(cut)
 
 
@@ -197,7 +192,7 @@ async def test_text_that_is_not_utf8_is_rejected(run, here):
 
 async def test_a_csv_without_the_needed_columns_says_so(run, here):
     (here / "a.csv").write_text("sku;title;price\n1;Tea;100\n")
-    with pytest.raises(Failure, match="no column 'sku'; its columns are: sku;title;price"):
+    with pytest.raises(transfer.CannotImport, match="no column 'sku'; the columns are: sku;title;price"):
         await run(here / "a.csv")
 
 
@@ -227,15 +222,12 @@ async def test_brands_and_categories_that_share_letters_stay_apart(run, db, here
     ]
 
 
-async def test_importing_while_stock_is_set(settings, wide_db, here):
-    async def bring_in(number: int) -> Outcome:
+async def test_importing_while_stock_is_set(wide_db, here):
+    async def bring_in(number: int) -> transfer.Outcome:
         file = jsonl(here / f"{number}.jsonl", *[lamp(n, stock=n + number) for n in range(1, 301)])
-        platform = platform_of(settings, wide_db)
-        try:
-            return await Import(platform, file, RowFile(file), catalog.Mapping(), False, lambda *_: None).run()
-        finally:
-            await platform.redis.close()
-            platform.passwords.close()
+        how = transfer.Mapping()
+        job = transfer.Import(wide_db, file, RowFile(file), how, "USD", dry_run=False, progress=lambda *_: None)
+        return await job.run()
 
     async def set_stock(n: int) -> None:
         await wide_db.transact(lambda tx: inventory.set_level(tx, f"L{n % 300 + 1}", n))

@@ -11,6 +11,15 @@ import pytest
 from tests.servers import create_database, drop_database
 from tfmshop.platform.db import migrate
 
+BEFORE = f"{int(migrate.newest()) - 1:04}"
+UNDO_NEWEST = f"""
+ALTER TABLE transfer.import_run SET SCHEMA catalog;
+DROP INDEX catalog.import_run_started;
+ALTER TABLE catalog.import_run DROP COLUMN made_categories, DROP COLUMN made_brands, DROP COLUMN undone_at;
+DROP SCHEMA transfer CASCADE;
+UPDATE alembic_version SET version_num = '{BEFORE}'
+"""
+
 
 @pytest.fixture
 async def empty_url():
@@ -23,7 +32,7 @@ async def empty_url():
 async def test_two_processes_migrate_once(empty_url):
     assert await migrate.applied(empty_url) is None
     first, second = await asyncio.gather(migrate.upgrade(empty_url), migrate.upgrade(empty_url))
-    assert sorted([len(first), len(second)]) == [0, 6]
+    assert sorted([len(first), len(second)]) == [0, int(migrate.newest())]
     assert await migrate.applied(empty_url) == migrate.newest()
 
 
@@ -38,11 +47,11 @@ async def test_a_newer_database_is_refused(fresh_url):
 async def test_a_held_lock_ends_the_migration_and_undoes_it(empty_url):
     connection = await asyncpg.connect(empty_url)
     await migrate.upgrade(empty_url)
-    await connection.execute("DROP SCHEMA orders CASCADE; UPDATE alembic_version SET version_num = '0005'")
+    await connection.execute(UNDO_NEWEST)
     async with connection.transaction():
         await connection.execute("LOCK TABLE alembic_version IN SHARE MODE")
         with pytest.raises(migrate.CannotMigrate, match="lock timeout"):
             await migrate.upgrade(empty_url, lock_timeout_seconds=0.2)
-    assert await migrate.applied(empty_url) == "0005"
-    assert await migrate.upgrade(empty_url) == ["0006_orders"]
+    assert await migrate.applied(empty_url) == BEFORE
+    assert len(await migrate.upgrade(empty_url)) == 1
     await connection.close()

@@ -14,11 +14,13 @@ from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.commerce.accounts import store as accounts
 from tfmshop.commerce.cart import store as carts
 from tfmshop.commerce.catalog import store as catalog
+from tfmshop.commerce.catalog import store_edit as edit
 from tfmshop.commerce.inventory import store as inventory
 from tfmshop.commerce.orders import store as orders
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
 from tfmshop.commerce.search.listing import LIST_PRODUCTS
+from tfmshop.commerce.transfer import store as transfer
 from tfmshop.platform import idempotency
 from tfmshop.platform.db.query import FAMILIES, QUERIES
 from tfmshop.surface.sample import fill, performance
@@ -82,7 +84,11 @@ USES: list[tuple[str, list[object]]] = [
     (catalog.FIND_VARIANTS.sql, [["PERF-0000001"]]),
     (catalog.TAKEN_SLUGS.sql, [["a", "b"]]),
     (catalog.SAVE_STAGED.sql, [ID, NOW]),
-    (catalog.START_IMPORT.sql, [ID, "f", "f"]),
+    (transfer.START.sql, [ID, "f", "f"]),
+    (transfer.LIST.sql, [10]),
+    (edit.PUBLISH_DUE.sql, []),
+    (edit.WITHDRAW_DUE.sql, []),
+    (edit.TAKE_BACK_SLUG.sql, ["x", ID]),
     (catalog.DROP_PICTURES.sql, [[ID]]),
     (catalog.LIST_NEWEST.sql, [10]),
     (search.SUGGEST.sql, ["BR1234X essential", "br1234x essential"]),
@@ -111,7 +117,7 @@ USES: list[tuple[str, list[object]]] = [
 INDEXES = """
 SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'platform')
+WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'platform', 'search', 'transfer')
 """
 PLAIN = f"{INDEXES} AND NOT i.indisunique"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from tfmshop.commerce.catalog.categories import CategoryPaths
 from tfmshop.commerce.catalog.errors import CannotMoveCategory, CategoryInUse, CategoryNotFound, SlugTaken
 from tfmshop.commerce.catalog.store_edit import (
     ADD_CATEGORY,
@@ -18,7 +19,7 @@ from tfmshop.commerce.catalog.store_edit import (
     TAKE_BACK_CATEGORY_SLUG,
 )
 from tfmshop.commerce.vocabulary import slug as slug_of
-from tfmshop.platform import ids
+from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Refused, Tx
 
 DEEPEST: Final = 20
@@ -37,6 +38,14 @@ async def add(tx: Tx, name: str, parent: str | None = None, slug: str | None = N
     except Refused:
         raise SlugTaken(slug=slug or slug_of(name)) from None
     return id
+
+
+async def make(tx: Tx, paths: list[tuple[str, ...]]) -> int:
+    """Make every category on these paths of names that is not there yet; how many."""
+    await tx.rows(LOCK_TREE)
+    known = CategoryPaths()
+    await known.ensure(tx, sorted(paths, key=len), lambda _: ids.new(), clock.now())
+    return len(known.take_made())
 
 
 async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> None:

@@ -16,7 +16,7 @@ from tfmshop.platform.db import Tx
 
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An attribute: `name` is the key in a product's specifications, `label` is for people; `unit` goes with numbers."""
+    """An attribute: `name` is the key in specifications, `label` is for people; only numbers have a `unit`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
     label: Annotated[str, Meta(min_length=1, max_length=200)]

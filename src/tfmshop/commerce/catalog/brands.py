@@ -18,10 +18,16 @@ class Brands:
         self._ids: dict[str, UUID] = {}
         self._slugs: set[str] = set()
         self._read = False
+        self._made: list[UUID] = []
 
     def id_of(self, name: str | None) -> UUID | None:
         """The id of the brand with that name, or None."""
         return self._ids.get(same_name(name)) if name else None
+
+    def take_made(self) -> list[UUID]:
+        """Those that were made since this was asked last, parents first."""
+        made, self._made = self._made, []
+        return made
 
     async def ensure(self, tx: Tx, names: list[str], make_id: Callable[[datetime], UUID], now: datetime) -> None:
         """Make every brand of `names` that does not exist yet."""
@@ -39,6 +45,7 @@ class Brands:
                 free = wanted if wanted and wanted not in self._slugs else f"{wanted}-{id.hex[-12:]}".lstrip("-")
                 self._ids[key] = id
                 self._slugs.add(free)
+                self._made.append(id)
                 rows.append((id, free, name, key))
         if rows:
             await tx.execute(ADD_BRANDS, *(list(column) for column in zip(*rows, strict=True)))

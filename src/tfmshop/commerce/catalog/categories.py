@@ -21,10 +21,16 @@ class CategoryPaths:
         self._ancestors: dict[UUID, list[UUID]] = {}
         self._slugs: set[str] = set()
         self._read = False
+        self._made: list[UUID] = []
 
     def id_of(self, path: Path) -> UUID | None:
         """The id of the category at `path`, or None for the empty path or an unknown one."""
         return self._ids.get(_key(path))
+
+    def take_made(self) -> list[UUID]:
+        """Those that were made since this was asked last, parents first."""
+        made, self._made = self._made, []
+        return made
 
     async def ensure(self, tx: Tx, paths: list[Path], make_id: Callable[[datetime], UUID], now: datetime) -> None:
         """Make every category on `paths` that does not exist yet."""
@@ -48,6 +54,7 @@ class CategoryPaths:
         self._ids[_key(path)] = id
         self._ancestors[id] = ancestors
         self._slugs.add(free)
+        self._made.append(id)
         return id, parent, free, path[-1], position, " ".join(str(ancestor) for ancestor in ancestors)
 
     async def _read_all(self, tx: Tx) -> None:

@@ -153,6 +153,8 @@ class NewVariant(msgspec.Struct, kw_only=True):
     compare_at_price: int | None = None
     weight_g: int | None = None
     barcode: str | None = None
+    picture: str | None = None
+    """One of the product's pictures."""
 
 
 class NewProduct(msgspec.Struct, kw_only=True):
@@ -178,7 +180,10 @@ class NewProduct(msgspec.Struct, kw_only=True):
     review_count: int = 0
     popularity: int = 0
     badge: str | None = None
-    status: str = "active"
+    status: str | None = None
+    """None: on sale when it is new, otherwise as it is."""
+    slug: str | None = None
+    """Wanted for a new product; made from the title without it."""
 
 
 def options_of(variants: list[Variant]) -> dict[str, list[str]]:

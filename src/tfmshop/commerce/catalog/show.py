@@ -42,8 +42,8 @@ async def show(tx: Tx, id_or_slug: str) -> Product:
     options = options_of(codec.decode_as(variants, list[Variant])) if has_options else {}
     return Product.of(
         row[:14], model, description, tags, codec.as_is(specifications), codec.as_is(attributes), options,
-        codec.as_is(variants), codec.as_is(pictures), codec.as_is(breadcrumbs), Reviews(round(row[9], 2), row[10]), codec.as_is(related),
-        published_at, updated_at, version,
+        codec.as_is(variants), codec.as_is(pictures), codec.as_is(breadcrumbs), Reviews(round(row[9], 2), row[10]),
+        codec.as_is(related), published_at, updated_at, version,
     )  # fmt: skip
 
 

@@ -153,19 +153,27 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
 FIND_IMPORTED = Query(
     "catalog.find_imported",
     """
-SELECT p.id, p.external_id, p.sku, v.id AS variant_id
+SELECT p.id, p.external_id, p.sku, array_agg(v.sku ORDER BY v.position) AS skus,
+    array_agg(v.id ORDER BY v.position) AS variants, max(v.position) AS last
 FROM (
     SELECT id, external_id, sku FROM catalog.product WHERE external_id = ANY($1)
     UNION ALL
     SELECT id, external_id, sku FROM catalog.product WHERE sku = ANY($2) AND external_id IS NULL
 ) AS p
-JOIN catalog.variant AS v ON v.product_id = p.id AND v.position = 0
+JOIN catalog.variant AS v ON v.product_id = p.id
+GROUP BY p.id, p.external_id, p.sku
 """,
 )
 
 FIND_VARIANTS = Query("catalog.find_variants", "SELECT sku, product_id FROM catalog.variant WHERE sku = ANY($1)")
 
-TAKEN_SLUGS = Query("catalog.taken_slugs", "SELECT slug FROM catalog.product WHERE slug = ANY($1)")
+TAKEN_SLUGS = Query(
+    "catalog.taken_slugs",
+    """
+SELECT slug FROM catalog.product WHERE slug = ANY($1)
+UNION ALL SELECT slug FROM catalog.former_slug WHERE slug = ANY($1)
+""",
+)
 
 STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
     "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
@@ -182,7 +190,8 @@ INSERT INTO catalog.product (id, external_id, slug, title, model, description, b
     review_count, popularity, badge, in_stock, codes, status)
 SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
     n.compare_at_price, n.currency, n.image, n.tags, n.specifications, n.published_at, $2, $2, n.rating,
-    n.review_count, n.popularity, n.badge, n.in_stock, n.codes, n.status
+    n.review_count, n.popularity, n.badge, n.in_stock, n.codes,
+    coalesce(n.status, (SELECT status FROM catalog.product WHERE id = n.id), 'active')
 FROM staged AS n
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
     description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
@@ -199,15 +208,19 @@ COPY_VARIANTS = Copy("catalog.copy_variants", "catalog.variant", (
     "barcode", "priced_at",
 ))  # fmt: skip
 
-COPY_PICTURES = Copy("catalog.copy_pictures", "catalog.picture", ("id", "product_id", "url", "alt", "position"))
+COPY_PICTURES = Copy("catalog.copy_pictures", "catalog.picture", (
+    "id", "product_id", "url", "alt", "position", "variant_id",
+))  # fmt: skip
 
 UPDATE_VARIANTS = Query(
     "catalog.update_variants",
     """
 UPDATE catalog.variant AS v
-SET sku = n.sku, price = n.price, compare_at_price = n.compare_at_price, currency = n.currency
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[])
-    AS n(id, sku, price, compare_at_price, currency)
+SET sku = n.sku, price = n.price, compare_at_price = n.compare_at_price, currency = n.currency,
+    title = coalesce(n.title, v.title), options = coalesce(n.options::jsonb, v.options),
+    weight_g = coalesce(n.weight_g, v.weight_g), barcode = coalesce(n.barcode, v.barcode)
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[],
+    $9::text[]) AS n(id, sku, price, compare_at_price, currency, title, options, weight_g, barcode)
 WHERE v.id = n.id
 """,
 )
@@ -243,24 +256,6 @@ SELECT sku, slug, title, status, price, currency, in_stock, created_at FROM cata
 ORDER BY created_at DESC, id DESC LIMIT $1
 """,
 )
-
-START_IMPORT = Query(
-    "catalog.start_import",
-    """
-INSERT INTO catalog.import_run AS r (id, fingerprint, file) VALUES ($1, $2, $3)
-ON CONFLICT (fingerprint) WHERE finished_at IS NULL DO UPDATE SET file = excluded.file
-RETURNING r.id, r.line, r.created, r.updated, r.rejected
-""",
-)
-
-NOTE_IMPORT = Query(
-    "catalog.note_import",
-    """
-UPDATE catalog.import_run SET line = $2, created = $3, updated = $4, rejected = $5 WHERE id = $1
-""",
-)
-
-FINISH_IMPORT = Query("catalog.finish_import", "UPDATE catalog.import_run SET finished_at = now() WHERE id = $1")
 
 ANALYZE = Query("catalog.analyze", "ANALYZE catalog.product, catalog.variant, catalog.picture, catalog.category")
 

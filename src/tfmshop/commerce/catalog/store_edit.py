@@ -49,7 +49,8 @@ LEAD_PRICE = Query(
     """
 UPDATE catalog.product AS p SET price = v.price, compare_at_price = v.compare_at_price, updated_at = now(),
     version = p.version + 1, codes = (
-        SELECT array_agg(sku ORDER BY position) || array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL)
+        SELECT array_agg(sku ORDER BY position)
+            || array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL)
         FROM catalog.variant WHERE product_id = $1)
 FROM (SELECT price, compare_at_price FROM catalog.variant WHERE product_id = $1 ORDER BY position LIMIT 1) AS v
 WHERE p.id = $1
@@ -144,8 +145,8 @@ ORDER_CATEGORIES = Query(
     """
 UPDATE catalog.category AS c SET position = n.position
 FROM (
-    SELECT s.id, row_number() OVER (PARTITION BY s.parent_id ORDER BY array_position($1::uuid[], s.id), s.position, s.name)
-        AS position
+    SELECT s.id, row_number() OVER (
+        PARTITION BY s.parent_id ORDER BY array_position($1::uuid[], s.id), s.position, s.name) AS position
     FROM catalog.category AS s
     WHERE s.parent_id IS NOT DISTINCT FROM (SELECT parent_id FROM catalog.category WHERE id = ($1::uuid[])[1])
 ) AS n

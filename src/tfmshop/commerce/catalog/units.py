@@ -16,7 +16,7 @@ _SCALES: Final[tuple[dict[str, str], ...]] = (
     {"mah": "1", "ah": "1000"},
     {"s": "1", "min": "60", "h": "3600"},
 )
-"""Units of the same kind and their size in the smallest; inch, foot, ounce and pound are exact by the 1959 agreement."""
+"""Units of a kind and their size in the smallest; inch, foot, ounce and pound by the agreement of 1959."""
 _NAMES: Final = {
     '"': "in", "″": "in", "inch": "in", "inches": "in", "gram": "g", "grams": "g", "watt": "w", "watts": "w",
     "liter": "l", "litre": "l", "litres": "l", "hour": "h", "hours": "h", "minutes": "min",

@@ -17,6 +17,6 @@ async def stock_changed(db: Database, payload: bytes) -> None:
     product = codec.decode_as(payload, UUID)
 
     async def refresh(tx: Tx) -> None:
-        await catalog.refresh_stock(tx, [product], stocked)
+        await catalog.keep.refresh_stock(tx, [product], stocked)
 
     await db.transact(refresh)

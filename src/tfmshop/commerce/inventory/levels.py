@@ -47,7 +47,7 @@ async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
         )  # fmt: skip
         return await stocked(tx, products)
 
-    await catalog.refresh_stock(tx, sorted({level.product_id for level in ordered}), change)
+    await catalog.keep.refresh_stock(tx, sorted({level.product_id for level in ordered}), change)
 
 
 async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:

@@ -13,4 +13,4 @@ async def count_sales(tx: Tx, order_id: UUID) -> None:
     """Count an order's units towards the popularity of its products; a second time changes nothing."""
     sold = {row["product_id"]: row["sold"] for row in await tx.rows(COUNT_SALES, order_id)}
     if sold:
-        await catalog.add_popularity(tx, sold)
+        await catalog.keep.add_popularity(tx, sold)

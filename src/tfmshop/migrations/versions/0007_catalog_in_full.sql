@@ -35,7 +35,7 @@ CREATE INDEX product_featured ON catalog.product (published_at DESC, id DESC) WH
 
 ALTER TABLE catalog.staged
     ADD COLUMN codes text[] NOT NULL DEFAULT '{}',
-    ADD COLUMN status text NOT NULL DEFAULT 'active';
+    ADD COLUMN status text;
 
 ALTER TABLE catalog.variant
     ADD COLUMN weight_g integer CONSTRAINT variant_weight CHECK (weight_g >= 0),
@@ -177,3 +177,15 @@ SELECT p.id, p.category_id, p.brand_id, b.name AS brand, p.title, p.model, p.sku
 FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
 LEFT JOIN catalog.category AS c ON c.id = p.category_id
 WHERE p.status = 'active';
+
+-- For other modules: every product, on sale or not, and every variant, as exports write them.
+CREATE VIEW catalog.exportable AS
+SELECT p.id, p.external_id, p.sku, p.slug, p.title, p.status, p.price, p.compare_at_price, p.currency, b.name AS brand,
+    (SELECT string_agg(up.name, ' > ' ORDER BY array_position(c.ancestors, up.id))
+        FROM catalog.category AS up WHERE up.id = ANY(c.ancestors)) AS category,
+    p.model, p.description, p.tags, p.badge, p.specifications, p.published_at,
+    ARRAY(SELECT i.url FROM catalog.picture AS i WHERE i.product_id = p.id ORDER BY i.position) AS pictures
+FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
+LEFT JOIN catalog.category AS c ON c.id = p.category_id;
+CREATE VIEW catalog.offered AS
+SELECT id, product_id, sku, title, options, price, compare_at_price, weight_g, barcode, position FROM catalog.variant;

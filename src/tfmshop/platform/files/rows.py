@@ -7,7 +7,7 @@ import csv
 import gzip
 import io
 import lzma
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
@@ -54,7 +54,7 @@ class RowFile:
         """Bytes of the file read so far."""
         return self._source.tell() if self._source is not None else 0
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Generator[Line, None, None]:
         """Every row. OSError, EOFError or lzma.LZMAError when the file itself is broken."""
         with self._path.open("rb") as source:
             self._source = source

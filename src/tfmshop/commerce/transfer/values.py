@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as AnyMapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
+
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.platform import codec
 
 Raw = AnyMapping[str, Any]
 
@@ -19,6 +23,7 @@ LONGEST: Final = {
     "brand": 200,
     "description": 100_000,
 }
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -41,7 +46,7 @@ def text_of(row: Raw, column: str, name: str) -> str | None:
         return None
     if isinstance(value, dict | list | bool):
         raise BadImport(f"{name} is not text: {short(value)}")
-    text = clean(str(value))
+    text = clean(unescaped(str(value)))
     if len(text) > LONGEST.get(name, 1000):
         raise BadImport(f"{name} is longer than {LONGEST.get(name, 1000)} characters")
     return text or None
@@ -58,8 +63,28 @@ def required(row: Raw, column: str, name: str) -> str:
 def list_of(row: Raw, column: str, separator: str) -> list[str]:
     """The parts of a list, given as one or as separated text."""
     value = value_of(row, column)
-    parts = value if isinstance(value, list) else str(value).split(separator) if value is not None else []
+    parts = value if isinstance(value, list) else unescaped(str(value)).split(separator) if value is not None else []
     return [clean(str(part))[:1000] for part in parts if str(part).strip()]
+
+
+def object_of(value: Any, name: str) -> Any:
+    """A list or object, as such or as its JSON; None when there is nothing. `BadImport`."""
+    if value in (None, ""):
+        return None
+    if isinstance(value, str):
+        try:
+            value = codec.decode(value)
+        except codec.Malformed:
+            raise BadImport(f"{name} is not JSON: {short(value)}") from None
+    return value if isinstance(value, dict | list) else None
+
+
+def one_of(row: Raw, column: str, allowed: tuple[str, ...]) -> str | None:
+    """One of a few words, or None. `BadImport`."""
+    text = (text_of(row, column, column) or "").lower()
+    if text and text not in allowed:
+        raise BadImport(f"{column} is none of {', '.join(allowed)}: {short(text)}")
+    return text or None
 
 
 def moment_of(row: Raw, column: str) -> datetime | None:
@@ -75,6 +100,25 @@ def moment_of(row: Raw, column: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except OverflowError:
         raise BadImport(f"{column} is out of range: {short(value)}") from None
+
+
+def amount_of(row: Raw, column: str, unit: str, *, needed: bool) -> int | None:
+    """An amount in minor units, from `minor` or `major` ones; None where nothing is. `BadImport`."""
+    value = value_of(row, column)
+    if value is None:
+        if needed:
+            raise BadImport(f"{column} is missing")
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        raise BadImport(f"{column} is not a number: {short(value)}") from None
+    amount = number * 100 if unit == "major" else number
+    if isinstance(value, bool) or not amount.is_finite() or amount != amount.to_integral_value():
+        raise BadImport(f"{column} is not a whole number of minor units: {short(value)}")
+    if not 0 <= amount <= LARGEST_AMOUNT:
+        raise BadImport(f"{column} is out of range: {short(value)}")
+    return int(amount)
 
 
 def stock_of(row: Raw, column: str) -> int | None:
@@ -116,6 +160,16 @@ def fact(value: Any) -> Any:
             raise BadImport(f"not a number that can be kept: {value}")
         return int(value) if value.is_integer() and abs(value) < 2**53 else value
     return value if isinstance(value, bool | int) else clean(str(value))
+
+
+def escaped(text: str) -> str:
+    """Text that a spreadsheet does not take for a formula (`=`, `+`, `-`, `@` in front)."""
+    return f"'{text}" if text[:1] in _FORMULA or (text[:1] == "'" and text[1:2] in _FORMULA) else text
+
+
+def unescaped(text: str) -> str:
+    """The text that `escaped` was given."""
+    return text[1:] if text[:1] == "'" and text[1:2] in (*_FORMULA, "'") else text
 
 
 def clean(text: str) -> str:

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import re
 import tomllib
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
 
-from tfmshop.commerce.catalog.model import NewProduct
-from tfmshop.commerce.catalog.values import (
+from tfmshop.commerce.catalog import NewProduct, NewVariant
+from tfmshop.commerce.transfer.values import (
     BadImport,
     Raw,
+    amount_of,
     clean,
     currency_of,
     fact,
     list_of,
     moment_of,
+    object_of,
+    one_of,
     required,
     short,
     stock_of,
     text_of,
     typed,
-    value_of,
 )
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, slug
 
 
 class Fields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -45,6 +46,9 @@ class Fields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     pictures: str = "pictures"
     published_at: str = "published_at"
     stock: str = "stock"
+    slug: str = "slug"
+    status: str = "status"
+    badge: str = "badge"
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -82,37 +86,24 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return NewProduct(
             sku=required(row, fields.sku, "sku"),
             title=required(row, fields.title, "title"),
-            price=self._amount(row, fields.price, required=True) or 0,
+            price=amount_of(row, fields.price, self.options.price_unit, needed=True) or 0,
             currency=currency_of(text_of(row, fields.currency, "currency") or currency),
             external_id=text_of(row, fields.external_id, "external_id"),
             model=text_of(row, fields.model, "model"),
             description=text_of(row, fields.description, "description") or "",
             brand=text_of(row, fields.brand, "brand"),
             category=self._category(row),
-            compare_at_price=self._amount(row, fields.compare_at_price, required=False),
+            compare_at_price=amount_of(row, fields.compare_at_price, self.options.price_unit, needed=False),
             tags=list_of(row, fields.tags, self.options.list_separator),
             specifications=self._specifications(row),
             pictures=list_of(row, fields.pictures, self.options.list_separator),
             published_at=moment_of(row, fields.published_at),
             stock=stock_of(row, fields.stock),
+            slug=slug(text_of(row, fields.slug, "slug") or "") or None,
+            status=one_of(row, fields.status, ("draft", "active", "archived")),
+            badge=text_of(row, fields.badge, "badge"),
+            variants=_variants(row.get("variants")),
         )
-
-    def _amount(self, row: Raw, column: str, *, required: bool) -> int | None:
-        value = value_of(row, column)
-        if value is None:
-            if required:
-                raise BadImport(f"{column} is missing")
-            return None
-        try:
-            number = Decimal(str(value).strip())
-        except InvalidOperation:
-            raise BadImport(f"{column} is not a number: {short(value)}") from None
-        amount = number * 100 if self.options.price_unit == "major" else number
-        if isinstance(value, bool) or not amount.is_finite() or amount != amount.to_integral_value():
-            raise BadImport(f"{column} is not a whole number of minor units: {short(value)}")
-        if not 0 <= amount <= LARGEST_AMOUNT:
-            raise BadImport(f"{column} is out of range: {short(value)}")
-        return int(amount)
 
     def _category(self, row: Raw) -> tuple[str, ...]:
         path: list[str] = []
@@ -122,7 +113,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return tuple(path[:10])
 
     def _specifications(self, row: Raw) -> dict[str, Any]:
-        given = row.get("specifications")
+        given = object_of(row.get("specifications"), "specifications") or {}
         found: dict[str, Any] = {}
         if isinstance(given, dict):
             found = {clean(str(name)): fact(value) for name, value in given.items()}
@@ -132,3 +123,15 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
                     name = re.sub("_+", "_", column[len(prefix) :]).strip("_")
                     found[f"{name}_{kind}" if name in found else name] = typed(value, kind, column)
         return found
+
+
+def _variants(given: Any) -> list[NewVariant]:
+    """Variants as they are exported: a list of objects, or the JSON of one. `BadImport`."""
+    try:
+        variants = msgspec.convert(object_of(given, "variants") or [], list[NewVariant])
+    except msgspec.ValidationError as error:
+        raise BadImport(f"variants: {error}") from None
+    for variant in variants:
+        if not 0 <= variant.price <= LARGEST_AMOUNT or variant.stock < 0:
+            raise BadImport(f"variants: {short(variant.sku)} has a price or stock out of range")
+    return variants

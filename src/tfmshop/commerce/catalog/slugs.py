@@ -1,0 +1,27 @@
+"""Addresses of new products: from the wanted slug or the title, made unique where something else has it."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tfmshop.commerce.catalog.model import NewProduct
+from tfmshop.commerce.catalog.store import TAKEN_SLUGS
+from tfmshop.commerce.vocabulary import slug
+from tfmshop.platform.db import Tx
+
+
+async def free_slugs(tx: Tx, new: list[tuple[NewProduct, UUID]]) -> dict[UUID, str]:
+    """A slug for each new product that no product has or had."""
+    wanted = {id: product.slug or slug(product.title) or "product" for product, id in new}
+    taken = {row["slug"] for row in await tx.rows(TAKEN_SLUGS, list(set(wanted.values())))}
+    free: dict[UUID, str] = {}
+    for product, id in new:
+        name = wanted[id]
+        if name in taken:
+            tail = slug(product.external_id or product.sku) or id.hex[-12:]
+            name = f"{name}-{tail}"
+        if name in taken:
+            name = f"{wanted[id]}-{id.hex[-12:]}"
+        taken.add(name)
+        free[id] = name
+    return free

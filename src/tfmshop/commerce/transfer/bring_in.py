@@ -1,0 +1,201 @@
+"""Importing a file of products: rows to products to batches, each batch with its progress in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import lzma
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from tfmshop.commerce import catalog
+from tfmshop.commerce.transfer.batch import differences, names_of, note_changes, product_of, save
+from tfmshop.commerce.transfer.difference import ProductChange
+from tfmshop.commerce.transfer.errors import CannotImport
+from tfmshop.commerce.transfer.mapping import Mapping
+from tfmshop.commerce.transfer.read import Found, read
+from tfmshop.commerce.transfer.rejects import Rejects
+from tfmshop.commerce.transfer.run import ImportRun
+from tfmshop.platform import codec
+from tfmshop.platform.db import Database, Refused, Tx
+from tfmshop.platform.files.rows import RowFile
+
+BATCH: Final = 500
+ATTEMPTS: Final = 3
+SHOWN: Final = 10
+"""How many rejected rows are named on the screen; the reject file has them all."""
+DIFFERENCES: Final = 1000
+"""How many differences a dry run keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that could not be used."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an import did, or would do; `changes` are the first differences that a dry run found."""
+
+    run: UUID | None = None
+    created: int = 0
+    updated: int = 0
+    rejected: int = 0
+    resumed_after_line: int = 0
+    rejects_file: str | None = None
+    problems: list[Rejected] = field(default_factory=list)
+    changes: list[ProductChange] = field(default_factory=list)
+
+
+Saved = tuple[int, int, list[Found]]
+
+
+@dataclass(slots=True)
+class Import:
+    """One run over one file; `currency` is that of amounts without one."""
+
+    db: Database
+    file: Path
+    source: RowFile
+    mapping: Mapping
+    currency: str
+    dry_run: bool
+    progress: Callable[[str, int, int], None]
+    outcome: Outcome = field(default_factory=Outcome)
+    _loader: catalog.Loader = field(default_factory=lambda: catalog.Loader(remember=True))
+    _run: ImportRun | None = None
+    _noted: ImportRun | None = None
+    _batch: list[Found] = field(default_factory=list)
+    _names: set[str] = field(default_factory=set)
+    _refused: list[Found] = field(default_factory=list)
+    _last_line: int = 0
+    _rejects: Rejects | None = None
+    _met: dict[str, str] = field(default_factory=dict)
+    _seen: set[str] = field(default_factory=set)
+
+    async def run(self) -> Outcome:
+        """Import the file; a dry run undoes each batch. `CannotImport` when the file cannot be read to its end."""
+        try:
+            if self.dry_run:
+                await self._read()
+            else:
+                await self._run_for_good()
+        except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+            raise CannotImport(why=f"{self.file} is broken after line {self._last_line}: {error}") from None
+        except Refused as error:
+            raise CannotImport(
+                why=f"Something else changed the same rows ({error.constraint}). Run the same command again to go on."
+            ) from None
+        finally:
+            if self._rejects is not None:
+                self._rejects.close()
+        return self.outcome
+
+    async def _run_for_good(self) -> None:
+        fingerprint = self._fingerprint()
+        async with self.db.tx() as tx:
+            self._run = await ImportRun.start(tx, fingerprint, self.file.name)
+        self.outcome.run = self._run.id
+        self.outcome.resumed_after_line = self._run.line
+        await self._read()
+        async with self.db.tx() as tx:
+            await self._run.finish(tx)
+
+    async def _read(self) -> None:
+        for found in read(self.source, self.mapping, self.currency, self.outcome.resumed_after_line):
+            if found.product is None:
+                self._refused.append(found)
+            else:
+                await self._add(found, found.product)
+            self._last_line = found.last
+            if len(self._batch) + len(self._refused) >= BATCH:
+                await self._flush()
+        await self._flush()
+        self.progress("reading", self.source.size, self.source.size)
+
+    async def _add(self, found: Found, product: catalog.NewProduct) -> None:
+        names = names_of(product)
+        if names & self._names:
+            await self._flush()
+        self._names |= names
+        self._batch.append(found)
+
+    async def _flush(self) -> None:
+        created, updated, refused = await (self._tried() if self.dry_run else self._committed())
+        self.outcome.created += created
+        self.outcome.updated += updated
+        self.outcome.rejected += len(refused)
+        self._batch, self._refused, self._names = [], [], set()
+        self.progress("reading", self.source.position, self.source.size)
+
+    async def _committed(self) -> Saved:
+        """Save the batch; again when somebody else made the same brand, category or product at the same time."""
+        for attempt in range(ATTEMPTS):
+            try:
+                saved = await self.db.transact(self._save)
+                break
+            except Refused:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+        self._run = self._noted
+        return saved
+
+    async def _tried(self) -> Saved:
+        """Save the batch and undo it. What earlier batches would have made counts as made."""
+        again = 0
+        fresh: list[Found] = []
+        for found in self._batch:
+            product = product_of(found)
+            identity = product.external_id or product.sku
+            if self._met.setdefault(product.sku, identity) != identity:
+                self._refused.append(replace(found, reason=f"sku {product.sku!r} belongs to another product"))
+            elif identity in self._seen:
+                again += 1
+            else:
+                fresh.append(found)
+            self._seen.add(identity)
+        self._batch = fresh
+        saved: Saved = (0, 0, [])
+        async with self.db.tx() as tx:
+            saved = await self._save(tx)
+            self._loader = catalog.Loader(remember=True)
+            tx.roll_back()
+        return saved[0], saved[1] + again, saved[2]
+
+    async def _save(self, tx: Tx) -> Saved:
+        """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
+        loader, self._loader = self._loader, catalog.Loader(remember=True)
+        saved = await save(tx, loader, self._batch)
+        refused = [*self._refused, *saved.refused]
+        created = sum(one.created for one in saved.loaded)
+        updated = len(saved.loaded) - created
+        if self.dry_run:
+            self.outcome.changes += (await differences(tx, saved))[: DIFFERENCES - len(self.outcome.changes)]
+        elif self._run is not None:
+            self._noted = self._run.after(self._last_line, created, updated, len(refused), loader)
+            await self._noted.note(tx)
+            await note_changes(tx, self._noted.id, saved)
+        self._keep(sorted(refused, key=lambda one: one.line.number))
+        self._loader = loader
+        return created, updated, refused
+
+    def _keep(self, refused: list[Found]) -> None:
+        shown = refused[: SHOWN - len(self.outcome.problems)]
+        self.outcome.problems += [Rejected(found.line.number, found.reason) for found in shown]
+        if refused and self._run is not None:
+            self._rejects = self._rejects or Rejects(self.file, again=bool(self.outcome.resumed_after_line))
+            self._rejects.add(refused)
+            self.outcome.rejects_file = str(self._rejects.path)
+
+    def _fingerprint(self) -> str:
+        digest = hashlib.sha256(codec.encode(self.mapping))
+        with self.file.open("rb") as source:
+            while block := source.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()

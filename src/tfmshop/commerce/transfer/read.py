@@ -1,0 +1,61 @@
+"""From the rows of a file to products, or to the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import chain
+
+from tfmshop.commerce.catalog import NewProduct
+from tfmshop.commerce.transfer import shopify
+from tfmshop.commerce.transfer.errors import CannotImport
+from tfmshop.commerce.transfer.mapping import Mapping
+from tfmshop.commerce.transfer.values import BadImport
+from tfmshop.platform.files.rows import Line, RowFile
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What rows came to: a product, or the reason why it cannot be one; `last` is the number of the last row."""
+
+    line: Line
+    last: int
+    product: NewProduct | None
+    reason: str = ""
+
+
+def read(source: RowFile, mapping: Mapping, currency: str, after: int) -> Iterator[Found]:
+    """Every product of a file from line `after` on. A Shopify file is known by its columns. `CannotImport`."""
+    with closing(source.lines()) as lines:
+        first = next(lines, None)
+        if first is not None:
+            yield from _products(chain([first], lines), source.columns, mapping, currency, after)
+
+
+def _products(
+    lines: Iterator[Line], columns: list[str] | None, mapping: Mapping, currency: str, after: int
+) -> Iterator[Found]:
+    is_shopify = columns is not None and set(columns) >= shopify.COLUMNS
+    groups: Iterable[list[Line]] = shopify.groups(lines) if is_shopify else ([line] for line in lines)
+    if not is_shopify:
+        _check_columns(columns, mapping)
+    for group in groups:
+        if group[-1].number <= after:
+            continue
+        line, last = group[0], group[-1].number
+        rows = [one.row for one in group if one.row is not None]
+        try:
+            if not rows:
+                raise BadImport(line.problem)
+            product = shopify.product(rows, currency) if is_shopify else mapping.product(rows[0], currency)
+        except BadImport as error:
+            yield Found(line, last, None, str(error))
+        else:
+            yield Found(line, last, product)
+
+
+def _check_columns(columns: list[str] | None, mapping: Mapping) -> None:
+    for name in (mapping.fields.sku, mapping.fields.title):
+        if columns is not None and not name.startswith("=") and name not in columns:
+            raise CannotImport(why=f"There is no column {name!r}; the columns are: {', '.join(columns)[:200]}.")

@@ -1,0 +1,68 @@
+"""The record of an import: how far it came, so that it can go on after a crash, and what it made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from tfmshop.commerce.catalog import Loader
+from tfmshop.commerce.transfer.store import FINISH, LIST, NOTE, START
+from tfmshop.platform import ids
+from tfmshop.platform.db import Tx
+
+
+@dataclass(slots=True)
+class ImportRun:
+    """One file on its way into the catalogue; `line` is the last line dealt with."""
+
+    id: UUID
+    line: int = 0
+    created: int = 0
+    updated: int = 0
+    rejected: int = 0
+    made_categories: list[UUID] = field(default_factory=list)
+    made_brands: list[UUID] = field(default_factory=list)
+
+    @classmethod
+    async def start(cls, tx: Tx, fingerprint: str, file: str) -> ImportRun:
+        """Begin an import, or take up the one of the same content that did not end."""
+        row = await tx.row(START, ids.new(), fingerprint, file)
+        assert row is not None  # noqa: S101 - INSERT ... RETURNING gives a row
+        return cls(*row)
+
+    def after(self, line: int, created: int, updated: int, rejected: int, loader: Loader) -> ImportRun:
+        """The record after one more batch, that `loader` loaded."""
+        return ImportRun(
+            self.id, line, self.created + created, self.updated + updated, self.rejected + rejected,
+            [*self.made_categories, *loader.categories.take_made()], [*self.made_brands, *loader.brands.take_made()],
+        )  # fmt: skip
+
+    async def note(self, tx: Tx) -> None:
+        """Record the progress, in the transaction of the rows."""
+        await tx.execute(
+            NOTE, self.id, self.line, self.created, self.updated, self.rejected, self.made_categories, self.made_brands
+        )
+
+    async def finish(self, tx: Tx) -> None:
+        """Mark the import as done."""
+        await tx.execute(FINISH, self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An import as staff see it; `undone_at` when it was taken back."""
+
+    id: UUID
+    file: str
+    created: int
+    updated: int
+    rejected: int
+    started_at: datetime
+    finished_at: datetime | None
+    undone_at: datetime | None
+
+
+async def imports(tx: Tx, limit: int) -> list[Listed]:
+    """The last imports, newest first."""
+    return [Listed(*row) for row in await tx.rows(LIST, limit)]

@@ -1,0 +1,119 @@
+"""Shopify's product CSV: a product is the rows that share a Handle; its first row has the facts, each row a variant."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from tfmshop.commerce.catalog import NewProduct, NewVariant
+from tfmshop.commerce.transfer.values import (
+    BadImport,
+    Raw,
+    amount_of,
+    clean,
+    list_of,
+    required,
+    short,
+    text_of,
+)
+from tfmshop.commerce.vocabulary import slug
+from tfmshop.platform.files.rows import Line
+
+COLUMNS: Final = frozenset({"Handle", "Title", "Variant Price"})
+"""A file with these columns is Shopify's."""
+_BLOCK: Final = re.compile(r"</(?:p|div|li|h\d|tr)>|<br\s*/?>", re.IGNORECASE)
+_TAG: Final = re.compile(r"<[^>]*>")
+_OPTIONS: Final = (1, 2, 3)
+
+
+def groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
+    """Lines that follow each other with the same Handle, together; a line that cannot be read stands alone."""
+    group: list[Line] = []
+    for line in lines:
+        same = group and line.row is not None and group[0].row is not None
+        if same and (line.row or {}).get("Handle") == (group[0].row or {}).get("Handle"):
+            group.append(line)
+            continue
+        if group:
+            yield group
+        group = [line]
+    if group:
+        yield group
+
+
+def product(rows: Sequence[Raw], currency: str) -> NewProduct:
+    """The product that the rows of one Handle describe. `BadImport`."""
+    first = rows[0]
+    handle = required(first, "Handle", "Handle")
+    names = [text_of(first, f"Option{n} Name", "option") for n in _OPTIONS]
+    variants = [_variant(row, handle, names) for row in rows if row.get("Variant Price")]
+    if not variants:
+        raise BadImport("Variant Price is missing")
+    doubled = {v.sku for v in variants if sum(other.sku == v.sku for other in variants) > 1}
+    if doubled:
+        raise BadImport(f"two variants have the SKU {short(min(doubled))}")
+    kind = text_of(first, "Type", "category")
+    only = len(variants) == 1 and not variants[0].options
+    lead = variants[0]
+    return NewProduct(
+        sku=lead.sku, external_id=handle, slug=slug(handle) or None, title=required(first, "Title", "title"),
+        description=_plain(text_of(first, "Body (HTML)", "description") or ""), brand=text_of(first, "Vendor", "brand"),
+        category=tuple(part.strip() for part in kind.split(">")) if kind else (), tags=list_of(first, "Tags", ","),
+        price=lead.price, compare_at_price=lead.compare_at_price, currency=currency, status=_status(first),
+        pictures=_pictures(rows), variants=variants, stock=lead.stock if only else None,
+    )  # fmt: skip
+
+
+def _variant(row: Raw, handle: str, names: list[str | None]) -> NewVariant:
+    values = [text_of(row, f"Option{n} Value", "option") for n in _OPTIONS]
+    options = {name: value for name, value in zip(names, values, strict=True) if name and value}
+    if options == {"Title": "Default Title"}:
+        options = {}
+    made = "-".join(part for part in (slug(handle), *(slug(value) for value in options.values())) if part)
+    price = amount_of(row, "Variant Price", "major", needed=True) or 0
+    return NewVariant(
+        sku=text_of(row, "Variant SKU", "sku") or made or handle, title=" / ".join(options.values()), options=options,
+        price=price, compare_at_price=amount_of(row, "Variant Compare At Price", "major", needed=False),
+        stock=_units(row), weight_g=_grams(row), barcode=text_of(row, "Variant Barcode", "barcode"),
+        picture=text_of(row, "Variant Image", "picture"),
+    )  # fmt: skip
+
+
+def _units(row: Raw) -> int:
+    """What is in stock; Shopify also counts what it owes, below zero."""
+    text = str(row.get("Variant Inventory Qty") or "0").strip()
+    if not re.fullmatch(r"-?\d{1,9}", text):
+        raise BadImport(f"Variant Inventory Qty is not a number of units: {short(text)}")
+    return max(int(text), 0)
+
+
+def _grams(row: Raw) -> int | None:
+    text = str(row.get("Variant Grams") or "").strip()
+    if text in {"", "0", "0.0"}:
+        return None
+    if not re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        raise BadImport(f"Variant Grams is not a weight: {short(text)}")
+    return round(float(text))
+
+
+def _status(row: Raw) -> str:
+    given = (text_of(row, "Status", "status") or "").lower()
+    if given and given not in {"draft", "active", "archived"}:
+        raise BadImport(f"Status is none of draft, active, archived: {short(given)}")
+    published = str(row.get("Published") or "true").strip().lower() == "true"
+    return given or ("active" if published else "draft")
+
+
+def _pictures(rows: Sequence[Raw]) -> list[str]:
+    placed = [(int(position) if (position := str(row.get("Image Position") or "")).isdecimal() else 999, n, url)
+              for n, row in enumerate(rows) if (url := text_of(row, "Image Src", "picture"))]  # fmt: skip
+    shown = [text_of(row, "Variant Image", "picture") for row in rows]
+    return list(dict.fromkeys([*(url for *_, url in sorted(placed)), *(url for url in shown if url)]))
+
+
+def _plain(body: str) -> str:
+    """HTML as text: blocks become lines, tags go."""
+    text = html.unescape(_TAG.sub("", _BLOCK.sub("\n", body)))
+    return clean("\n".join(line.strip() for line in text.splitlines() if line.strip()))

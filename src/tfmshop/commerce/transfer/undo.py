@@ -1,0 +1,74 @@
+"""Taking an import back as a whole: what it changed is as before, what it added is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce.transfer.errors import CannotUndo, ImportNotFound
+from tfmshop.commerce.transfer.store import CHANGES, LOCK_RUN, SOLD, UNDONE
+from tfmshop.platform import codec
+from tfmshop.platform.db import Row, Tx
+
+BATCH: Final = 500
+
+
+@dataclass(slots=True)
+class Undone:
+    """What undoing did: products put back, taken out, and archived because they were sold meanwhile."""
+
+    restored: int = 0
+    removed: int = 0
+    archived: int = 0
+
+
+async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
+    """Take an import back in one transaction, in batches.
+
+    Added products that were sold meanwhile are archived. `ImportNotFound`; `CannotUndo` when it was undone before, is
+    not finished, or when a product was changed since, unless `force` (then that change is lost).
+    """
+    run = await tx.row(LOCK_RUN, run_id)
+    if run is None:
+        raise ImportNotFound
+    if run["finished_at"] is None or run["undone_at"] is not None:
+        raise CannotUndo(why="it was undone before" if run["undone_at"] else "it is not finished")
+    done = Undone()
+    after = UUID(int=0)
+    while batch := await tx.rows(CHANGES, run_id, after, BATCH):
+        await _undo(tx, batch, done, force=force)
+        after = batch[-1]["product_id"]
+    await catalog.snapshot.sweep(tx, run["made_categories"], run["made_brands"])
+    await tx.execute(UNDONE, run_id)
+    return done
+
+
+async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
+    now = {id: codec.decode(text) for id, text in
+           (await catalog.snapshot.take(tx, [row["product_id"] for row in batch])).items()}  # fmt: skip
+    for row in batch:
+        there = now.get(row["product_id"])
+        if there and there["product"]["version"] != row["after_version"] and not force:
+            raise CannotUndo(why=f"product {there['product']['slug']} was changed since")
+    before = {row["product_id"]: row["before"] for row in batch if row["before"] and row["product_id"] in now}
+    added = [row["product_id"] for row in batch if not row["before"] and row["product_id"] in now]
+    await catalog.snapshot.restore(tx, before)
+    await inventory.set_levels(tx, [level for text in before.values() for level in _levels(codec.decode(text))])
+    variants = {UUID(v["id"]): id for id in added for v in now[id]["variants"]}
+    sold = {variants[row["variant_id"]] for row in await tx.rows(SOLD, list(variants))}
+    await catalog.snapshot.archive(tx, sorted(sold))
+    await catalog.snapshot.erase(tx, [id for id in added if id not in sold])
+    done.restored += len(before)
+    done.removed += len(added) - len(sold)
+    done.archived += len(sold)
+
+
+def _levels(before: dict[str, Any]) -> list[inventory.Level]:
+    product = UUID(before["product"]["id"])
+    return [
+        inventory.Level(UUID(v["id"]), product, v["sku"], before["stock"][v["id"]])
+        for v in before["variants"]
+        if v["id"] in before.get("stock", {})
+    ]

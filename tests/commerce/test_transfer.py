@@ -1,0 +1,197 @@
+"""Shopify's files, the difference, undo; exports that can be imported again; category trees."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.making import new_product, some_products
+from tfmshop.commerce import catalog, inventory, search, transfer
+from tfmshop.platform.db import Query, broken
+from tfmshop.platform.files.rows import RowFile
+
+TABLES = ("product", "variant", "picture", "category", "brand", "former_price", "former_slug", "attribute", "related")
+EVERYTHING = Query(
+    "test.everything",
+    " UNION ALL ".join(
+        f"SELECT '{name}', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM catalog.{name} AS t"
+        for name in TABLES
+    )
+    + " UNION ALL SELECT 'stock', md5(string_agg(sku || available, '|' ORDER BY sku)) FROM inventory.stock"
+    + " UNION ALL SELECT 'entry', coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM search.entry AS t",
+)
+SELL = Query(
+    "test.sell",
+    """
+INSERT INTO inventory.movement (variant_id, delta, reason, order_id)
+SELECT id, -1, 'sold', gen_random_uuid() FROM catalog.variant WHERE sku = $1
+""",
+)
+
+
+@pytest.fixture
+def bring_in(db, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def bring_in(path: Path, *, dry_run: bool = False) -> transfer.Outcome:
+        how = transfer.Mapping()
+        job = transfer.Import(db, path, RowFile(path), how, "USD", dry_run=dry_run, progress=lambda *_: None)
+        return await job.run()
+
+    return bring_in
+
+
+async def everything(db) -> dict[str, str]:
+    async with db.tx() as tx:
+        return dict(await tx.rows(EVERYTHING))
+
+
+def changed(path: Path, to: Path) -> Path:
+    """The same file after a busy day: dearer, renamed, restocked, retagged, one variant more."""
+    with path.open(newline="", encoding="utf-8-sig") as source:
+        rows = list(csv.DictReader(source))
+    for number, row in enumerate(rows):
+        if row["Variant Price"]:
+            row["Variant Price"] = f"{float(row['Variant Price']) + 1:.2f}"
+            row["Variant Inventory Qty"] = str(number)
+        if row["Title"] and number % 3 == 0:
+            row["Title"] += " (new)"
+            row["Tags"] = "fresh, " + row["Tags"]
+    extra = dict.fromkeys(rows[0], "") | {
+        "Handle": "brand-new", "Title": "Brand new", "Vendor": "Newcomer", "Type": "Novelties", "Variant Price": "5",
+        "Published": "true", "Variant Inventory Qty": "3",
+    }  # fmt: skip
+    target = to / f"changed-{path.name}"
+    with target.open("w", newline="", encoding="utf-8") as sink:
+        writer = csv.DictWriter(sink, list(rows[0]))
+        writer.writeheader()
+        writer.writerows([*rows, extra])
+    return target
+
+
+@pytest.mark.parametrize("name", ["apparel", "home-and-garden", "jewelery"])
+async def test_shopify_in_changed_applied_undone(bring_in, db, data, tmp_path, name):
+    source = data / "shopify_csv" / f"{name}.csv"
+    first = await bring_in(source)
+    assert first.created > 10
+    assert first.rejected == 0
+    before = await everything(db)
+    new = changed(source, tmp_path)
+    tried = await bring_in(new, dry_run=True)
+    assert await everything(db) == before
+    assert (tried.created, tried.updated, tried.rejected) == (1, first.created, 0)
+    added = [change for change in tried.changes if change.what == "added"]
+    assert [change.external_id for change in added] == ["brand-new"]
+    for change in tried.changes:
+        fields = {field.field for field in change.fields}
+        assert any(name.endswith(".price") for name in fields)
+    applied = await bring_in(new)
+    assert (applied.created, applied.updated) == (1, first.created)
+    after = await everything(db)
+    assert after["product"] != before["product"]
+    async with db.tx() as tx:
+        assert await broken(tx) == {}
+        assert (await search.find(tx, search.Wanted(q="brand new"))).items[0].external_id == "brand-new"
+        undone = await transfer.undo(tx, applied.run)
+    assert (undone.restored, undone.removed, undone.archived) == (first.created, 1, 0)
+    assert await everything(db) == before
+    async with db.tx() as tx:
+        assert await broken(tx) == {}
+        with pytest.raises(transfer.CannotUndo):
+            await transfer.undo(tx, applied.run)
+
+
+async def test_a_shopify_product_has_its_variants_options_stock_and_pictures(bring_in, db, data):
+    await bring_in(data / "shopify_csv" / "home-and-garden.csv")
+    async with db.tx() as tx:
+        page = await catalog.show(tx, "clay-plant-pot")
+        variants = json.loads(bytes(page.variants))
+        assert (page.brand, page.tags, page.options) == (
+            "Company 123",
+            ["Pot", "Plants"],
+            {"Size": ["Regular", "Large"]},
+        )
+        assert [(v["sku"], v["price"]["amount"], v["available"]) for v in variants] == [
+            ("clay-plant-pot-regular", 999, 1), ("clay-plant-pot-large", 1599, 3),
+        ]  # fmt: skip
+        assert page.description == "Classic blown clay pot for plants"
+        assert len(json.loads(bytes(page.pictures))) == 2
+
+
+async def test_what_was_sold_is_archived_and_what_was_changed_stops_an_undo(bring_in, db, tmp_path):
+    file = tmp_path / "two.jsonl"
+    file.write_text('{"sku": "A", "title": "A", "price": 1, "stock": 5}\n{"sku": "B", "title": "B", "price": 1}\n')
+    run = (await bring_in(file)).run
+    async with db.tx() as tx:
+        await catalog.edit.change(tx, "a", catalog.edit.Changes(title="Mine"))
+        with pytest.raises(transfer.CannotUndo):
+            await transfer.undo(tx, run)
+        await tx.execute(SELL, "B")
+        undone = await transfer.undo(tx, run, force=True)
+        assert (undone.restored, undone.removed, undone.archived) == (0, 1, 1)
+        assert (await search.find(tx, search.Wanted())).items == []
+        with pytest.raises(transfer.ImportNotFound):
+            await transfer.undo(tx, new_id())
+
+
+def new_id():
+    from tfmshop.platform import ids
+
+    return ids.new()
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+async def test_what_is_exported_comes_back_the_same(bring_in, db, tmp_path, kind):
+    async with db.tx() as tx:
+        await some_products(
+            tx,
+            new_product(title="=HYPERLINK(1)", description="- a\n+ b", tags=["@x", "y"], model="-1"),
+            new_product(title="'quoted", specifications={"watts": 4.5, "ok": True, "text": 'a,b"c'},
+                        compare_at_price=9000),
+            new_product(title="Shirt", variants=[
+                catalog.NewVariant(sku="S", title="S", options={"size": "S"}, price=100, stock=2, weight_g=50,
+                                   barcode="123"),
+                catalog.NewVariant(sku="M", title="M", options={"size": "M"}, price=200, stock=0)], sku="S", price=100),
+        )  # fmt: skip
+    before = await everything(db)
+    content = b"".join([piece async for _, piece in transfer.export(db, kind)])
+    if kind == "csv":
+        cells = [cell for row in csv.reader(io.StringIO(content.decode())) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in {"=", "+", "@"} or (cell[:1] == "-" and len(cell) > 1)]
+    file = tmp_path / f"out.{kind}"
+    file.write_bytes(content)
+    tried = await bring_in(file, dry_run=True)
+    assert (tried.created, tried.updated, tried.rejected, tried.changes) == (0, 3, 0, [])
+    assert await everything(db) == before
+
+
+async def test_a_real_tree_of_categories(db, data):
+    content = gzip.decompress((data / "bestbuy_categories.json.gz").read_bytes())
+    async with db.tx() as tx:
+        tree = await transfer.bring_in_tree(tx, content)
+        assert tree.made > 4000
+        assert tree.skipped < 10
+        assert (await transfer.bring_in_tree(tx, content)).made == 0
+        assert await broken(tx) == {}
+        assert len(await catalog.tree(tx)) > 5
+        for wrong in (b"{}", b"[1]", b'[{"path": []}]', b'[{"path": [""]}]', b"[", b'[{"path": [{"id": 1}]}]'):
+            with pytest.raises(transfer.CannotImport):
+                await transfer.bring_in_tree(tx, wrong)
+
+
+async def test_stock_of_variants_is_set_again(bring_in, db, tmp_path):
+    row = {"sku": "S", "external_id": "x", "title": "Shirt", "price": 100,
+           "variants": [{"sku": "S", "price": 100, "stock": 2}, {"sku": "M", "price": 100, "stock": 3}]}  # fmt: skip
+    for stock in (2, 7):
+        row["variants"][1]["stock"] = stock
+        file = tmp_path / f"{stock}.jsonl"
+        file.write_text(json.dumps(row))
+        await bring_in(file)
+    async with db.tx() as tx:
+        levels = {level.sku: level.available for level in await inventory.low(tx, 100, 10)}
+    assert levels == {"S": 2, "M": 7}
