@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Coroutine
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import asyncpg
 import structlog
@@ -22,6 +24,8 @@ from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES, Handler, Task
 log = structlog.get_logger("jobs")
 
 LONGEST_PAUSE_SECONDS = 5.0
+LOST_SECONDS = 1.0
+"""How long the queue may take to notice by itself that its connection is gone."""
 
 _TRIED_AGAIN = partial(
     DatabaseRetryEntrypointExecutor,
@@ -80,10 +84,31 @@ class Worker:
                 _bind_schedule(runner, self._db, schedule.name, schedule.cron, schedule.task)
             self._runner = runner
             if not self._stopping.is_set():
-                await runner.run(dequeue_timeout=timedelta(seconds=30), shutdown_on_listener_failure=True)
+                await _while_connected(
+                    connection, runner.run(dequeue_timeout=timedelta(seconds=30), shutdown_on_listener_failure=True)
+                )
         finally:
             self._runner = None
             connection.terminate()
+
+
+async def _while_connected(connection: asyncpg.Connection[asyncpg.Record], work: Coroutine[Any, Any, None]) -> None:
+    """Run `work`; give it up soon after the connection is lost, since the queue goes on trying to write to it."""
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    running = asyncio.ensure_future(work)
+    losing = asyncio.ensure_future(lost.wait())
+    try:
+        await asyncio.wait({running, losing}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            await asyncio.wait({running}, timeout=LOST_SECONDS)
+        if not running.done():
+            raise ConnectionError("the connection is gone")
+        await running
+    finally:
+        losing.cancel()
+        running.cancel()
+        await asyncio.wait({running, losing})
 
 
 def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
