@@ -14,6 +14,7 @@ from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.config import Config
 from tfmshop.platform import Platform, db
 from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.observe import logs
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
@@ -50,7 +51,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         config=config,
         db=await db.connect(config.text("DATABASE_URL"), bounds),
         redis=Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT")),
-        files=LocalFiles(config.home / "media"),
+        files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
     )
@@ -58,6 +59,15 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         yield platform
     finally:
         await platform.close()
+
+
+def files_of(config: Config) -> Files:
+    """Where pictures are kept: a folder, or the object store that `MEDIA_URL` names."""
+    if not config.text("MEDIA_URL"):
+        return LocalFiles(config.home / "media")
+    from tfmshop.platform.files.objects import ObjectFiles
+
+    return ObjectFiles.at(config.text("MEDIA_URL"))
 
 
 def providers() -> Providers:

@@ -133,6 +133,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         secret=True,
         check=_url("redis", "rediss", "unix"),
     ),
+    Setting(
+        "MEDIA_URL",
+        "",
+        "Object store for pictures, such as s3://bucket/folder; empty keeps them in TFMSHOP_HOME.",
+        check=_url("s3"),
+    ),
+    Setting("SEARCH_LANGUAGE", "english", "Language of search: a text search configuration of PostgreSQL."),
     Setting("JWT_SECRET", "", "Key that signs access tokens (HS256).", secret=True, check=_secret_text),
     Setting("SHOP_CURRENCY", "USD", "Currency of prices that name none.", check=_currency),
     Setting("DB_POOL_MIN", 2, "Connections kept open by a process.", least=0, most=1000),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tfmshop.config import Config
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database
-from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.files import Files
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
 
@@ -19,7 +19,7 @@ class Platform:
     config: Config
     db: Database
     redis: Redis
-    files: LocalFiles
+    files: Files
     tokens: AccessTokens
     passwords: Passwords
 

@@ -12,14 +12,17 @@ from tfmshop.commerce.accounts.people import (
     register,
     sign_in,
 )
+from tfmshop.commerce.accounts.permissions import NotAllowed, check
 
 __all__ = [
     "Customer",
     "NewPerson",
+    "NotAllowed",
     "Role",
     "SignInRequired",
     "add_people",
     "addresses",
+    "check",
     "default_address",
     "listing",
     "me",

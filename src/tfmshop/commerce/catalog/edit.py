@@ -10,13 +10,17 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tfmshop.commerce.catalog import attributes
-from tfmshop.commerce.catalog.errors import BadPrice, ProductNotFound, SlugTaken, StaleVersion
+from tfmshop.commerce.catalog.errors import BadPrice, PictureNotFound, ProductNotFound, SlugTaken, StaleVersion
 from tfmshop.commerce.catalog.store_edit import (
+    ADD_PICTURE,
     CHANGE_PRODUCT,
     CHANGE_VARIANT,
+    DROP_PICTURE,
     DROP_RELATED,
     FIND_PRODUCT,
+    LEAD_PICTURE,
     LEAD_PRICE,
+    NEXT_PICTURE,
     NOTE_SLUG,
     SET_RELATED,
     TAKE_BACK_SLUG,
@@ -102,6 +106,24 @@ async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
     if product is None:
         raise ProductNotFound
     await tx.execute(LEAD_PRICE, product)
+
+
+async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | None) -> UUID:
+    """Add a picture after the others, of one variant if `sku` says so; its id. `ProductNotFound`."""
+    id = ids.parse(id_or_slug)
+    picture: UUID | None = await tx.value(ADD_PICTURE, ids.new(), id, None if id else id_or_slug, url, alt, sku)
+    if picture is None:
+        raise ProductNotFound
+    await tx.execute(LEAD_PICTURE, picture)
+    return picture
+
+
+async def drop_picture(tx: Tx, picture: UUID) -> None:
+    """Take a picture out; its product shows the next one in lists. `PictureNotFound`."""
+    product = await tx.value(DROP_PICTURE, picture)
+    if product is None:
+        raise PictureNotFound
+    await tx.execute(NEXT_PICTURE, product)
 
 
 async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> None:

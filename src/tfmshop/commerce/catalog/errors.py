@@ -19,6 +19,10 @@ class Moved(Exception):
         self.slug = slug
 
 
+class PictureNotFound(ShopError, kind=Kind.NOT_FOUND, code="picture_not_found", says="There is no such picture."):
+    """No picture has that id."""
+
+
 class SlugTaken(ShopError, kind=Kind.CONFLICT, code="slug_taken", says="Something else is called {slug!r} already."):
     """Another product or category has that slug."""
 

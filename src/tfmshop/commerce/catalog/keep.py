@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tfmshop.commerce.catalog.store import ADD_POPULARITY, LIST_NEWEST, LOCK_PRODUCTS, MARK_STOCKED
+from tfmshop.commerce.catalog.errors import ProductNotFound
+from tfmshop.commerce.catalog.store import ADD_POPULARITY, LIST_NEWEST, LOCK_PRODUCTS, MARK_STOCKED, ON_SALE, RATE
+from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 
 Count = Callable[[Tx, list[UUID]], Awaitable[Mapping[UUID, bool]]]
@@ -18,6 +20,25 @@ async def refresh_stock(tx: Tx, products: list[UUID], count: Count) -> None:
     await tx.rows(LOCK_PRODUCTS, products)
     stocked = await count(tx, products)
     await tx.execute(MARK_STOCKED, list(stocked), list(stocked.values()))
+
+
+async def on_sale(tx: Tx, id_or_slug: str) -> UUID:
+    """The id of a product on sale. `ProductNotFound`."""
+    id = ids.parse(id_or_slug)
+    found: UUID | None = await tx.value(ON_SALE, id, None if id else id_or_slug)
+    if found is None:
+        raise ProductNotFound
+    return found
+
+
+async def lock(tx: Tx, product: UUID) -> None:
+    """Keep others from changing a product until the transaction ends."""
+    await tx.rows(LOCK_PRODUCTS, [product])
+
+
+async def rate(tx: Tx, product: UUID, rating: float, count: int) -> None:
+    """Show what buyers think of a product: the mean of their ratings, and how many."""
+    await tx.execute(RATE, product, rating, count)
 
 
 async def add_popularity(tx: Tx, sold: Mapping[UUID, int]) -> None:

@@ -249,6 +249,12 @@ WHERE p.id = s.id
 """,
 )
 
+ON_SALE = Query(
+    "catalog.on_sale", "SELECT id FROM catalog.product WHERE status = 'active' AND (id = $1::uuid OR slug = $2)"
+)
+
+RATE = Query("catalog.rate", "UPDATE catalog.product SET rating = $2, review_count = $3 WHERE id = $1")
+
 LIST_NEWEST = Query(
     "catalog.list_newest",
     """

@@ -57,6 +57,36 @@ WHERE p.id = $1
 """,
 )
 
+ADD_PICTURE = Query(
+    "catalog.add_picture",
+    """
+INSERT INTO catalog.picture (id, product_id, url, alt, position, variant_id)
+SELECT $1, p.id, $4, $5, (SELECT coalesce(max(position), -1) + 1 FROM catalog.picture WHERE product_id = p.id), v.id
+FROM catalog.product AS p LEFT JOIN catalog.variant AS v ON v.product_id = p.id AND v.sku = $6
+WHERE (p.id = $2::uuid OR p.slug = $3) AND ($6::text IS NULL OR v.id IS NOT NULL)
+RETURNING id
+""",
+)
+
+LEAD_PICTURE = Query(
+    "catalog.lead_picture",
+    """
+UPDATE catalog.product AS p SET image = coalesce(p.image, i.url), updated_at = now(), version = p.version + 1
+FROM catalog.picture AS i WHERE i.id = $1 AND p.id = i.product_id
+""",
+)
+
+DROP_PICTURE = Query("catalog.drop_picture", "DELETE FROM catalog.picture WHERE id = $1 RETURNING product_id")
+
+NEXT_PICTURE = Query(
+    "catalog.next_picture",
+    """
+UPDATE catalog.product SET updated_at = now(), version = version + 1,
+    image = (SELECT url FROM catalog.picture WHERE product_id = $1 ORDER BY position LIMIT 1)
+WHERE id = $1
+""",
+)
+
 DROP_RELATED = Query("catalog.drop_related", "DELETE FROM catalog.related WHERE product_id = $1")
 
 SET_RELATED = Query(

@@ -6,6 +6,7 @@ from tfmshop.commerce.search.find import find
 from tfmshop.commerce.search.learn import learn
 from tfmshop.commerce.search.missed import Missed, missed
 from tfmshop.commerce.search.model import Facets, Hit, Listing, Suggestion, Wanted
+from tfmshop.commerce.search.reindex import Reindexed, reindex
 from tfmshop.commerce.search.suggest import suggest
 from tfmshop.commerce.search.synonyms import Synonym, drop_synonym, set_synonym, synonyms
 
@@ -15,6 +16,7 @@ __all__ = [
     "Listing",
     "Missed",
     "PageTooDeep",
+    "Reindexed",
     "Suggestion",
     "Synonym",
     "Wanted",
@@ -22,6 +24,7 @@ __all__ = [
     "find",
     "learn",
     "missed",
+    "reindex",
     "set_synonym",
     "suggest",
     "synonyms",

@@ -12,9 +12,9 @@ from tfmshop.commerce.search.listing import FILTERS, Shape
 from tfmshop.commerce.search.model import Counted, Facets, PriceRange, RatingAtLeast, Wanted
 from tfmshop.platform.db import Family, Row, Tx
 
-COUNTED: Final = 2000
+COUNTED: Final = 1000
 """Up to so many matches are counted one by one; of more, a sample of `SAMPLE` products is looked at."""
-SAMPLE: Final = 10_000
+SAMPLE: Final = 5_000
 MOST_VALUES: Final = 20
 """Values of a facet, most frequent first."""
 BOUNDS: Final = [step * 10**power for power in range(2, 10) for step in (1, 2, 5)]
@@ -40,15 +40,14 @@ _OF: Final = {
 def write(words: tuple[str, ...]) -> str:
     """The statement of one shape: the filters, then the facets."""
     shape = Shape(("", *words))
-    joined = " JOIN shelf ON shelf.id = e.category_id" if shape.has("category") else ""
-    joined += " CROSS JOIN asked" if shape.has("words") else ""
-    along = "" if shape.conditions or shape.tables else "ORDER BY e.product_id"
+    joined = " CROSS JOIN asked" if shape.has("words") else ""
+    along = "" if shape.filtered else "ORDER BY e.product_id"
     shape.tables += [
         f"few AS MATERIALIZED ({shape.matches(_COLUMNS)} {along} LIMIT {COUNTED + 1})",
         f"n AS MATERIALIZED (SELECT count(*) <= {COUNTED} AS are_all FROM few)",
         f"""sample AS MATERIALIZED (SELECT {_COLUMNS} FROM (
             SELECT * FROM search.entry WHERE NOT (SELECT are_all FROM n) ORDER BY dice LIMIT {SAMPLE}) AS e{joined}
-            {shape.where()})""",
+            {shape.where(*shape.inside)})""",
         "looked_at AS MATERIALIZED (SELECT * FROM few WHERE (SELECT are_all FROM n) UNION ALL SELECT * FROM sample)",
     ]
     counted = " UNION ALL ".join(

@@ -6,8 +6,10 @@ list is fast at a million products:
 
 - `walk` follows an index in the order of the sort and stops when the page is full. In a category it does so in every
   category below it and merges what it finds.
-- `few` gathers up to 1,001 matches through whatever index is narrowest. If that is all, they are sorted: the page
-  and the exact total are there. If there are more, a match is never far away, and the list is walked.
+- `few` first tries the next 2,000 products in the order of the sort: matches that are not rare fill the page from
+  them, and how soon they did tells about how many there are. Else it gathers up to 1,001 matches through the GIN
+  index. If that is all, they are sorted: the page and the exact total are there. If there are more, a match is never
+  far away, and the list is walked.
 - `sorted` goes on after a cursor where matches are known to be few.
 - `ranked` looks at the first tier of products, at the others when that finds little, and at products that have only
   some of the words when even then few have all.
@@ -21,6 +23,10 @@ from typing import Final
 
 from tfmshop.platform.db import Family
 
+TRIED: Final = 2000
+"""How many products in the order of the sort are tried before matches are gathered."""
+MANY: Final = 5000
+"""An estimated total below this is not good enough: then matches are counted."""
 COUNTED: Final = 1000
 """How many matches are counted before a total becomes an estimate."""
 FIRST_ENOUGH: Final = 300
@@ -59,8 +65,9 @@ SORTS: Final = {
 """Column, direction and type of each sort; the id breaks ties in the same direction."""
 
 ASKED: Final = "asked AS MATERIALIZED (SELECT * FROM search.ask({0}))"
-SHELVES: Final = """shelf AS MATERIALIZED (SELECT c.id, c.products FROM catalog.category_tree AS c
-    WHERE c.ancestors @> ARRAY[(SELECT id FROM catalog.category_tree WHERE slug = {0} OR id = {1}::uuid)])"""
+CATEGORY: Final = "(SELECT id FROM catalog.category_tree WHERE slug = {0} OR id = {1}::uuid)"
+SHELVES: Final = f"""shelf AS MATERIALIZED (SELECT c.id, c.products FROM catalog.category_tree AS c
+    WHERE c.ancestors @> ARRAY[{CATEGORY}])"""
 CARD: Final = """p.id, p.slug, p.sku, p.external_id, p.title, p.brand, p.price, p.compare_at_price, p.currency,
     p.rating, p.review_count, p.in_stock, p.image, p.badge"""
 HIGHLIGHT: Final = """ts_headline((SELECT language FROM search.state)::regconfig, p.title, asked.needed,
@@ -76,6 +83,7 @@ class Shape:
         self.conditions: list[str] = []
         self.tables: list[str] = []
         self.source = "search.entry AS e"
+        self.inside: list[str] = []
         for word in self.words:
             if word in FILTERS:
                 self._filter(word, [self.place() for _ in range(_PLACES.get(word, 1))])
@@ -89,6 +97,7 @@ class Shape:
     def _filter(self, word: str, places: list[str]) -> None:
         if word == "category":
             self.tables.append(SHELVES.format(*places))
+            self.inside.append(f"e.facts @> ARRAY['in=' || {CATEGORY.format(*places)}]")
             return
         if word == "words":
             self.tables.append(ASKED.format(*places))
@@ -106,8 +115,7 @@ class Shape:
 
     def matches(self, columns: str, *more: str) -> str:
         """A SELECT of every match, in no order."""
-        shelf = " JOIN shelf ON shelf.id = e.category_id" if self.has("category") else ""
-        return f"SELECT {columns} FROM {self.source}{shelf} {self.where(*more)}"
+        return f"SELECT {columns} FROM {self.source} {self.where(*more, *self.inside)}"
 
 
 def write(words: tuple[str, ...]) -> str:
@@ -174,11 +182,26 @@ def _bounded(counted: str, bound: int, estimate: str) -> str:
 
 
 def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: str) -> str:
-    shape.tables.append(
-        f"few AS MATERIALIZED ({shape.matches(f'e.product_id, {column} AS place')} LIMIT {COUNTED + 1})"
-    )
+    order = f"ORDER BY {column} {direction}, e.product_id {direction}"
+    wanted = f"({limit} + {offset.removeprefix('OFFSET ')})" if offset else f"({limit})"
+    wanted = wanted.replace("LIMIT ", "")
+    asked = "CROSS JOIN asked" if shape.has("words") else ""
+    shape.tables += [
+        f"""tried AS MATERIALIZED (SELECT e.product_id, {column} AS place, e.seen FROM (
+            SELECT e.*, row_number() OVER () AS seen FROM (
+                SELECT * FROM search.entry AS e {order} LIMIT {TRIED}) AS e) AS e {asked}
+            {shape.where(*shape.inside)} LIMIT {wanted})""",
+        f"""guess AS MATERIALIZED (SELECT CASE WHEN count(*) < {wanted} THEN 0 ELSE count(*) * (SELECT
+             reltuples FROM pg_class WHERE oid = 'search.entry'::regclass) / max(seen) END AS total FROM tried)""",
+        f"""few AS MATERIALIZED (SELECT * FROM (
+            {shape.matches(f"e.product_id, {column} AS place")} LIMIT {COUNTED + 1}) AS gathered
+            WHERE (SELECT total FROM guess) < {MANY})""",
+    ]
     walked = _walk(shape, column, direction, "", limit, offset)
-    return f"""(SELECT product_id, place FROM few WHERE (SELECT count(*) FROM few) <= {COUNTED}
+    return f"""(SELECT product_id, place FROM tried WHERE (SELECT total FROM guess) >= {MANY}
+            ORDER BY place {direction}, product_id {direction} {limit} {offset})
+        UNION ALL
+        (SELECT product_id, place FROM few WHERE (SELECT count(*) FROM few) <= {COUNTED}
             ORDER BY place {direction}, product_id {direction} {limit} {offset})
         UNION ALL
         (SELECT product_id, place FROM ({walked}) AS walked WHERE (SELECT count(*) FROM few) > {COUNTED})"""
@@ -192,7 +215,9 @@ def _sorted(shape: Shape, column: str, direction: str, after: str, limit: str) -
 
 
 def _few_total() -> str:
-    return _bounded("(SELECT count(*) FROM few)", COUNTED, "0")
+    guess, few = "(SELECT total FROM guess)", "(SELECT count(*) FROM few)"
+    return f"""CASE WHEN {guess} >= {MANY} THEN {guess} ELSE least({few}, {COUNTED}) END::bigint AS total,
+        {guess} < {MANY} AND {few} <= {COUNTED} AS is_exact, false AS is_partial"""
 
 
 def _ranked(shape: Shape, column: str, after: str, limit: str, offset: str) -> str:
@@ -220,7 +245,7 @@ def _ranked_total() -> str:
             NOT (SELECT tier_open FROM search.state) AND (SELECT count(*) FROM first) >= {FIRST_ENOUGH} AS beyond,
             (SELECT greatest(sum(reltuples) FILTER (WHERE relkind = 'r')
                 / greatest(sum(reltuples) FILTER (WHERE relkind = 'i'), 1), 1) FROM pg_class
-                WHERE oid IN ('search.entry'::regclass, 'search.entry_words_first'::regclass)) AS times) AS b"""
+                WHERE oid IN ('search.entry'::regclass, 'search.entry_found_first'::regclass)) AS times) AS b"""
 
 
 WALKED: Final[dict[str, frozenset[str]]] = {

@@ -7,9 +7,9 @@ CORRECT = Query(
     """
 SELECT t.typed, k.known, CASE WHEN t.typed = ANY($2) AND NOT k.known THEN coalesce(
         (SELECT word FROM search.near(t.typed) WHERE distance = 1 ORDER BY products DESC LIMIT 1),
-        (SELECT a.word || ' ' || b.word FROM generate_series(2, length(t.typed) - 2) AS n
+        (SELECT a.word || ' ' || b.word FROM generate_series(3, length(t.typed) - 3) AS n
             JOIN search.word AS a ON a.word = left(t.typed, n) JOIN search.word AS b ON b.word = substr(t.typed, n + 1)
-            WHERE a.products > 1 AND b.products > 1 ORDER BY least(a.products, b.products) DESC LIMIT 1),
+            ORDER BY least(a.products, b.products) DESC LIMIT 1),
         (SELECT word FROM search.near(t.typed) WHERE distance = 2 AND length(t.typed) > 4
             ORDER BY products DESC LIMIT 1)
     ) END AS better
@@ -94,6 +94,19 @@ WHERE c.ancestors @> ARRAY[$1::uuid] AND e.product_id > $2 ORDER BY e.product_id
 )
 
 PUT = Query("search.put", "SELECT search.keep($1::uuid[], '{}')")
+
+BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1)")
+FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1)")
+SHADOW_INDEXES = Query("search.shadow_indexes", "SELECT * FROM search.shadow_indexes()")
+SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow()")
+SHADOW_STATE = Query(
+    "search.shadow_state",
+    """
+SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products, s.shadow FROM search.state AS s
+""",
+)
+VACUUM_SHADOW = Query("search.vacuum_shadow", "VACUUM (ANALYZE) search.entry_shadow")
+PROMOTE_SHADOW = Query("search.promote_shadow", "SELECT search.promote_shadow($1)")
 
 CHANGES = Query(
     "search.count_changes",

@@ -109,6 +109,7 @@ CREATE TABLE catalog.count_change (
     category_id uuid NOT NULL,
     change bigint NOT NULL
 );
+CREATE INDEX count_change_category ON catalog.count_change (category_id) INCLUDE (change);
 
 CREATE FUNCTION catalog.count_added() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -154,10 +155,10 @@ WHERE v.product_id = p.id;
 
 -- For other modules: the categories with the number of products on sale right in them.
 CREATE VIEW catalog.category_tree AS
-SELECT c.id, c.slug, c.name, c.parent_id, c.position, c.ancestors, c.products + coalesce(n.change, 0) AS products
-FROM catalog.category AS c
-LEFT JOIN (SELECT category_id, sum(change)::bigint AS change FROM catalog.count_change GROUP BY category_id) AS n
-    ON n.category_id = c.id;
+SELECT c.id, c.slug, c.name, c.parent_id, c.position, c.ancestors,
+    c.products + coalesce((SELECT sum(n.change) FROM catalog.count_change AS n WHERE n.category_id = c.id), 0)::bigint
+        AS products
+FROM catalog.category AS c;
 
 -- For other modules: brands by name.
 CREATE VIEW catalog.brand_name AS SELECT id, slug, name, name_key FROM catalog.brand;
@@ -172,7 +173,7 @@ FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id;
 CREATE VIEW catalog.findable AS
 SELECT p.id, p.category_id, p.brand_id, b.name AS brand, p.title, p.model, p.sku, p.external_id, p.codes,
     p.description, p.specifications, p.tags, p.price, p.rating, p.popularity, p.published_at, p.in_stock,
-    c.name AS category,
+    c.name AS category, c.ancestors,
     (SELECT string_agg(up.name, ' ') FROM catalog.category AS up WHERE up.id = ANY(c.ancestors)) AS categories
 FROM catalog.product AS p LEFT JOIN catalog.brand AS b ON b.id = p.brand_id
 LEFT JOIN catalog.category AS c ON c.id = p.category_id

@@ -14,15 +14,18 @@ CREATE TABLE search.state (
     -- Whether a second projection is being made, which every change goes to as well.
     shadow boolean NOT NULL DEFAULT false,
     shadow_language text,
+    -- How far the second one is: the last product, and how many.
     shadow_after uuid,
     shadow_done bigint NOT NULL DEFAULT 0,
-    shadow_began_at timestamptz,
     -- Whether new products enter the first tier; the shop outgrows it.
     tier_open boolean NOT NULL DEFAULT true,
     learnt_at timestamptz,
     learnt_changes bigint NOT NULL DEFAULT 0
 );
 INSERT INTO search.state DEFAULT VALUES;
+
+-- Products that left the shop while a second projection was being made.
+CREATE TABLE search.shadow_gone (product_id uuid NOT NULL CONSTRAINT shadow_gone_pkey PRIMARY KEY);
 
 -- One row for each product on sale. Narrow, so that filters read few pages.
 CREATE TABLE search.entry (
@@ -39,7 +42,7 @@ CREATE TABLE search.entry (
     -- A number without meaning, so that any range of it is a fair sample.
     dice integer NOT NULL,
     title text NOT NULL,
-    -- name=value of each specification, tag=name of each tag.
+    -- name=value of each specification, tag=name of each tag, in=id of the category and each above it.
     facts text[] NOT NULL,
     -- The words of the category's name, sorted: who asks for just these means the kind of thing.
     kind text,
@@ -65,9 +68,10 @@ CREATE INDEX entry_brand_newest ON search.entry (brand_id, published_at DESC, pr
 CREATE INDEX entry_brand_price ON search.entry (brand_id, price, product_id);
 CREATE INDEX entry_sold_out ON search.entry (published_at DESC, product_id DESC) WHERE NOT in_stock;
 CREATE INDEX entry_dice ON search.entry (dice);
-CREATE INDEX entry_facts ON search.entry USING gin (facts) WITH (gin_pending_list_limit = 256);
-CREATE INDEX entry_words ON search.entry USING gin (words) WITH (gin_pending_list_limit = 256);
-CREATE INDEX entry_words_first ON search.entry USING gin (words) WITH (gin_pending_list_limit = 256) WHERE first_tier;
+-- Both columns in one index: conditions on either narrow each other down inside it.
+CREATE INDEX entry_found ON search.entry USING gin (facts, words) WITH (gin_pending_list_limit = 256);
+CREATE INDEX entry_found_first ON search.entry USING gin (facts, words) WITH (gin_pending_list_limit = 256)
+    WHERE first_tier;
 
 -- Letters and digits of a code, as codes are compared: `G55-MDDE32F` and `g55 mdde32f` are one.
 CREATE FUNCTION search.code(code text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
@@ -103,6 +107,8 @@ CREATE FUNCTION search.entries_of(products uuid[], language regconfig, tier_open
             UNION
             SELECT s.key || '=' || s.value FROM jsonb_each_text(f.specifications) AS s
             WHERE length(s.key) <= 100 AND length(s.value) <= 200
+            UNION
+            SELECT 'in=' || above FROM unnest(f.ancestors) AS above
         ),
         nullif(array_to_string(tsvector_to_array(to_tsvector(language, coalesce(f.category, ''))), ' '), ''),
         title_words || category_words
@@ -146,6 +152,80 @@ BEGIN
 END
 $$;
 
+-- Begin a second projection, or go on with one in the same language; whether it goes on. Writers wait for a moment, so
+-- that every change from now on goes to both.
+CREATE FUNCTION search.begin_shadow(wanted text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM search.state WHERE shadow AND shadow_language = wanted) THEN
+        RETURN true;
+    END IF;
+    LOCK TABLE catalog.product IN SHARE MODE;
+    DROP TABLE IF EXISTS search.entry_shadow;
+    TRUNCATE search.shadow_gone;
+    CREATE TABLE search.entry_shadow (LIKE search.entry);
+    ALTER TABLE search.entry_shadow ADD CONSTRAINT entry_shadow_pkey PRIMARY KEY (product_id);
+    UPDATE search.state SET shadow = true, shadow_language = wanted, shadow_after = NULL, shadow_done = 0;
+    RETURN false;
+END
+$$;
+
+-- Write the next entries of the second projection; the changes that came first stay. How many, 0 at the end.
+CREATE FUNCTION search.fill_shadow(so_many integer) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    state search.state;
+    batch uuid[];
+BEGIN
+    SELECT * INTO state FROM search.state;
+    batch := ARRAY(SELECT id FROM catalog.findable
+        WHERE state.shadow_after IS NULL OR id > state.shadow_after ORDER BY id LIMIT so_many);
+    IF cardinality(batch) > 0 THEN
+        EXECUTE 'INSERT INTO search.entry_shadow SELECT * FROM search.entries_of($1, $2, $3) ON CONFLICT DO NOTHING'
+            USING batch, state.shadow_language::regconfig, state.tier_open;
+        UPDATE search.state SET shadow_after = batch[cardinality(batch)], shadow_done = shadow_done + cardinality(batch);
+    END IF;
+    RETURN cardinality(batch);
+END
+$$;
+
+-- Put the most popular products of the second projection into the first tier, before it has indexes to be kept.
+CREATE FUNCTION search.promote_shadow(so_many integer) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF (SELECT tier_open FROM search.state) THEN
+        RETURN;
+    END IF;
+    EXECUTE 'UPDATE search.entry_shadow SET first_tier = true WHERE NOT first_tier AND product_id IN (
+        SELECT product_id FROM search.entry_shadow ORDER BY popularity DESC, product_id DESC LIMIT $1)' USING so_many;
+END
+$$;
+
+-- The statements that give the second projection the indexes of the first, and do not keep writers waiting.
+CREATE FUNCTION search.shadow_indexes() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+    SELECT regexp_replace(i.indexdef, 'INDEX (entry_\w+) ON search\.entry ',
+        'INDEX CONCURRENTLY IF NOT EXISTS shadow_\1 ON search.entry_shadow ')
+    FROM pg_indexes AS i WHERE i.schemaname = 'search' AND i.tablename = 'entry' AND i.indexname <> 'entry_pkey'
+    ORDER BY i.indexname
+$$;
+
+-- Put the second projection in the place of the first, in one transaction.
+CREATE FUNCTION search.swap_shadow() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    LOCK TABLE catalog.product IN SHARE MODE;
+    DELETE FROM search.entry_shadow AS e USING search.shadow_gone AS g
+    WHERE g.product_id = e.product_id AND NOT EXISTS (SELECT FROM catalog.findable WHERE id = e.product_id);
+    UPDATE search.state SET shadow = false, language = shadow_language, shadow_language = NULL, shadow_after = NULL;
+    TRUNCATE search.shadow_gone;
+    DROP TABLE search.entry;
+    ALTER TABLE search.entry_shadow RENAME TO entry;
+    ALTER TABLE search.entry RENAME CONSTRAINT entry_shadow_pkey TO entry_pkey;
+    FOR name IN SELECT indexname FROM pg_indexes
+        WHERE schemaname = 'search' AND tablename = 'entry' AND indexname LIKE 'shadow\_%' LOOP
+        EXECUTE format('ALTER INDEX search.%I RENAME TO %I', name, substr(name, 8));
+    END LOOP;
+END
+$$;
+
 -- Every change of a product reaches the projection in its own transaction, by whatever statement it was made.
 CREATE FUNCTION search.keep(products uuid[], gone uuid[]) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -157,11 +237,17 @@ BEGIN
         IF state.shadow THEN
             PERFORM search.put('search.entry_shadow', products, state.shadow_language::regconfig, state.tier_open);
         END IF;
+        -- The shop outgrows the first tier: new products stay out of it until the tiers are learnt anew.
+        IF state.tier_open AND cardinality(products) >= 100
+            AND (SELECT count(*) FROM (SELECT FROM search.entry LIMIT 20001) AS some_of_them) > 20000 THEN
+            UPDATE search.state SET tier_open = false;
+        END IF;
     END IF;
     IF cardinality(gone) > 0 THEN
         DELETE FROM search.entry WHERE product_id = ANY(gone);
         IF state.shadow THEN
             EXECUTE 'DELETE FROM search.entry_shadow WHERE product_id = ANY($1)' USING gone;
+            INSERT INTO search.shadow_gone SELECT unnest(gone) ON CONFLICT DO NOTHING;
         END IF;
     END IF;
 END
@@ -277,16 +363,22 @@ DECLARE
 BEGIN
     needed := '';
     partly := '';
-    FOR part IN SELECT regexp_matches(search.joined_units(typed), '(-?)(?:"([^"]*)"|([^\s"]+))', 'g') LOOP
+    -- Quotes come in pairs around phrases; a single one stands for inches.
+    IF length(replace(typed, '"', '')) % 2 = length(typed) % 2 THEN
+        typed := replace(typed, '"', chr(1));
+    END IF;
+    FOR part IN SELECT regexp_matches(
+        search.joined_units(typed), '(-?)(?:\x01([^\x01]*)\x01|([^\s\x01]+))', 'g') LOOP
         one := CASE
             WHEN part[2] IS NOT NULL THEN phraseto_tsquery(config, part[2])
             WHEN part[3] ~ '[[:alnum:]]\*$' THEN search.prefix(config, part[3])
             ELSE phraseto_tsquery(config, part[3])
         END;
         code := search.code(coalesce(part[3], ''));
-        IF part[3] ~ '\d' AND code <> '' THEN
-            one := one || quote_literal(
-                CASE WHEN part[3] ~ '^\d+(\.\d+)?[a-z]{1,3}$' THEN part[3] ELSE code END)::tsquery;
+        IF part[3] ~ '\d' AND part[3] ~ '^\d+(\.\d+)?[a-z]{1,3}$' THEN
+            one := one || quote_literal(part[3])::tsquery;
+        ELSIF part[3] ~ '\d' AND code <> part[3] AND code <> '' THEN
+            one := one || quote_literal(code)::tsquery;
         END IF;
         CONTINUE WHEN numnode(one) = 0;
         IF part[1] = '-' THEN

@@ -1,7 +1,7 @@
 """PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
 
 from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
-from tfmshop.platform.db.query import Copy, Family, Query, listening
+from tfmshop.platform.db.query import Copy, Family, Query, listening, written
 from tfmshop.platform.db.truth import Truth, broken
 from tfmshop.platform.db.tx import Refused, Row, Tx
 
@@ -21,4 +21,5 @@ __all__ = [
     "connect",
     "listening",
     "open_connection",
+    "written",
 ]

@@ -38,6 +38,13 @@ class Query:
         QUERIES[name] = self
 
 
+def written(name: str, sql: str) -> Query:
+    """A statement that the database itself wrote, such as the definition of an index; it is counted under `name`."""
+    query = Query.__new__(Query)
+    query.name, query.sql, query.statistics = name, sql, Statistics()
+    return query
+
+
 class Copy:
     """A COPY of many rows into one table, under a name like a query's."""
 

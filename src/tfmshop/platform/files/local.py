@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from pathlib import Path
 
-KINDS = {
-    "svg": "image/svg+xml",
-    "webp": "image/webp",
-    "jpg": "image/jpeg",
-    "png": "image/png",
-    "avif": "image/avif",
-}
-_KEY = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(KINDS)})")
+from tfmshop.platform import ids
+from tfmshop.platform.files.keys import key_of, kind_of
 
 
 class LocalFiles:
-    """A store of immutable files: the key is a digest of the content."""
+    """A store of immutable files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def put(self, content: bytes, kind: str) -> str:
-        """Keep `content`; its key, such as `0f3a....svg`."""
-        key = f"{hashlib.sha256(content).hexdigest()[:32]}.{kind}"
+        """Keep `content`; its key."""
+        key = key_of(content, kind)
+        self.keep(key, content)
+        return key
+
+    def keep(self, key: str, content: bytes) -> None:
+        """Keep `content` under `key`, whole or not at all."""
         path = self._folder / key
-        if not path.exists():
+        if kind_of(key) and not path.exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".part")
+            unfinished = path.with_name(f"{ids.request_id()}.part")
             unfinished.write_bytes(content)
             unfinished.rename(path)
-        return key
 
     def get(self, key: str) -> tuple[bytes, str] | None:
         """The content and its media type, or None when there is no such file."""
-        if not _KEY.fullmatch(key):
-            return None
+        kind = kind_of(key)
         path = self._folder / key
-        return (path.read_bytes(), KINDS[path.suffix[1:]]) if path.is_file() else None
+        return (path.read_bytes(), kind) if kind and path.is_file() else None

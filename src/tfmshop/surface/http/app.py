@@ -13,10 +13,24 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
+from tfmshop.surface.http.backoffice import products as admin_products
+from tfmshop.surface.http.backoffice import reviews as admin_reviews
+from tfmshop.surface.http.backoffice import search as admin_search
+from tfmshop.surface.http.backoffice.guard import staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge
 from tfmshop.surface.http.edge.door import App
-from tfmshop.surface.http.storefront import auth, carts, categories, checkout, media, orders, products, search
+from tfmshop.surface.http.storefront import (
+    auth,
+    carts,
+    categories,
+    checkout,
+    media,
+    orders,
+    products,
+    reviews,
+    search,
+)
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 
@@ -27,11 +41,16 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *orders.ROUTES,
-            *auth.ROUTES, *media.ROUTES,
+            *auth.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
+    staff = Router(
+        "/api/v1/admin",
+        route_handlers=[*admin_products.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES],
+        guards=[staff_only],
+    )
     app = Litestar(
-        route_handlers=[storefront, *health.ROUTES, openapi.document],
+        route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
         lifespan=[_lifespan(open_shop)],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(

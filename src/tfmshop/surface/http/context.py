@@ -8,6 +8,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 
 from tfmshop.commerce import accounts, cart
 from tfmshop.commerce.payments import Providers
@@ -64,12 +65,12 @@ class Shop:
         return clock.now() + timedelta(days=self.platform.config.number("CART_DAYS"))
 
 
-def shop_of(request: AnyRequest) -> Shop:
+def shop_of(request: ASGIConnection[Any, Any, Any, Any]) -> Shop:
     """The shop behind this request."""
     return cast("Shop", request.app.state.shop)
 
 
-def viewer_of(request: AnyRequest) -> Viewer | None:
+def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     """Who is asking, or None without a token. `InvalidToken`."""
     header = request.headers.get("authorization")
     if header is None:

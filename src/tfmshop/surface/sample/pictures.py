@@ -6,7 +6,7 @@ import html
 import random
 from typing import Final
 
-from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.files import Files
 
 _PALETTES: Final = (
     ("#f4efe6", "#e2c9a6", "#7a4f2a"), ("#e8f0ee", "#a9cfc4", "#24594c"), ("#eef0f8", "#b5c0e6", "#2f3d77"),
@@ -29,7 +29,7 @@ _SHAPES: Final = {
 }  # fmt: skip
 
 
-def draw(files: LocalFiles, shape: str, title: str, source: random.Random) -> str:
+def draw(files: Files, shape: str, title: str, source: random.Random) -> str:
     """Draw a product, keep the picture, and give its address."""
     palette = source.choice(_PALETTES)
     tilt = source.randint(-4, 4)

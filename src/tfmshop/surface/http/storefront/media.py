@@ -1,13 +1,19 @@
-"""Pictures."""
+"""Pictures, in the width and format that fit."""
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
 from litestar import Response, get
+from litestar.params import Parameter
 
 from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.files import Files, images
 from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.problems import InvalidField
 
 FOREVER = "public, max-age=31536000, immutable"
+Format = Literal["avif", "webp", "jpg"] | None
 
 
 class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="There is no such file."):
@@ -15,16 +21,44 @@ class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="
 
 
 @get("/media/{key:str}", summary="A picture", tags=["media"], media_type="image/*", sync_to_thread=True)
-def show_file(request: AnyRequest, key: str) -> Response[bytes]:
-    """A picture by its key. The content of a key never changes.
+def show_file(
+    request: AnyRequest,
+    key: str,
+    width: Annotated[int | None, Parameter(description="One of 160, 320, 640, 960, 1280, 1920 pixels.")] = None,
+    kind: Annotated[Format, Parameter(query="format", description="Without it, `Accept` decides.")] = None,
+) -> Response[bytes]:
+    """A picture by its key, never wider than it is; AVIF, WebP or JPEG, whichever the client takes.
 
-    Errors: `file_not_found`.
+    The content of an address never changes. Drawings (SVG) are sent as they are.
+
+    Errors: `file_not_found`, `invalid_request`.
     """
-    found = shop_of(request).platform.files.get(key)
+    if width is not None and width not in images.WIDTHS:
+        raise InvalidField("width", f"One of {', '.join(map(str, images.WIDTHS))}.")
+    files = shop_of(request).platform.files
+    wanted = kind or _best(request.headers.get("accept", ""))
+    found = files.get(key) if key.endswith(".svg") else _fitting(files, key, width, wanted)
     if found is None:
         raise FileNotFound
-    content, kind = found
-    return Response(content, media_type=kind, headers={"cache-control": FOREVER})
+    headers = {"cache-control": FOREVER, "cross-origin-resource-policy": "cross-origin"}
+    return Response(found[0], media_type=found[1], headers=headers if kind else headers | {"vary": "accept"})
+
+
+def _best(accept: str) -> str:
+    """The smallest format that the client says it takes."""
+    return "avif" if "image/avif" in accept else "webp" if "image/webp" in accept else "jpg"
+
+
+def _fitting(files: Files, key: str, width: int | None, kind: str) -> tuple[bytes, str] | None:
+    stem, _, _ = key.partition(".")
+    made = f"{stem}.{width or 0}.{kind}"
+    if (ready := files.get(made)) is not None:
+        return ready
+    original = files.get(key)
+    if original is None:
+        return None
+    files.keep(made, images.resized(original[0], width, kind))
+    return files.get(made)
 
 
 ROUTES = [show_file]

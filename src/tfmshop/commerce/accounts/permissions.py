@@ -1,0 +1,26 @@
+"""What a role may do in the back office."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tfmshop.platform.errors import Kind, ShopError
+
+ROLES: Final = {
+    "admin": frozenset({"catalog", "reviews", "search"}),
+    "catalog_manager": frozenset({"catalog", "search"}),
+    "support": frozenset({"reviews"}),
+}
+"""Permissions by role; whoever has another role has none."""
+
+
+class NotAllowed(ShopError, kind=Kind.FORBIDDEN, code="not_allowed", says="This needs the permission {permission}."):
+    """The person is signed in, and is not staff with that permission."""
+
+    permission: str
+
+
+def check(role: str, permission: str) -> None:
+    """Raise `NotAllowed` unless `role` has `permission`."""
+    if permission not in ROLES.get(role, frozenset()):
+        raise NotAllowed(permission)

@@ -1,0 +1,20 @@
+"""What buyers think of products: written by those who bought, shown after staff looked, counted without a hot row."""
+
+from tfmshop.commerce.reviews import jobs as jobs
+from tfmshop.commerce.reviews.browse import Page, Review, published, waiting
+from tfmshop.commerce.reviews.errors import AlreadyReviewed, NotBought, ReviewNotFound
+from tfmshop.commerce.reviews.moderate import moderate
+from tfmshop.commerce.reviews.write import NewReview, write
+
+__all__ = [
+    "AlreadyReviewed",
+    "NewReview",
+    "NotBought",
+    "Page",
+    "Review",
+    "ReviewNotFound",
+    "moderate",
+    "published",
+    "waiting",
+    "write",
+]

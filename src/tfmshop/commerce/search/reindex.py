@@ -1,0 +1,86 @@
+"""Making the projection anew beside the one in use, and swapping the two: nobody waits, nothing is lost.
+
+From the moment it begins, every change of a product goes to both projections (see the triggers in the migration), so
+batches only have to add what no change has written yet (decisions/0011-flat-lists.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tfmshop.commerce.search.errors import NoSuchLanguage
+from tfmshop.commerce.search.learn import FIRST_TIER, learn
+from tfmshop.commerce.search.store import (
+    BEGIN_SHADOW,
+    FILL_SHADOW,
+    HAS_LANGUAGE,
+    PROMOTE_SHADOW,
+    SHADOW_INDEXES,
+    SHADOW_STATE,
+    SWAP_SHADOW,
+    VACUUM_SHADOW,
+)
+from tfmshop.platform.db import Database, Tx, written
+
+BATCH: Final = 250
+"""Products a transaction: small, so that writers of the same products wait for milliseconds at most."""
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Reindexed:
+    """What a reindex did; `resumed` when it went on with one that was cut off."""
+
+    products: int
+    resumed: bool
+
+
+async def reindex(db: Database, language: str, progress: Progress) -> Reindexed:
+    """Make the projection anew in a language. Cut off, it goes on where it was. `NoSuchLanguage`."""
+    async with db.tx() as tx:
+        if not await tx.value(HAS_LANGUAGE, language):
+            raise NoSuchLanguage(language)
+
+    async def begin(tx: Tx) -> bool:
+        return bool(await tx.value(BEGIN_SHADOW, language))
+
+    resumed = await db.transact(begin)
+    done = await _fill(db, progress)
+    async with db.tx() as tx:
+        await tx.value(PROMOTE_SHADOW, FIRST_TIER)
+    await _index(db, progress)
+
+    async def swap(tx: Tx) -> None:
+        await tx.value(SWAP_SHADOW)
+
+    await db.transact(swap)
+    await learn(db, always=True)
+    return Reindexed(done, resumed)
+
+
+async def _fill(db: Database, progress: Progress) -> int:
+    async with db.read() as tx:
+        state = await tx.row(SHADOW_STATE)
+    assert state is not None  # noqa: S101 - the state has its one row
+    done, total = state["shadow_done"], state["products"]
+    while True:
+        async with db.tx() as tx:
+            written = await tx.value(FILL_SHADOW, BATCH)
+        if not written:
+            return int(done)
+        done += written
+        progress("entries", min(done, total), total)
+
+
+async def _index(db: Database, progress: Progress) -> None:
+    async with db.read() as tx:
+        statements = [row[0] for row in await tx.rows(SHADOW_INDEXES)]
+    for number, statement in enumerate(statements, 1):
+        async with db.read() as tx:
+            await tx.execute(written("search.index_shadow", statement))
+        progress("indexes", number, len(statements))
+    async with db.read() as tx:
+        await tx.execute(VACUUM_SHADOW)

@@ -1,0 +1,1 @@
+"""The API of staff: below /api/v1/admin, a permission on each route."""

@@ -1,0 +1,102 @@
+"""Products, for staff: change one, its variants and pictures."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, patch, post
+from litestar.params import Parameter
+
+from tfmshop.commerce import catalog
+from tfmshop.platform.files import images
+from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
+from tfmshop.surface.http.problems import InvalidField
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What a product is at now; send it as `If-Match` with the next change."""
+
+    version: int
+
+
+class Uploaded(msgspec.Struct, frozen=True):
+    """A new picture."""
+
+    id: UUID
+    url: str
+
+
+IfMatch = Annotated[
+    str | None, Parameter(header="If-Match", description='The version that was read, such as `"3"`; refused if newer.')
+]
+
+
+@patch("/products/{id_or_slug:str}", summary="Change a product", tags=["admin: catalogue"], opt=needs("catalog"))
+async def change_product(
+    request: AnyRequest, id_or_slug: str, data: catalog.edit.Changes, if_match: IfMatch = None
+) -> Version:
+    """Change what is named, on sale or not; the rest stays. An old slug goes on leading to the product.
+
+    Errors: `product_not_found`, `slug_taken`, `bad_specification`, `stale_version`, `invalid_request`,
+    `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    given = (if_match or "").strip().removeprefix("W/").strip('"')
+    if if_match is not None and not given.isdecimal():
+        raise InvalidField("If-Match", "Send the version as a number in quotes.")
+    version = int(given) if given else None
+    async with shop_of(request).platform.db.tx() as tx:
+        return Version(await catalog.edit.change(tx, id_or_slug, data, version))
+
+
+@patch(
+    "/variants/{sku:str}", summary="Change a variant", tags=["admin: catalogue"], opt=needs("catalog"), status_code=204
+)
+async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.VariantChanges) -> None:
+    """Change the price, weight or barcode of a variant. The former price is kept for the lowest price of 30 days.
+
+    Errors: `product_not_found`, `bad_price`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.tx() as tx:
+        await catalog.edit.change_variant(tx, sku, data)
+
+
+@post("/products/{id_or_slug:str}/pictures", summary="Add a picture", tags=["admin: catalogue"], opt=needs("catalog"))
+async def add_picture(
+    request: AnyRequest,
+    id_or_slug: str,
+    alt: Annotated[str, Parameter(max_length=500, description="What the picture shows, in words.")] = "",
+    sku: Annotated[str | None, Parameter(max_length=100, description="Of this variant only.")] = None,
+) -> Uploaded:
+    """Add a picture after those that are there: the body is a JPEG, PNG, WebP or AVIF file of at most 12 MiB.
+
+    It is decoded and made anew: what else the file holds (place, camera, scripts) is gone.
+
+    Errors: `bad_picture`, `product_not_found`, `unsupported_media_type`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not kind.startswith("image/"):
+        raise WrongContentType(given=kind[:100] or "nothing")
+    platform = shop_of(request).platform
+    content = await asyncio.to_thread(images.accepted, await request.body())
+    key = await asyncio.to_thread(platform.files.put, content, "webp")
+    async with platform.db.tx() as tx:
+        url = f"/api/v1/media/{key}"
+        return Uploaded(await catalog.edit.add_picture(tx, id_or_slug, url, alt, sku), url)
+
+
+@delete("/pictures/{picture_id:uuid}", summary="Take out a picture", tags=["admin: catalogue"], opt=needs("catalog"))
+async def drop_picture(request: AnyRequest, picture_id: UUID) -> None:
+    """Take a picture off its product.
+
+    Errors: `picture_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.tx() as tx:
+        await catalog.edit.drop_picture(tx, picture_id)
+
+
+ROUTES = [change_product, change_variant, add_picture, drop_picture]
