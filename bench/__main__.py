@@ -1,13 +1,14 @@
-"""`python -m bench [p2] [--quick]`: measure, print the tables, and keep them in bench/results."""
+"""`python -m bench [p2] [million] [p10] [--quick]`: measure, print the tables, and keep them in bench/results."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 
-from bench import p2
+from bench import million, p2, p10
 
-WORK = {"p2": p2.run}
+WORK = {"p2": p2.run, "million": million.run, "p10": p10.run}
+QUICK = {"p2": {"rounds": 3, "seconds": 2}, "million": {"rounds": 3, "large": 50_000}}
 
 
 def main() -> int:
@@ -19,8 +20,8 @@ def main() -> int:
     if unknown := set(names) - set(WORK):
         print(f"There is no measurement {unknown.pop()!r}; there are: {', '.join(WORK)}.", file=sys.stderr)
         return 2
-    quick = {"rounds": 3, "seconds": 2} if "--quick" in sys.argv else {}
-    met = [WORK[name](**quick) for name in names]
+    quick = QUICK if "--quick" in sys.argv else {}
+    met = [WORK[name](**quick.get(name, {})) for name in names]
     return 0 if all(met) else 1
 
 

@@ -33,6 +33,13 @@ class Figure:
     ours: list[float]
     floor: list[float]
     goal: float
+    at_most: bool = False
+    """Whether less is better. A goal of 0 is none."""
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is met."""
+        return not self.goal or (self.ratio <= self.goal if self.at_most else self.ratio >= self.goal)
 
     @property
     def ratio(self) -> float:
@@ -43,11 +50,17 @@ class Figure:
     def row(self) -> str:
         """The line in Markdown."""
         spread = [a / b for a, b in zip(self.ours, self.floor, strict=True)]
-        met = "met" if self.ratio >= self.goal else "MISSED"
+        met = ("met" if self.met else "MISSED") if self.goal else ""
+        goal = f"{'<=' if self.at_most else '>='} {self.goal:.2f}" if self.goal else ""
         return (
-            f"| {self.name} | {statistics.median(self.ours):,.0f} | {statistics.median(self.floor):,.0f} | {self.unit} "
-            f"| **{self.ratio:.2f}** | {min(spread):.2f}-{max(spread):.2f} | {self.goal:.2f} | {met} |"
+            f"| {self.name} | {_figure(self.ours)} | {_figure(self.floor)} | {self.unit} "
+            f"| **{self.ratio:.2f}** | {min(spread):.2f}-{max(spread):.2f} | {goal} | {met} |"
         )
+
+
+def _figure(values: list[float]) -> str:
+    median = statistics.median(values)
+    return f"{median:,.0f}" if median >= 100 else f"{median:.2f}"
 
 
 @contextmanager
@@ -122,4 +135,4 @@ def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:
     (RESULTS / f"{name}.json").write_text(
         json.dumps({"at": now.isoformat(), "commit": commit, "figures": raw}, indent=1)
     )
-    return all(figure.ratio >= figure.goal for figure in figures)
+    return all(figure.met for figure in figures)

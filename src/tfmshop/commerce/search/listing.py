@@ -38,8 +38,7 @@ MOST_RANKED: Final = 5000
 
 FILTERS: Final = {
     "category": "",
-    "brand": """e.brand_id = (
-        SELECT id FROM catalog.brand_name WHERE name_key = {0} OR slug = {0} ORDER BY name_key <> {0} LIMIT 1)""",
+    "brand": "e.brand_id = {0}",
     "min_price": "e.price >= {0}",
     "max_price": "e.price <= {0}",
     "in_stock": "e.in_stock",
@@ -65,6 +64,8 @@ SORTS: Final = {
 """Column, direction and type of each sort; the id breaks ties in the same direction."""
 
 ASKED: Final = "asked AS MATERIALIZED (SELECT * FROM search.ask({0}))"
+BRAND: Final = """(SELECT id FROM catalog.brand_name WHERE name_key = {0} OR slug = {0}
+    ORDER BY name_key <> {0} LIMIT 1)"""
 CATEGORY: Final = "(SELECT id FROM catalog.category_tree WHERE slug = {0} OR id = {1}::uuid)"
 SHELVES: Final = f"""shelf AS MATERIALIZED (SELECT c.id, c.products FROM catalog.category_tree AS c
     WHERE c.ancestors @> ARRAY[{CATEGORY}])"""
@@ -102,6 +103,9 @@ class Shape:
         if word == "words":
             self.tables.append(ASKED.format(*places))
             self.source += " CROSS JOIN asked"
+        if word == "brand":
+            places = [BRAND.format(*places)]
+            self.inside.append(f"e.facts @> ARRAY['by=' || {places[0]}]")
         self.conditions.append(FILTERS[word].format(*places))
 
     def has(self, word: str) -> bool:
@@ -183,15 +187,15 @@ def _bounded(counted: str, bound: int, estimate: str) -> str:
 
 def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: str) -> str:
     order = f"ORDER BY {column} {direction}, e.product_id {direction}"
-    wanted = f"({limit} + {offset.removeprefix('OFFSET ')})" if offset else f"({limit})"
-    wanted = wanted.replace("LIMIT ", "")
+    wanted = limit.removeprefix("LIMIT ") + (f" + {offset.removeprefix('OFFSET ')}" if offset else "")
+    wanted = f"({wanted})" if _tells(shape) else "0"
     asked = "CROSS JOIN asked" if shape.has("words") else ""
     shape.tables += [
         f"""tried AS MATERIALIZED (SELECT e.product_id, {column} AS place, e.seen FROM (
             SELECT e.*, row_number() OVER () AS seen FROM (
                 SELECT * FROM search.entry AS e {order} LIMIT {TRIED}) AS e) AS e {asked}
             {shape.where(*shape.inside)} LIMIT {wanted})""",
-        f"""guess AS MATERIALIZED (SELECT CASE WHEN count(*) < {wanted} THEN 0 ELSE count(*) * (SELECT
+        f"""guess AS MATERIALIZED (SELECT CASE WHEN count(*) < greatest({wanted}, 1) THEN 0 ELSE count(*) * (SELECT
              reltuples FROM pg_class WHERE oid = 'search.entry'::regclass) / max(seen) END AS total FROM tried)""",
         f"""few AS MATERIALIZED (SELECT * FROM (
             {shape.matches(f"e.product_id, {column} AS place")} LIMIT {COUNTED + 1}) AS gathered
@@ -212,6 +216,19 @@ def _sorted(shape: Shape, column: str, direction: str, after: str, limit: str) -
     every = shape.matches(f"e.product_id, {column} AS place", *([after] if after else []))
     return f"""SELECT product_id, place FROM ({every} OFFSET 0) AS every
         ORDER BY place {direction}, product_id {direction} {limit}"""
+
+
+_FOLLOWS: Final = {
+    "title": ("brand", "words"),
+    "rating": ("rating_min",),
+    "price": ("min_price", "max_price"),
+    "-price": ("min_price", "max_price"),
+}
+
+
+def _tells(shape: Shape) -> bool:
+    """Whether how soon matches come tells how many there are: not where the order follows the filter."""
+    return not any(shape.has(word) for word in _FOLLOWS.get(shape.sort, ()))
 
 
 def _few_total() -> str:

@@ -42,7 +42,8 @@ CREATE TABLE search.entry (
     -- A number without meaning, so that any range of it is a fair sample.
     dice integer NOT NULL,
     title text NOT NULL,
-    -- name=value of each specification, tag=name of each tag, in=id of the category and each above it.
+    -- name=value of each specification, tag=name of each tag, in=id of the category and of each above it,
+    -- by=id of the brand.
     facts text[] NOT NULL,
     -- The words of the category's name, sorted: who asks for just these means the kind of thing.
     kind text,
@@ -109,6 +110,8 @@ CREATE FUNCTION search.entries_of(products uuid[], language regconfig, tier_open
             WHERE length(s.key) <= 100 AND length(s.value) <= 200
             UNION
             SELECT 'in=' || above FROM unnest(f.ancestors) AS above
+            UNION
+            SELECT 'by=' || f.brand_id WHERE f.brand_id IS NOT NULL
         ),
         nullif(array_to_string(tsvector_to_array(to_tsvector(language, coalesce(f.category, ''))), ' '), ''),
         title_words || category_words
