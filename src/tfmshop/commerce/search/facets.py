@@ -41,7 +41,7 @@ def write(words: tuple[str, ...]) -> str:
     """The statement of one shape: the filters, then the facets."""
     shape = Shape(("", *words))
     joined = " CROSS JOIN asked" if shape.has("words") else ""
-    along = "" if shape.filtered else "ORDER BY e.product_id"
+    along = "" if set(words) & set(FILTERS) - {"in_stock"} else "ORDER BY e.product_id"
     shape.tables += [
         f"few AS MATERIALIZED ({shape.matches(_COLUMNS)} {along} LIMIT {COUNTED + 1})",
         f"n AS MATERIALIZED (SELECT count(*) <= {COUNTED} AS are_all FROM few)",

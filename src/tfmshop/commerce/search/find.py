@@ -15,7 +15,7 @@ import msgspec
 from tfmshop.commerce.search.correct import corrected
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.facets import facets
-from tfmshop.commerce.search.listing import COUNTED, LIST_PRODUCTS, SORTS, strategy
+from tfmshop.commerce.search.listing import GATHERED, LIST_PRODUCTS, SORTS, strategy
 from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
 from tfmshop.commerce.search.store import NOTE_MISSED
 from tfmshop.commerce.vocabulary import same_name
@@ -60,7 +60,7 @@ async def _page(tx: Tx, wanted: Wanted) -> tuple[Listing, bool]:
     if wanted.cursor is not None:
         place, id, known = _opened(wanted.cursor, sort, of)
         if how == "few":
-            how = "sorted" if known[1] and known[0] <= COUNTED else "walk"
+            how = "sorted" if known[1] and known[0] <= GATHERED else "walk"
         ending = ["after", "known"]
         args = [*args, place, id]
     elif wanted.page is not None and wanted.page > 1:

@@ -7,7 +7,7 @@ list is fast at a million products:
 - `walk` follows an index in the order of the sort and stops when the page is full. In a category it does so in every
   category below it and merges what it finds.
 - `few` first tries the next 2,000 products in the order of the sort: matches that are not rare fill the page from
-  them, and how soon they did tells about how many there are. Else it gathers up to 1,001 matches through the GIN
+  them, and how soon they did tells about how many there are. Else it gathers up to 5,001 matches through the GIN
   index. If that is all, they are sorted: the page and the exact total are there. If there are more, a match is never
   far away, and the list is walked.
 - `sorted` goes on after a cursor where matches are known to be few.
@@ -25,8 +25,10 @@ from tfmshop.platform.db import Family
 
 TRIED: Final = 2000
 """How many products in the order of the sort are tried before matches are gathered."""
-MANY: Final = 5000
-"""An estimated total below this is not good enough: then matches are counted."""
+GATHERED: Final = 5000
+"""How many matches are gathered and sorted at most; an estimated total below this is not good enough."""
+GATHERED_BY_TITLE: Final = 20_000
+"""The same for brands and words by title: there a match may be far along the index, however many there are."""
 COUNTED: Final = 1000
 """How many matches are counted before a total becomes an estimate."""
 FIRST_ENOUGH: Final = 300
@@ -139,7 +141,7 @@ def write(words: tuple[str, ...]) -> str:
     elif shape.has("ranked"):
         page, total = _ranked(shape, column, after, limit, offset), _ranked_total()
     else:
-        page, total = _few_or_walk(shape, column, direction, limit, offset), _few_total()
+        page, total = _few_or_walk(shape, column, direction, limit, offset), _few_total(shape)
     if shape.has("count_exact"):
         total = (
             f"(SELECT count(*) FROM ({shape.matches('1')}) AS every) AS total, true AS is_exact, false AS is_partial"
@@ -187,6 +189,7 @@ def _bounded(counted: str, bound: int, estimate: str) -> str:
 
 def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: str) -> str:
     order = f"ORDER BY {column} {direction}, e.product_id {direction}"
+    most = gathered(shape)
     wanted = limit.removeprefix("LIMIT ") + (f" + {offset.removeprefix('OFFSET ')}" if offset else "")
     wanted = f"({wanted})" if _tells(shape) else "0"
     asked = "CROSS JOIN asked" if shape.has("words") else ""
@@ -198,17 +201,17 @@ def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: 
         f"""guess AS MATERIALIZED (SELECT CASE WHEN count(*) < greatest({wanted}, 1) THEN 0 ELSE count(*) * (SELECT
              reltuples FROM pg_class WHERE oid = 'search.entry'::regclass) / max(seen) END AS total FROM tried)""",
         f"""few AS MATERIALIZED (SELECT * FROM (
-            {shape.matches(f"e.product_id, {column} AS place")} LIMIT {COUNTED + 1}) AS gathered
-            WHERE (SELECT total FROM guess) < {MANY})""",
+            {shape.matches(f"e.product_id, {column} AS place")} LIMIT {most + 1}) AS gathered
+            WHERE (SELECT total FROM guess) < {GATHERED})""",
     ]
     walked = _walk(shape, column, direction, "", limit, offset)
-    return f"""(SELECT product_id, place FROM tried WHERE (SELECT total FROM guess) >= {MANY}
+    return f"""(SELECT product_id, place FROM tried WHERE (SELECT total FROM guess) >= {GATHERED}
             ORDER BY place {direction}, product_id {direction} {limit} {offset})
         UNION ALL
-        (SELECT product_id, place FROM few WHERE (SELECT count(*) FROM few) <= {COUNTED}
+        (SELECT product_id, place FROM few WHERE (SELECT count(*) FROM few) <= {most}
             ORDER BY place {direction}, product_id {direction} {limit} {offset})
         UNION ALL
-        (SELECT product_id, place FROM ({walked}) AS walked WHERE (SELECT count(*) FROM few) > {COUNTED})"""
+        (SELECT product_id, place FROM ({walked}) AS walked WHERE (SELECT count(*) FROM few) > {most})"""
 
 
 def _sorted(shape: Shape, column: str, direction: str, after: str, limit: str) -> str:
@@ -231,10 +234,15 @@ def _tells(shape: Shape) -> bool:
     return not any(shape.has(word) for word in _FOLLOWS.get(shape.sort, ()))
 
 
-def _few_total() -> str:
+def gathered(shape: Shape) -> int:
+    """How many matches of a shape are gathered at most."""
+    return GATHERED_BY_TITLE if shape.sort == "title" and not _tells(shape) else GATHERED
+
+
+def _few_total(shape: Shape) -> str:
     guess, few = "(SELECT total FROM guess)", "(SELECT count(*) FROM few)"
-    return f"""CASE WHEN {guess} >= {MANY} THEN {guess} ELSE least({few}, {COUNTED}) END::bigint AS total,
-        {guess} < {MANY} AND {few} <= {COUNTED} AS is_exact, false AS is_partial"""
+    return f"""CASE WHEN {guess} >= {GATHERED} THEN {guess} ELSE least({few}, {gathered(shape)}) END::bigint AS total,
+        {guess} < {GATHERED} AND {few} <= {gathered(shape)} AS is_exact, false AS is_partial"""
 
 
 def _ranked(shape: Shape, column: str, after: str, limit: str, offset: str) -> str:

@@ -72,6 +72,8 @@ class Options:
             "timezone": "UTC",
             "jit": "off",
             "plan_cache_mode": "force_custom_plan" if self.bulk else "auto",
+            # What answers people goes along indexes, however few rows the planner expects to read before it may stop.
+            "enable_seqscan": "on" if self.bulk else "off",
         }
 
 

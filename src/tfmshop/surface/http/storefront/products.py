@@ -59,7 +59,7 @@ async def list_products(
     """Products on sale, filtered and sorted, a page at a time.
 
     `spec[name]=value` filters by a specification and may be repeated for different names. `total` is exact in a
-    category and up to 1,000 matches, and an estimate or a lower bound above, unless `count=exact`.
+    category and up to a thousand matches or more, and an estimate or a lower bound above, unless `count=exact`.
 
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """

@@ -1,0 +1,121 @@
+"""`tfmshop search`: the projection, synonyms, and what was looked for in vain."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tfmshop.commerce import search
+from tfmshop.platform import Platform
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, print_json, print_table, progress_bar
+
+app = typer.Typer(no_args_is_help=True, help="Search: make its projection anew, synonyms, queries that found nothing.")
+
+Term = Annotated[str, typer.Argument(help="A word or a few.")]
+
+
+@app.command("reindex")
+def reindex(
+    context: typer.Context,
+    language: Annotated[str | None, typer.Option(help="Default: the setting SEARCH_LANGUAGE.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the projection anew beside the one in use, then swap the two. The shop goes on meanwhile.
+
+    Interrupted, it goes on where it was when it is started again.
+
+    Examples: `tfmshop search reindex`, `tfmshop search reindex --language german --json`
+    """
+
+    async def work(platform: Platform) -> search.Reindexed:
+        wanted = language or platform.config.text("SEARCH_LANGUAGE")
+        with progress_bar() as bar:
+            return await search.reindex(platform.db, wanted, bar)
+
+    started = monotonic()
+    done = host_of(context).with_platform(work)
+    seconds = monotonic() - started
+    if as_json:
+        print_json({"products": done.products, "resumed": done.resumed, "seconds": round(seconds, 2)})
+    else:
+        went = "Went on with a reindex that had been cut off: " if done.resumed else ""
+        typer.echo(f"{went}{done.products:,} products in {seconds:.1f} s.")
+
+
+@app.command("learn")
+def learn(context: typer.Context) -> None:
+    """Learn the words of the catalogue and its most popular products now; the job runner does it every ten minutes.
+
+    Example: `tfmshop search learn`
+    """
+
+    async def work(platform: Platform) -> bool:
+        return await search.learn(platform.db, always=True)
+
+    host_of(context).with_platform(work)
+
+
+@app.command("synonyms")
+def list_synonyms(context: typer.Context, as_json: AsJson = False) -> None:
+    """List every synonym.
+
+    Examples: `tfmshop search synonyms`, `tfmshop search synonyms --json`
+    """
+
+    async def work(platform: Platform) -> list[search.Synonym]:
+        async with platform.db.read() as tx:
+            return await search.synonyms(tx)
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("language", "term", "also means"), [(r.language, r.term, ", ".join(r.means)) for r in rows])
+
+
+@app.command("synonym")
+def set_synonym(
+    context: typer.Context,
+    term: Term,
+    means: Annotated[list[str] | None, typer.Argument(help="What it also means; nothing takes the term out.")] = None,
+    language: Annotated[str | None, typer.Option(help="Default: the language of the projection.")] = None,
+) -> None:
+    """Who looks for the term also looks for what it means; without meanings, the term is taken out.
+
+    Examples: `tfmshop search synonym telly television "flat screen"`, `tfmshop search synonym telly`
+    """
+
+    async def work(platform: Platform) -> bool:
+        async with platform.db.tx() as tx:
+            if means:
+                await search.set_synonym(tx, term, means, language)
+                return True
+            return await search.drop_synonym(tx, term, language)
+
+    if not host_of(context).with_platform(work):
+        raise Failure(f"There is no synonym for {term!r}.")
+
+
+@app.command("missed")
+def list_missed(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what was looked for in vain, most frequent first.
+
+    Examples: `tfmshop search missed`, `tfmshop search missed --limit 100 --json`
+    """
+
+    async def work(platform: Platform) -> list[search.Missed]:
+        async with platform.db.read() as tx:
+            return await search.missed(tx, limit)
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("words", "times", "last"), [(r.words, r.times, f"{r.last_at:%Y-%m-%d %H:%M}") for r in rows])
