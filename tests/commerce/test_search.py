@@ -46,6 +46,7 @@ async def goods(db):
     ("typed", "first"),
     [
         ("mice", "Wireless mouse, black"),
+        ("wireless mice", "Wireless mouse, black"),
         ("1tb", "Seagate disk 1 TB"),
         ("1 TB disk", "Seagate disk 1 TB"),
         ("2 tb", "Seagate disk 2TB"),
@@ -108,7 +109,7 @@ async def test_synonyms_are_data(goods, tx):
     assert await titles(tx, "notebooks") == []
     await search.set_synonym(tx, "notebook", ["laptop"])
     assert (await titles(tx, "notebooks"))[0] == 'Laptop 15.6" Full HD'
-    assert [one.term for one in await search.synonyms(tx)] == ["notebook", "telly"]
+    assert {"notebook", "telly", "mice"} < {one.term for one in await search.synonyms(tx)}
     assert await search.drop_synonym(tx, "telly")
     assert await titles(tx, "telly") == []
     with pytest.raises(NoWords):

@@ -13,10 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-ALTER TABLE transfer.import_run SET SCHEMA catalog;
-DROP INDEX catalog.import_run_started;
-ALTER TABLE catalog.import_run DROP COLUMN made_categories, DROP COLUMN made_brands, DROP COLUMN undone_at;
-DROP SCHEMA transfer CASCADE;
+DROP SCHEMA reviews CASCADE;
+DROP VIEW orders.owned;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

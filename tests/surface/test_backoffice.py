@@ -181,7 +181,8 @@ async def test_synonyms_and_missed_queries_for_staff(shop, db):
     answer = await shop.put("admin/search/synonyms/telly", json={"means": ["television"]}, headers=staff())
     assert answer.json() == {"language": "english", "term": "telly", "means": ["television"]}
     assert (await shop.get("search?q=telly")).json()["total"] == 1
-    assert len((await shop.get("admin/search/synonyms", headers=staff())).json()["items"]) == 1
+    terms = [one["term"] for one in (await shop.get("admin/search/synonyms", headers=staff())).json()["items"]]
+    assert "telly" in terms
     assert (await shop.delete("admin/search/synonyms/telly", headers=staff())).status_code == 204
     answer = await shop.put("admin/search/synonyms/the", json={"means": ["of"]}, headers=staff())
     assert answer.json()["code"] == "no_words"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tfmshop.commerce.catalog.store_edit import ADD_UP_COUNTS, PUBLISH_DUE, WITHDRAW_DUE
+from tfmshop.commerce.catalog import keep
+from tfmshop.commerce.catalog.store_edit import PUBLISH_DUE, WITHDRAW_DUE
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import schedule
 
@@ -18,5 +19,4 @@ async def publish_due(db: Database) -> None:
 @schedule("catalog.add_up_counts", "*/5 * * * *")
 async def add_up_counts(db: Database) -> None:
     """Add the changes of categories' counts up."""
-    async with db.tx() as tx:
-        await tx.execute(ADD_UP_COUNTS)
+    await keep.add_up_counts(db)

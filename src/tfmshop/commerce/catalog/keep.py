@@ -9,8 +9,9 @@ from uuid import UUID
 
 from tfmshop.commerce.catalog.errors import ProductNotFound
 from tfmshop.commerce.catalog.store import ADD_POPULARITY, LIST_NEWEST, LOCK_PRODUCTS, MARK_STOCKED, ON_SALE, RATE
+from tfmshop.commerce.catalog.store_edit import ADD_UP_COUNTS
 from tfmshop.platform import ids
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Database, Tx
 
 Count = Callable[[Tx, list[UUID]], Awaitable[Mapping[UUID, bool]]]
 
@@ -39,6 +40,12 @@ async def lock(tx: Tx, product: UUID) -> None:
 async def rate(tx: Tx, product: UUID, rating: float, count: int) -> None:
     """Show what buyers think of a product: the mean of their ratings, and how many."""
     await tx.execute(RATE, product, rating, count)
+
+
+async def add_up_counts(db: Database) -> None:
+    """Add the changes of categories' counts up, so that reading them stays quick."""
+    async with db.tx() as tx:
+        await tx.execute(ADD_UP_COUNTS)
 
 
 async def add_popularity(tx: Tx, sold: Mapping[UUID, int]) -> None:

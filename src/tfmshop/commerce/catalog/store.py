@@ -275,6 +275,16 @@ SELECT p.id FROM catalog.product AS p WHERE NOT EXISTS (SELECT FROM catalog.vari
     ),
 )
 Truth(
+    "a category counts the products on sale in it",
+    Query(
+        "catalog.truth_counts",
+        """
+SELECT c.id FROM catalog.category_tree AS c WHERE c.products <> (
+    SELECT count(*) FROM catalog.product AS p WHERE p.category_id = c.id AND p.status = 'active')
+""",
+    ),
+)
+Truth(
     "a category's ancestors end with itself and start with its parent's",
     Query(
         "catalog.truth_ancestors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import zip_longest
 from typing import Final
 
 from tfmshop.commerce.search.store import CORRECT
@@ -21,7 +22,7 @@ async def corrected(tx: Tx, words: str) -> str | None:
     """
     parts = _WORD.findall(words)
     plain = [part.lower() if _PLAIN.fullmatch(part) else "" for part in parts]
-    pairs = [a + b if a and b else "" for a, b in zip(plain, [*plain[1:], ""], strict=True)]
+    pairs = [a + b if a and b else "" for a, b in zip_longest(plain, plain[1:], fillvalue="")]
     typed = sorted({word for word in [*plain, *pairs] if word})
     if not typed:
         return None

@@ -40,8 +40,9 @@ async def find(tx: Tx, wanted: Wanted) -> Listing:
             if found:
                 wanted = replace(wanted, q=better)
                 listing = msgspec.structs.replace(closer, corrected=better)
-        if not found and not listing.items:
-            await tx.execute(NOTE_MISSED, " ".join(words.lower().split())[:100])
+        noted = " ".join(words.lower().split())[:100]
+        if noted and not found and not listing.items:
+            await tx.execute(NOTE_MISSED, noted)
     if wanted.facets:
         listing = msgspec.structs.replace(listing, facets=await facets(tx, wanted, *conditions(wanted)))
     return listing

@@ -6,6 +6,7 @@ batches only have to add what no change has written yet (decisions/0011-flat-lis
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -22,10 +23,11 @@ from tfmshop.commerce.search.store import (
     SWAP_SHADOW,
     VACUUM_SHADOW,
 )
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database, Tx, written
 
-BATCH: Final = 250
-"""Products a transaction: small, so that writers of the same products wait for milliseconds at most."""
+BATCH: Final = 50
+"""Products a transaction: few, so that writers of the same products wait for milliseconds at most."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -67,12 +69,14 @@ async def _fill(db: Database, progress: Progress) -> int:
     assert state is not None  # noqa: S101 - the state has its one row
     done, total = state["shadow_done"], state["products"]
     while True:
+        started = monotonic()
         async with db.tx() as tx:
             written = await tx.value(FILL_SHADOW, BATCH)
         if not written:
             return int(done)
         done += written
         progress("entries", min(done, total), total)
+        await asyncio.sleep(monotonic() - started)
 
 
 async def _index(db: Database, progress: Progress) -> None:

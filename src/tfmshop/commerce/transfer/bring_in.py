@@ -53,9 +53,6 @@ class Outcome:
     changes: list[ProductChange] = field(default_factory=list)
 
 
-Saved = tuple[int, int, list[Found]]
-
-
 @dataclass(slots=True)
 class Import:
     """One run over one file; `currency` is that of amounts without one."""
@@ -134,7 +131,7 @@ class Import:
         self._batch, self._refused, self._names = [], [], set()
         self.progress("reading", self.source.position, self.source.size)
 
-    async def _committed(self) -> Saved:
+    async def _committed(self) -> tuple[int, int, list[Found]]:
         """Save the batch; again when somebody else made the same brand, category or product at the same time."""
         for attempt in range(ATTEMPTS):
             try:
@@ -146,7 +143,7 @@ class Import:
         self._run = self._noted
         return saved
 
-    async def _tried(self) -> Saved:
+    async def _tried(self) -> tuple[int, int, list[Found]]:
         """Save the batch and undo it. What earlier batches would have made counts as made."""
         again = 0
         fresh: list[Found] = []
@@ -161,14 +158,14 @@ class Import:
                 fresh.append(found)
             self._seen.add(identity)
         self._batch = fresh
-        saved: Saved = (0, 0, [])
+        saved: tuple[int, int, list[Found]] = (0, 0, [])
         async with self.db.tx() as tx:
             saved = await self._save(tx)
             self._loader = catalog.Loader(remember=True)
             tx.roll_back()
         return saved[0], saved[1] + again, saved[2]
 
-    async def _save(self, tx: Tx) -> Saved:
+    async def _save(self, tx: Tx) -> tuple[int, int, list[Found]]:
         """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
         loader, self._loader = self._loader, catalog.Loader(remember=True)
         saved = await save(tx, loader, self._batch)

@@ -334,6 +334,15 @@ CREATE TABLE search.synonym (
     CONSTRAINT synonym_pkey PRIMARY KEY (language, term)
 );
 
+-- English plurals that no stemmer brings together with their singular.
+INSERT INTO search.synonym (language, term, means, target, substitute)
+SELECT 'english', a, ARRAY[b], phraseto_tsquery('english', a),
+    phraseto_tsquery('english', a) || phraseto_tsquery('english', b)
+FROM (VALUES ('mouse', 'mice'), ('knife', 'knives'), ('shelf', 'shelves'), ('scarf', 'scarves'), ('foot', 'feet'),
+    ('man', 'men'), ('woman', 'women'), ('child', 'children'), ('tooth', 'teeth'), ('leaf', 'leaves'),
+    ('loaf', 'loaves'), ('half', 'halves')) AS p(one, many)
+CROSS JOIN LATERAL (VALUES (one, many), (many, one)) AS both_ways(a, b);
+
 -- The words of the catalogue as they are written, and in how many products: what typing errors are measured against.
 CREATE TABLE search.word (
     word text NOT NULL CONSTRAINT word_pkey PRIMARY KEY,

@@ -8,7 +8,7 @@ CREATE TABLE reviews.review (
     product_id uuid NOT NULL,
     customer_id uuid NOT NULL,
     author text NOT NULL,
-    rating smallint NOT NULL CONSTRAINT review_rating CHECK (rating BETWEEN 1 AND 5),
+    rating integer NOT NULL CONSTRAINT review_rating CHECK (rating BETWEEN 1 AND 5),
     title text NOT NULL DEFAULT '',
     body text NOT NULL DEFAULT '',
     status text NOT NULL DEFAULT 'pending'

@@ -47,6 +47,7 @@ def import_file(
             job = transfer.Import(platform.db, file, source, how, currency, dry_run=dry_run, progress=bar)
             outcome = await job.run()
         if not dry_run:
+            await catalog.keep.add_up_counts(platform.db)
             await search.learn(platform.db)
             await platform.db.vacuum()
         return outcome

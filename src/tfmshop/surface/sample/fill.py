@@ -86,6 +86,7 @@ async def fill(platform: Platform, sample: Sample, seed: int, progress: Progress
             filled.rows["orders"], filled.rows["order lines"] = await orders.add_past(
                 tx, past, lambda done: progress("orders", done, sample.order_count)
             )
+    await catalog.keep.add_up_counts(platform.db)
     await search.learn(platform.db, always=True)
     filled.logins = [(person.email, PASSWORD) for person in people[:4]]
     return filled
