@@ -177,7 +177,7 @@ def _counted(shape: Shape) -> str:
     whole = "(SELECT reltuples FROM pg_class WHERE oid = 'search.entry'::regclass)"
     along = "" if shape.conditions else "ORDER BY e.product_id"
     shape.tables.append(f"""counted AS MATERIALIZED (SELECT count(*) AS n FROM (
-        {shape.matches("e.product_id")} {along} LIMIT {COUNTED + 1}) AS bounded)""")
+        SELECT e.product_id FROM {shape.source} {shape.where()} {along} LIMIT {COUNTED + 1}) AS bounded)""")
     return _bounded("(SELECT n FROM counted)", COUNTED, "0" if shape.conditions else whole)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 from litestar.openapi.spec import Example
 from litestar.params import Parameter
 
+from tfmshop.commerce import search
 from tfmshop.surface.http.context import AnyRequest
 from tfmshop.surface.http.problems import InvalidField
 
@@ -40,6 +41,29 @@ MOST_FACETS: Final = 8
 LONGEST_VALUE: Final = 200
 _SPECIFICATION: Final = re.compile(r"spec\[(.{1,100})\]", re.DOTALL)
 _FACET: Final = re.compile(r"brand|price|rating|spec\[[^\[\]]{1,100}\]")
+
+
+def list_wanted(
+    request: AnyRequest,
+    category: Category = None,
+    brand: Name = None,
+    min_price: Amount = None,
+    max_price: Amount = None,
+    in_stock: bool | None = None,
+    rating_min: Rating = None,
+    tag: Tags = None,
+    sort: Sort = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    page: Page = None,
+    facets: FacetNames = None,
+) -> search.Wanted:
+    """What lists and search have in common: filters, order, page and facets. `InvalidField`."""
+    return search.Wanted(
+        category=category, brand=brand, min_price=min_price, max_price=max_price, in_stock=in_stock,
+        rating_min=rating_min, tags=tag or [], specifications=specifications(request), sort=sort, limit=limit,
+        cursor=cursor, page=page, facets=facet_names(facets),
+    )  # fmt: skip
 
 
 def specifications(request: AnyRequest) -> dict[str, str]:

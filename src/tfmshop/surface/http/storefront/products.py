@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
+from litestar.di import Provide
 from litestar.params import Parameter
 
 from tfmshop.commerce import catalog, search
 from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import (
-    Amount,
-    Category,
-    Cursor,
-    FacetNames,
-    Limit,
-    Name,
-    Page,
-    Rating,
-    Sort,
-    Tags,
-    facet_names,
-    specifications,
-)
+from tfmshop.surface.http.storefront.parameters import Limit, list_wanted
 
 
 class Items(msgspec.Struct, frozen=True):
@@ -37,24 +26,14 @@ class Items(msgspec.Struct, frozen=True):
     "/products",
     summary="List products",
     tags=["products"],
+    dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
     responses=documented(search.Listing, "A page of products."),
 )
 async def list_products(
     request: AnyRequest,
+    wanted: search.Wanted,
     q: Annotated[str | None, Parameter(max_length=200, description="Words to find.")] = None,
-    category: Category = None,
-    brand: Name = None,
-    min_price: Amount = None,
-    max_price: Amount = None,
-    in_stock: bool | None = None,
-    rating_min: Rating = None,
-    tag: Tags = None,
-    sort: Sort = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-    page: Page = None,
     count: Annotated[Literal["exact"] | None, Parameter(description="Count all matches exactly.")] = None,
-    facets: FacetNames = None,
 ) -> Public:
     """Products on sale, filtered and sorted, a page at a time.
 
@@ -63,11 +42,8 @@ async def list_products(
 
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
-    wanted = search.Wanted(
-        q=q or None, category=category, brand=brand, min_price=min_price, max_price=max_price, in_stock=in_stock,
-        rating_min=rating_min, tags=tag or [], specifications=specifications(request), sort=sort, limit=limit,
-        cursor=cursor, page=page, exact_count=count == "exact", facets=facet_names(facets),
-    )  # fmt: skip
+    if q or count:
+        wanted = replace(wanted, q=q or None, exact_count=count == "exact")
     async with shop_of(request).platform.db.read() as tx:
         return Public(await search.find(tx, wanted))
 

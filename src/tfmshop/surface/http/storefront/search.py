@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import msgspec
 from litestar import get
+from litestar.di import Provide
 
 from tfmshop.commerce import search
 from tfmshop.surface.http.answers import Public, documented
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import (
-    Amount,
-    Category,
-    Cursor,
-    FacetNames,
-    Limit,
-    Name,
-    Page,
-    Rating,
-    Sort,
-    Tags,
-    Words,
-    facet_names,
-    specifications,
-)
+from tfmshop.surface.http.storefront.parameters import Words, list_wanted
 
 
 class Suggestions(msgspec.Struct, frozen=True):
@@ -31,23 +20,14 @@ class Suggestions(msgspec.Struct, frozen=True):
     items: list[search.Suggestion]
 
 
-@get("/search", summary="Search products", tags=["search"], responses=documented(search.Listing, "What was found."))
-async def find(
-    request: AnyRequest,
-    q: Words,
-    category: Category = None,
-    brand: Name = None,
-    min_price: Amount = None,
-    max_price: Amount = None,
-    in_stock: bool | None = None,
-    rating_min: Rating = None,
-    tag: Tags = None,
-    sort: Sort = None,
-    limit: Limit = 20,
-    cursor: Cursor = None,
-    page: Page = None,
-    facets: FacetNames = None,
-) -> Public:
+@get(
+    "/search",
+    summary="Search products",
+    tags=["search"],
+    dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
+    responses=documented(search.Listing, "What was found."),
+)
+async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
 
     Each hit has its title with the found words in `<em>`. When the words find nothing, the nearest words of the
@@ -55,13 +35,8 @@ async def find(
 
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
-    wanted = search.Wanted(
-        q=q, category=category, brand=brand, min_price=min_price, max_price=max_price, in_stock=in_stock,
-        rating_min=rating_min, tags=tag or [], specifications=specifications(request), sort=sort, limit=limit,
-        cursor=cursor, page=page, facets=facet_names(facets), highlight=True,
-    )  # fmt: skip
     async with shop_of(request).platform.db.read() as tx:
-        return Public(await search.find(tx, wanted))
+        return Public(await search.find(tx, replace(wanted, q=q, highlight=True)))
 
 
 @get("/search/suggest", summary="Suggest products", tags=["search"], responses=documented(Suggestions, "Suggestions."))
