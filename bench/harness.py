@@ -101,6 +101,18 @@ def server(command: list[str], url: str, environment: dict[str, str]) -> Iterato
         process.wait(timeout=40)
 
 
+def finished(command: list[str], environment: dict[str, str]) -> tuple[bytes, float]:
+    """What a command printed, and the most memory it held, in MiB. It must succeed."""
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stdout=output)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            raise SystemExit(f"{' '.join(command)} failed with {process.returncode}")
+        output.seek(0)
+        return output.read(), usage.ru_maxrss / 1024
+
+
 def requests_per_second(url: str, *, seconds: int, connections: int) -> float:
     """Load `url` with wrk from one thread."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 
 from bench.harness import BIN, Figure, free_port, scratch_home, server, write
-from bench.million import _seed
+from bench.million import seed
 from tfmshop.commerce import search
 from tfmshop.config import read
 from tfmshop.platform import ids
@@ -35,7 +35,7 @@ def run(products: int = PRODUCTS, **_: object) -> bool:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
                        "PORT": str(port), "LOG_LEVEL": "error"}  # fmt: skip
-        _seed(products, environment)
+        seed(products, environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
             return asyncio.run(_run(url, base, Path(home), environment, products))
