@@ -11,13 +11,16 @@ import pytest
 from tests.making import a_product, new_product, some_products
 from tfmshop.commerce import catalog, search
 from tfmshop.commerce.search.errors import NoSuchLanguage, NoWords
-from tfmshop.platform.db import Query, broken
+from tfmshop.commerce.search.jobs import category_changed
+from tfmshop.platform import codec
+from tfmshop.platform.db import Query, broken, database
 
 ENTRIES = Query("test.entries", "SELECT md5(string_agg((to_jsonb(e) - 'first_tier')::text, '|' ORDER BY product_id)) "
                 "FROM search.entry AS e")  # fmt: skip
 INDEXES = Query("test.entry_indexes", "SELECT array_agg(indexname::text ORDER BY indexname) FROM pg_indexes "
                 "WHERE schemaname = 'search' AND tablename = 'entry'")  # fmt: skip
 TIERS = Query("test.tiers", "SELECT count(*) FILTER (WHERE first_tier), count(*) FROM search.entry")
+ANALYZE = Query("test.analyze_entries", "ANALYZE search.entry")
 CLOSE_TIER = Query("test.close_tier", "UPDATE search.state SET tier_open = false")
 
 
@@ -89,6 +92,65 @@ async def test_typing_errors_are_corrected_and_said(goods, tx, typed, corrected)
     assert found.items
 
 
+async def test_a_corrected_list_goes_on_with_its_cursor(tx):
+    await some_products(tx, *[new_product(title=f"Laptop {n}") for n in range(5)])
+    await tx.execute(Query("test.learn_laptop", "INSERT INTO search.word VALUES ('laptop', 5)"))
+    seen, cursor = [], None
+    while True:
+        page = await search.find(tx, search.Wanted(q="labtop", limit=2, cursor=cursor))
+        seen += [item.title for item in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert sorted(seen) == [f"Laptop {n}" for n in range(5)]
+
+
+SORTS = ["newest", "price", "-price", "rating", "title", "popular", "relevance"]
+FILTERS = [{}, {"category": "lighting"}, {"brand": "halden"}, {"tags": ["lamp"]}, {"q": "lamp", "max_price": 2500},
+           {"category": "lamps", "in_stock": True}]  # fmt: skip
+LIMITS = {
+    "few": {},
+    "walked": {"GATHERED": 2, "GATHERED_BY_TITLE": 2, "TRIED": 1, "COUNTED": 2},
+    "tried": {"GATHERED": 1, "GATHERED_BY_TITLE": 1, "TRIED": 30},
+}
+"""Bounds that send a list of 37 products through each way of finding a page."""
+
+
+@pytest.mark.parametrize("limits", LIMITS)
+@pytest.mark.parametrize("filters", FILTERS, ids=str)
+async def test_cursors_and_pages_visit_everything_once_in_one_order(wide_db, monkeypatch, limits, filters):
+    """Ties everywhere, and every way in which a list is found."""
+    async with wide_db.tx() as tx:
+        await some_products(
+            tx,
+            *[new_product(title=f"Lamp {n % 3}", price=1000 + 500 * (n % 4), stock=n % 5, rating=n % 2 + 3.0,
+                          popularity=n % 3) for n in range(37)],
+        )  # fmt: skip
+        await tx.execute(ANALYZE)
+    listing = import_module("tfmshop.commerce.search.listing")
+    monkeypatch.setattr(listing.LIST_PRODUCTS, "_known", {})
+    whole = {}
+    async with wide_db.read() as tx:
+        for sort in SORTS:
+            every = await search.find(tx, search.Wanted(**filters, sort=sort, limit=100))
+            whole[sort] = [item.id for item in every.items]
+            assert every.total == len(set(whole[sort])) == len(whole[sort]) > 20
+        for name, value in LIMITS[limits].items():
+            monkeypatch.setattr(listing, name, value)
+        monkeypatch.setattr(listing.LIST_PRODUCTS, "_known", {})
+        for sort in SORTS:
+            seen, cursor = [], None
+            while True:
+                page = await search.find(tx, search.Wanted(**filters, sort=sort, limit=5, cursor=cursor))
+                seen += [item.id for item in page.items]
+                assert not page.total_is_exact or page.total == len(whole[sort])
+                if (cursor := page.next_cursor) is None:
+                    break
+            assert seen == whole[sort]
+            pages = [await search.find(tx, search.Wanted(**filters, sort=sort, limit=5, page=n)) for n in range(1, 9)]
+            assert [item.id for page in pages for item in page.items] == whole[sort]
+
+
 async def test_what_is_typed_right_is_not_corrected_and_costs_one_statement(goods, tx, queries):
     queries.clear()
     found = await search.find(tx, search.Wanted(q="laptop"))
@@ -116,6 +178,67 @@ async def test_synonyms_are_data(goods, tx):
         await search.set_synonym(tx, "the", ["of"])
     with pytest.raises(NoSuchLanguage):
         await search.set_synonym(tx, "a", ["b"], "klingon")
+
+
+async def test_synonyms_of_each_other_do_not_grow_without_end(tx):
+    words = [f"wa{letter}" for letter in "abcdefghijklmn"]
+    for word in words:
+        await search.set_synonym(tx, word, [other for other in words if other != word])
+    await a_product(tx, title="Thing wac")
+    assert await titles(tx, "waa wab") == ["Thing wac"]
+    await search.set_synonym(tx, "sofa", ["couch"])
+    await search.set_synonym(tx, "couch", ["settee"])
+    await a_product(tx, title="Settee")
+    assert await titles(tx, "sofa") == []
+
+
+async def test_the_category_job_overwrites_nothing_newer(wide_db):
+    async with wide_db.tx() as tx:
+        ids = await some_products(tx, *[new_product(title=f"Lamp {n}", sku=f"L-{n}") for n in range(2)])
+        category = (await catalog.show_category(tx, "lighting")).id
+    async with wide_db.tx() as tx:
+        await catalog.edit.change_variant(tx, "L-0", catalog.edit.VariantChanges(price=777))
+        await catalog.edit.change(tx, ids[1], catalog.edit.Changes(status="archived"))
+        job = asyncio.create_task(_outside(category_changed(wide_db, codec.encode(category))))
+        await asyncio.sleep(0.5)
+    await job
+    async with wide_db.tx() as tx:
+        assert [item.price.amount for item in (await search.find(tx, search.Wanted())).items] == [777]
+        assert await broken(tx) == {}
+
+
+async def _outside(work) -> None:
+    """A job is another task, and may hold a connection of its own."""
+    database._holding.set(False)
+    await work
+
+
+async def test_only_the_last_reindex_goes_on_and_unfinished_indexes_are_made_again(wide_db):
+    async with wide_db.tx() as tx:
+        await some_products(tx, *[new_product() for _ in range(200)])
+        before = await tx.value(INDEXES)
+
+    def another(step: str, *_: int) -> None:
+        if step == "indexes" and _[0] > 10 and not begun:
+            begun.append(step)
+            raise KeyboardInterrupt
+
+    begun: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        await search.reindex(wide_db, "english", another)
+    async with wide_db.tx() as tx:
+        await tx.execute(Query("test.spoil", "UPDATE pg_index SET indisvalid = false WHERE indexrelid = "
+                               "'search.shadow_entry_newest'::regclass"))  # fmt: skip
+    assert (await search.reindex(wide_db, "german", lambda *_: None)).products == 200
+    async with wide_db.tx() as tx:
+        assert await tx.value(INDEXES) == before
+        assert await tx.value(Query("test.invalid", "SELECT count(*) FROM pg_index WHERE NOT indisvalid")) == 0
+        taken = Query("test.taken", "SELECT search.begin_shadow('english', gen_random_uuid())")
+        await tx.value(taken)
+        fill = Query("test.fill_other", "SELECT search.fill_shadow(gen_random_uuid(), 10)")
+        assert await tx.value(fill) == -1
+        swap = Query("test.swap_other", "SELECT search.swap_shadow(gen_random_uuid())")
+        assert await tx.value(swap) is False
 
 
 async def test_suggestions_are_prefixes_of_categories_and_products(goods, tx):

@@ -195,3 +195,57 @@ async def test_stock_of_variants_is_set_again(bring_in, db, tmp_path):
     async with db.tx() as tx:
         levels = {level.sku: level.available for level in await inventory.low(tx, 100, 10)}
     assert levels == {"S": 2, "M": 7}
+
+
+async def test_undo_gives_back_no_stock_that_was_sold_and_keeps_sold_variants(bring_in, db, tmp_path):
+    row = {"sku": "S", "external_id": "x", "title": "Shirt", "price": 100, "stock": 10}
+    for name, changes in (("one", {}), ("two", {"title": "Shirt!", "stock": 10}), ("three", {"variants": [
+            {"sku": "S", "price": 100, "stock": 10}, {"sku": "M", "price": 100, "stock": 3}]})):  # fmt: skip
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text(json.dumps(row | changes))
+        run = (await bring_in(file)).run
+        if name == "two":
+            second = run
+    async with db.tx() as tx:
+        with pytest.raises(transfer.CannotUndo):
+            await transfer.undo(tx, second)
+        await inventory.set_level(tx, "S", 4)
+        await tx.execute(SELL, "M")
+        await tx.execute(Query("test.sold_m", "UPDATE inventory.stock SET available = 2 WHERE sku = 'M'"))
+        await transfer.undo(tx, run)
+        levels = {level.sku: level.available for level in await inventory.low(tx, 100, 10)}
+        assert levels == {"S": 4, "M": 0}
+        assert await broken(tx) == {}
+
+
+async def test_slugs_that_are_taken_twice_over_do_not_stop_an_import(bring_in, tmp_path, db):
+    async with db.tx() as tx:
+        await some_products(tx, new_product(title="Lamp"), new_product(title="Lamp 2"))
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"sku": "2", "title": "Lamp", "price": 1}')
+    assert (await bring_in(file)).created == 1
+
+
+async def test_an_import_keeps_the_date_and_the_codes_of_what_it_does_not_name(bring_in, tmp_path, db):
+    rows = [{"sku": "AB-1", "external_id": "x", "title": "Kit", "price": 1, "published_at": "2020-01-01T00:00:00Z",
+             "variants": [{"sku": "AB-1", "price": 1, "barcode": "4006381333931"}, {"sku": "AB-2", "price": 1}]},
+            {"sku": "AB-1", "external_id": "x", "title": "Kit", "price": 1}]  # fmt: skip
+    for number, row in enumerate(rows):
+        file = tmp_path / f"{number}.jsonl"
+        file.write_text(json.dumps(row))
+        await bring_in(file)
+    async with db.tx() as tx:
+        page = await catalog.show(tx, "kit")
+        assert page.published_at.year == 2020
+        for code in ("AB-2", "4006381333931"):
+            assert (await search.find(tx, search.Wanted(q=code))).total == 1
+
+
+async def test_a_branch_that_moved_during_an_import_stays_whole(db):
+    async with db.tx() as tx:
+        loader = catalog.Loader()
+        await loader.load(tx, [new_product(category=("A", "B")), new_product(category=("C",))])
+        await catalog.arrange.move(tx, "a", "c")
+        await loader.load(tx, [new_product(category=("C", "A", "B", "D"))])
+        assert await broken(tx) == {}
+        assert (await catalog.show_category(tx, "c")).product_count == 3

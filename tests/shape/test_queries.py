@@ -70,7 +70,7 @@ USES: list[tuple[str, list[object]]] = [
     (shape("newest", "brand", "walk", "after", "known"), ["aldora", NOW, ID, 21]),
     (shape("price", "brand", "walk", "after", "known"), ["aldora", 1000, ID, 21]),
     (shape("newest", "out_of_stock", "few"), [21]),
-    (shape("title", "facts", "few"), [["weight_g=777"], 21]),
+    (shape("title", "facts", "few"), [["s:weight_g=777"], 21]),
     (shape("relevance", "words", "ranked"), ["laptop silver", 21]),
     (COUNT_FACETS.of(("by_brand",)).sql, []),
     (search.CORRECT.sql, [["labtop"], ["labtop"]]),

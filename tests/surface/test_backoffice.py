@@ -80,6 +80,8 @@ async def test_a_picture_is_made_anew_and_comes_in_the_width_and_format_that_fit
             assert (found.format, found.size) == (kind, (320, 213))
     with Image.open(io.BytesIO((await shop.get(f"{url}?width=1920&format=webp")).content)) as found:
         assert found.size == (900, 600)
+    small = url.replace(".webp", ".320.webp")
+    assert (await shop.get(f"{small}?width=1280&format=jpg")).json()["code"] == "file_not_found"
     assert (await shop.get(f"{url}?width=321")).json()["errors"][0]["field"] == "width"
     assert (await shop.get(f"{url}?format=gif")).status_code == 422
     picture_id = page["pictures"][0]["id"]

@@ -31,12 +31,13 @@ async def add(tx: Tx, name: str, parent: str | None = None, slug: str | None = N
     await tx.rows(LOCK_TREE)
     parent_id = await _find(tx, parent) if parent else None
     id = ids.new()
+    wanted = slug_of(slug or name) or id.hex
     try:
         async with tx.savepoint():
-            if not await tx.execute(ADD_CATEGORY, id, parent_id, slug or slug_of(name) or id.hex, name, DEEPEST):
+            if not await tx.execute(ADD_CATEGORY, id, parent_id, wanted, name, DEEPEST):
                 raise CannotMoveCategory(why=f"categories go {DEEPEST} levels deep")
     except Refused:
-        raise SlugTaken(slug=slug or slug_of(name)) from None
+        raise SlugTaken(slug=wanted) from None
     return id
 
 
@@ -51,6 +52,7 @@ async def make(tx: Tx, paths: list[tuple[str, ...]]) -> int:
 async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> None:
     """Give a category another name, and another slug if wanted; the old slug leads to it. `SlugTaken`."""
     id = await _find(tx, category)
+    slug = slug_of(slug or "") or None
     if slug is not None:
         await tx.execute(TAKE_BACK_CATEGORY_SLUG, slug, id)
         await tx.execute(NOTE_CATEGORY_SLUG, id, slug)

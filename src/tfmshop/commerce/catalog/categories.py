@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.catalog.store import ADD_CATEGORIES, FIND_CATEGORIES
+from tfmshop.commerce.catalog.store_edit import LOCK_TREE
 from tfmshop.commerce.vocabulary import same_name, slug
 from tfmshop.platform.db import Tx
 
@@ -36,6 +37,9 @@ class CategoryPaths:
         """Make every category on `paths` that does not exist yet."""
         if not self._read:
             await self._read_all(tx)
+        if any(_key(path[:depth]) not in self._ids for path in paths for depth in range(1, len(path) + 1)):
+            await tx.rows(LOCK_TREE)
+            await self._read_all(tx)
         rows: list[tuple[UUID, UUID | None, str, str, int, str]] = []
         for path in paths:
             for depth in range(1, len(path) + 1):
@@ -58,6 +62,7 @@ class CategoryPaths:
         return id, parent, free, path[-1], position, " ".join(str(ancestor) for ancestor in ancestors)
 
     async def _read_all(self, tx: Tx) -> None:
+        """Read the tree as it is now: while it is locked, nobody moves what is about to be added to."""
         rows = await tx.rows(FIND_CATEGORIES)
         names = {row["id"]: row["name"] for row in rows}
         for row in rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -10,7 +10,15 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tfmshop.commerce.catalog import attributes
-from tfmshop.commerce.catalog.errors import BadPrice, PictureNotFound, ProductNotFound, SlugTaken, StaleVersion
+from tfmshop.commerce.catalog.errors import (
+    BadPrice,
+    BadSpecification,
+    CategoryNotFound,
+    PictureNotFound,
+    ProductNotFound,
+    SlugTaken,
+    StaleVersion,
+)
 from tfmshop.commerce.catalog.store_edit import (
     ADD_PICTURE,
     CHANGE_PRODUCT,
@@ -77,18 +85,29 @@ async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None 
     wanted: dict[str, Any] = {name: row[name] for name in changes.__struct_fields__}
     wanted["specifications"] = codec.decode(row["specifications"])
     wanted |= {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
-    wanted["specifications"] = codec.encode_text(
-        await attributes.checked(tx, wanted["category_id"], wanted["specifications"])
-    )
+    if changes.specifications is not UNSET:
+        wanted["specifications"] = await attributes.checked(tx, wanted["category_id"], wanted["specifications"])
+    wanted["specifications"] = codec.encode_text(wanted["specifications"])
+    for name in ("publish_at", "withdraw_at"):
+        wanted[name] = _moment(name, wanted[name])
     if wanted["slug"] != row["slug"]:
         await tx.execute(TAKE_BACK_SLUG, wanted["slug"], row["id"])
         await tx.execute(NOTE_SLUG, row["slug"], row["id"])
     try:
         async with tx.savepoint():
             new: int = await tx.value(CHANGE_PRODUCT, row["id"], *wanted.values())
-    except Refused:
+    except Refused as error:
+        if error.constraint == "product_category_fkey":
+            raise CategoryNotFound from None
         raise SlugTaken(slug=wanted["slug"]) from None
     return new
+
+
+def _moment(name: str, moment: datetime | None) -> datetime | None:
+    try:
+        return moment.astimezone(UTC) if moment is not None else None
+    except OverflowError:
+        raise BadSpecification(name=name, why="out of range") from None
 
 
 async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:

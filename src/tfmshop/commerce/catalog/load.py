@@ -18,6 +18,7 @@ from tfmshop.commerce.catalog.store import (
     DROP_PICTURES,
     FIND_IMPORTED,
     FIND_VARIANTS,
+    REFRESH_CODES,
     SAVE_STAGED,
     STAGE_PRODUCTS,
     UPDATE_VARIANTS,
@@ -115,7 +116,7 @@ class Loader:
     async def _save(self, tx: Tx, accepted: list[_Accepted], before: dict[UUID, str], now: datetime) -> list[Loaded]:
         slugs = await free_slugs(tx, [(p, id) for p, id, known in accepted if known is None])
         batch = ids.new()
-        await tx.copy(STAGE_PRODUCTS, [self._staged(batch, p, id, slugs.get(id, ""), now) for p, id, _ in accepted])
+        await tx.copy(STAGE_PRODUCTS, [self._staged(batch, p, id, slugs.get(id, "")) for p, id, _ in accepted])
         await tx.execute(SAVE_STAGED, batch, now)
         loaded = []
         added: list[tuple[object, ...]] = []
@@ -144,16 +145,18 @@ class Loader:
         if changed:
             await tx.execute(UPDATE_VARIANTS, *(list(column) for column in zip(*changed, strict=True)))
         await tx.copy(COPY_VARIANTS, added)
+        if updated := [id for _, id, known in accepted if known]:
+            await tx.execute(REFRESH_CODES, updated)
         await self._save_pictures(tx, accepted, loaded, now)
         return loaded
 
-    def _staged(self, batch: UUID, p: NewProduct, id: UUID, free_slug: str, now: datetime) -> tuple[object, ...]:
+    def _staged(self, batch: UUID, p: NewProduct, id: UUID, free_slug: str) -> tuple[object, ...]:
         brand = self.brands.id_of(p.brand)
         return (
             batch, id, p.external_id, free_slug or str(id), p.title, p.model, p.description, brand, p.brand,
             self.categories.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
-            p.published_at or now, p.rating, p.review_count, p.popularity, p.badge,
+            p.published_at, p.rating, p.review_count, p.popularity, p.badge,
             any(variant.stock > 0 for variant in _variants(p)), _codes(p), p.status,
         )  # fmt: skip
 
@@ -180,8 +183,7 @@ def _same(known: _Known | None, product: NewProduct, new: NewVariant) -> UUID | 
 
 
 def _variants(product: NewProduct) -> list[NewVariant]:
-    only = NewVariant(sku=product.sku, price=product.price, stock=product.stock or 0)
-    return product.variants or [only]
+    return product.variants or [NewVariant(sku=product.sku, price=product.price, stock=product.stock or 0)]
 
 
 def _codes(product: NewProduct) -> list[str]:

@@ -33,7 +33,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def of(cls, columns: Sequence[Any], *more: object) -> Self:
-        """The item in the columns of `listing.ITEM`; `more` are the fields that a subclass adds."""
+        """The item in the columns of `store.ITEM`; `more` are the fields that a subclass adds."""
         (id, slug, sku, external_id, title, brand, price, compare_at, currency, rating, reviews, in_stock, image,
          badge) = columns  # fmt: skip
         return cls(

@@ -13,13 +13,14 @@ from tfmshop.platform.db import Tx
 async def free_slugs(tx: Tx, new: list[tuple[NewProduct, UUID]]) -> dict[UUID, str]:
     """A slug for each new product that no product has or had."""
     wanted = {id: product.slug or slug(product.title) or "product" for product, id in new}
-    taken = {row["slug"] for row in await tx.rows(TAKEN_SLUGS, list(set(wanted.values())))}
+    tails = {id: slug(product.external_id or product.sku) or id.hex[-12:] for product, id in new}
+    candidates = {*wanted.values(), *(f"{wanted[id]}-{tails[id]}" for id in wanted)}
+    taken = {row["slug"] for row in await tx.rows(TAKEN_SLUGS, list(candidates))}
     free: dict[UUID, str] = {}
-    for product, id in new:
+    for _, id in new:
         name = wanted[id]
         if name in taken:
-            tail = slug(product.external_id or product.sku) or id.hex[-12:]
-            name = f"{name}-{tail}"
+            name = f"{name}-{tails[id]}"
         if name in taken:
             name = f"{wanted[id]}-{id.hex[-12:]}"
         taken.add(name)

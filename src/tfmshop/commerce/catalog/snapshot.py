@@ -37,7 +37,8 @@ def facts(snapshot: str | None) -> dict[str, Any]:
     whole = codec.decode(snapshot)
     product = whole["product"]
     seen = {name: product[name] for name in ("title", "model", "description", "status", "compare_at_price", "price",
-                                             "currency", "tags", "badge", "sku", "external_id")}  # fmt: skip
+                                             "currency", "tags", "badge", "sku", "external_id",
+                                             "published_at")}  # fmt: skip
     seen |= {"brand": whole["brand"], "category": whole["category"], "pictures": [p["url"] for p in whole["pictures"]]}
     seen |= {f"specifications.{name}": value for name, value in product["specifications"].items()}
     for variant in whole["variants"]:
@@ -46,13 +47,16 @@ def facts(snapshot: str | None) -> dict[str, Any]:
     return seen
 
 
-async def restore(tx: Tx, snapshots: Mapping[UUID, str]) -> None:
-    """Put products back as they were, former prices included. What sells, ratings and stock go on as they are."""
+async def restore(tx: Tx, snapshots: Mapping[UUID, str], kept: list[UUID]) -> None:
+    """Put products back as they were, former prices included. What sells, ratings and stock go on as they are.
+
+    Variants that came since are gone, but for those that are `kept`.
+    """
     products, given = list(snapshots), list(snapshots.values())
     await tx.execute(RESTORE_PRODUCTS, given)
     await tx.execute(DROP_PICTURES_OF, products)
-    await tx.execute(DROP_NEW_VARIANTS, products, given)
-    await tx.execute(MAKE_ROOM, products)
+    await tx.execute(DROP_NEW_VARIANTS, products, given, kept)
+    await tx.execute(MAKE_ROOM, products, given)
     await tx.execute(RESTORE_VARIANTS, given)
     await tx.execute(RESTORE_PRICED_AT, given)
     await tx.execute(DROP_NEW_PRICES, products, given)

@@ -189,7 +189,8 @@ INSERT INTO catalog.product (id, external_id, slug, title, model, description, b
     compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
     review_count, popularity, badge, in_stock, codes, status)
 SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
-    n.compare_at_price, n.currency, n.image, n.tags, n.specifications, n.published_at, $2, $2, n.rating,
+    n.compare_at_price, n.currency, n.image, n.tags, n.specifications,
+    coalesce(n.published_at, (SELECT published_at FROM catalog.product WHERE id = n.id), $2), $2, $2, n.rating,
     n.review_count, n.popularity, n.badge, n.in_stock, n.codes,
     coalesce(n.status, (SELECT status FROM catalog.product WHERE id = n.id), 'active')
 FROM staged AS n
@@ -222,6 +223,18 @@ SET sku = n.sku, price = n.price, compare_at_price = n.compare_at_price, currenc
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[],
     $9::text[]) AS n(id, sku, price, compare_at_price, currency, title, options, weight_g, barcode)
 WHERE v.id = n.id
+""",
+)
+
+REFRESH_CODES = Query(
+    "catalog.refresh_codes",
+    """
+UPDATE catalog.product AS p SET codes = v.codes FROM (
+    SELECT product_id, array_agg(sku ORDER BY position)
+        || coalesce(array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL), '{}') AS codes
+    FROM catalog.variant WHERE product_id = ANY($1) GROUP BY product_id
+) AS v
+WHERE p.id = v.product_id AND p.codes <> v.codes
 """,
 )
 

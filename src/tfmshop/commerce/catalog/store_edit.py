@@ -100,7 +100,8 @@ SELECT $1, o.id, o.position FROM unnest($2::uuid[]) WITH ORDINALITY AS o(id, pos
 PUBLISH_DUE = Query(
     "catalog.publish_due",
     """
-UPDATE catalog.product SET status = 'active', publish_at = NULL, updated_at = now(), version = version + 1
+UPDATE catalog.product SET status = 'active', published_at = publish_at, publish_at = NULL,
+    updated_at = now(), version = version + 1
 WHERE status = 'draft' AND publish_at IS NOT NULL AND publish_at <= now()
 """,
 )

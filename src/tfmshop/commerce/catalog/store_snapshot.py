@@ -42,7 +42,7 @@ CROSS JOIN LATERAL jsonb_populate_recordset(NULL::catalog.variant, s.snapshot->'
 DROP_NEW_VARIANTS = Query(
     "catalog.drop_new_variants",
     """
-DELETE FROM catalog.variant AS v WHERE v.product_id = ANY($1) AND v.id NOT IN (
+DELETE FROM catalog.variant AS v WHERE v.product_id = ANY($1) AND v.id <> ALL($3::uuid[]) AND v.id NOT IN (
     SELECT (r->>'id')::uuid FROM unnest($2::jsonb[]) AS s(snapshot)
     CROSS JOIN LATERAL jsonb_array_elements(s.snapshot->'variants') AS r)
 """,
@@ -50,7 +50,12 @@ DELETE FROM catalog.variant AS v WHERE v.product_id = ANY($1) AND v.id NOT IN (
 
 MAKE_ROOM = Query(
     "catalog.make_room",
-    "UPDATE catalog.variant SET position = position + 1000000, sku = id::text WHERE product_id = ANY($1)",
+    """
+UPDATE catalog.variant AS v SET position = v.position + 1000000, sku = CASE WHEN v.id IN (
+    SELECT (r->>'id')::uuid FROM unnest($2::jsonb[]) AS s(snapshot)
+    CROSS JOIN LATERAL jsonb_array_elements(s.snapshot->'variants') AS r) THEN v.id::text ELSE v.sku END
+WHERE v.product_id = ANY($1)
+""",
 )
 
 RESTORE_VARIANTS = Query(

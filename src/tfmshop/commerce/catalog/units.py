@@ -29,7 +29,7 @@ def in_unit(text: str, unit: str | None) -> int | float | None:
 
     A number alone is taken to be in `unit` already.
     """
-    found = _QUANTITY.fullmatch(text)
+    found = _QUANTITY.fullmatch(text) if len(text) <= 60 else None
     if found is None:
         return None
     number = Decimal(found[1].replace(",", "."))

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce import catalog
-from tfmshop.commerce.inventory.store import FIND_VARIANT, LIST, SET, STOCKED
+from tfmshop.commerce.inventory.store import FIND_VARIANT, LEVELS, LIST, SET, STOCKED
 from tfmshop.platform.db import Tx
 
 
@@ -48,6 +48,16 @@ async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
         return await stocked(tx, products)
 
     await catalog.keep.refresh_stock(tx, sorted({level.product_id for level in ordered}), change)
+
+
+async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:
+    """Add to the free units of variants, or take from them, never below none; what was sold meanwhile stays sold."""
+    rows = await tx.rows(LEVELS, list(changes))
+    await set_levels(
+        tx,
+        [Level(row["variant_id"], row["product_id"], row["sku"], max(0, row["available"] + changes[row["variant_id"]]))
+         for row in rows],
+    )  # fmt: skip
 
 
 async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:

@@ -74,6 +74,14 @@ ORDER BY sku <> $1, position LIMIT 1
 """,
 )
 
+LEVELS = Query(
+    "inventory.levels",
+    """
+SELECT variant_id, product_id, sku, available FROM inventory.stock WHERE variant_id = ANY($1)
+ORDER BY variant_id FOR UPDATE
+""",
+)
+
 FREE = Query("inventory.free", "SELECT variant_id, sku, available FROM inventory.stock WHERE variant_id = ANY($1)")
 
 STOCKED = Query(

@@ -4,7 +4,7 @@ from tfmshop.commerce.reviews import jobs as jobs
 from tfmshop.commerce.reviews.browse import Page, Review, published, waiting
 from tfmshop.commerce.reviews.errors import AlreadyReviewed, NotBought, ReviewNotFound
 from tfmshop.commerce.reviews.moderate import moderate
-from tfmshop.commerce.reviews.write import NewReview, write
+from tfmshop.commerce.reviews.write import NewReview, public_name, write
 
 __all__ = [
     "AlreadyReviewed",
@@ -14,6 +14,7 @@ __all__ = [
     "Review",
     "ReviewNotFound",
     "moderate",
+    "public_name",
     "published",
     "waiting",
     "write",

@@ -22,6 +22,12 @@ class NewReview(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body: Annotated[str, Meta(max_length=5000)] = ""
 
 
+def public_name(name: str) -> str:
+    """A buyer's name as everyone may see it: `Ada Lovelace` is `Ada L.`"""
+    first, _, rest = name.strip().partition(" ")
+    return f"{first} {rest.split()[-1][0]}." if rest.split() else first
+
+
 async def write(tx: Tx, product_id: UUID, customer_id: UUID, author: str, review: NewReview) -> UUID:
     """Add a review that waits for staff; its id. `NotBought`, `AlreadyReviewed`."""
     id = ids.new()

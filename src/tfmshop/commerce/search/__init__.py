@@ -1,6 +1,7 @@
 """Finding things: lists, search, facets and suggestions over a projection of its own."""
 
 from tfmshop.commerce.search import jobs as jobs
+from tfmshop.commerce.search.bulk import bulk
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.find import find
 from tfmshop.commerce.search.learn import learn
@@ -20,6 +21,7 @@ __all__ = [
     "Suggestion",
     "Synonym",
     "Wanted",
+    "bulk",
     "drop_synonym",
     "find",
     "learn",

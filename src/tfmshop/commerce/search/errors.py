@@ -24,3 +24,9 @@ class NoSuchLanguage(
 
 class NoWords(ShopError, kind=Kind.INVALID, code="no_words", says="A synonym needs words that can be searched for."):
     """The words are stop words or punctuation only."""
+
+
+class ReindexTakenOver(
+    ShopError, kind=Kind.CONFLICT, code="reindex_taken_over", says="Another reindex began, and goes on from here."
+):
+    """Only one reindex runs at a time: the last that began."""

@@ -30,10 +30,13 @@ _OF: Final = {
     "by_rating": """SELECT 'rating', '', stars::text, count(*) FROM looked_at
         JOIN generate_series(1, 5) AS stars ON rating >= stars GROUP BY stars""",
     "by_spec": f"""SELECT 'spec', name, value, products FROM (
-        SELECT split_part(fact, '=', 1) AS name, substr(fact, strpos(fact, '=') + 1) AS value, count(*) AS products,
-            row_number() OVER (PARTITION BY split_part(fact, '=', 1) ORDER BY count(*) DESC, fact) AS number
+        SELECT substr(split_part(fact, '=', 1), 3) AS name, substr(fact, strpos(fact, '=') + 1) AS value,
+            count(*) AS products,
+            row_number() OVER (
+                PARTITION BY split_part(fact, '=', 1) ORDER BY count(*) DESC, fact) AS number
         FROM looked_at CROSS JOIN LATERAL unnest(facts) AS fact
-        WHERE split_part(fact, '=', 1) = ANY({{0}}::text[]) GROUP BY fact) AS v WHERE number <= {MOST_VALUES}""",
+        WHERE starts_with(fact, 's:') AND substr(split_part(fact, '=', 1), 3) = ANY({{0}}::text[])
+        GROUP BY fact) AS v WHERE number <= {MOST_VALUES}""",
 }
 
 

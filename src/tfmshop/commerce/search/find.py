@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -15,7 +15,7 @@ import msgspec
 from tfmshop.commerce.search.correct import corrected
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.facets import facets
-from tfmshop.commerce.search.listing import GATHERED, LIST_PRODUCTS, SORTS, strategy
+from tfmshop.commerce.search.listing import LIST_PRODUCTS, SORTS, strategy
 from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
 from tfmshop.commerce.search.store import NOTE_MISSED
 from tfmshop.commerce.vocabulary import same_name
@@ -24,6 +24,8 @@ from tfmshop.platform.db import Row, Tx
 
 Conditions = tuple[list[str], list[Any]]
 Total = tuple[int, bool]
+LONGEST_WORDS: Final = 400
+"""Characters of a corrected query: splitting words makes it longer than what may be typed."""
 
 
 async def find(tx: Tx, wanted: Wanted) -> Listing:
@@ -31,53 +33,55 @@ async def find(tx: Tx, wanted: Wanted) -> Listing:
 
     Words that find nothing are corrected and tried once more; words that still find nothing are noted for staff.
     """
-    listing, found = await _page(tx, wanted)
+    typed = wanted
+    listing, found = await _page(tx, wanted, typed)
     words = wanted.q
     if words and not found and wanted.cursor is None:
         better = await corrected(tx, words)
         if better is not None:
-            closer, found = await _page(tx, replace(wanted, q=better))
+            closer, found = await _page(tx, replace(wanted, q=better), typed)
             if found:
                 wanted = replace(wanted, q=better)
                 listing = msgspec.structs.replace(closer, corrected=better)
         noted = " ".join(words.lower().split())[:100]
-        if noted and not found and not listing.items:
+        if noted and not found and not listing.items and conditions(typed)[0] == ["words"]:
             await tx.execute(NOTE_MISSED, noted)
     if wanted.facets:
         listing = msgspec.structs.replace(listing, facets=await facets(tx, wanted, *conditions(wanted)))
     return listing
 
 
-async def _page(tx: Tx, wanted: Wanted) -> tuple[Listing, bool]:
-    """The page, and whether anything has all the words."""
+async def _page(tx: Tx, wanted: Wanted, typed: Wanted) -> tuple[Listing, bool]:
+    """The page, and whether anything has all the words. Its cursor is for the list that was typed."""
     sort = wanted.sort or ("relevance" if wanted.q else "newest")
     if sort == "relevance" and not wanted.q:
         sort = "newest"
+    of = _digest(*conditions(typed))
+    place: _Place | None = None
+    if wanted.cursor is not None:
+        place = _opened(wanted.cursor, sort, of)
+        wanted = replace(wanted, q=place.words or wanted.q)
     filters, args = conditions(wanted)
-    of = _digest(filters, args)
     how = strategy(sort, filters)
     ending: list[str] = []
-    known: Total | None = None
-    if wanted.cursor is not None:
-        place, id, known = _opened(wanted.cursor, sort, of)
-        if how == "few":
-            how = "sorted" if known[1] and known[0] <= GATHERED else "walk"
+    if place is not None:
         ending = ["after", "known"]
-        args = [*args, place, id]
+        args = [*args, place.at, place.id]
     elif wanted.page is not None and wanted.page > 1:
         offset = (wanted.page - 1) * wanted.limit
         if offset + wanted.limit > DEEPEST_PAGE:
             raise PageTooDeep(DEEPEST_PAGE)
         ending = ["offset"]
         args = [*args, offset]
-    if wanted.exact_count and known is None:
+    if wanted.exact_count and place is None and how != "ranked":
         ending.append("count_exact")
     if wanted.highlight:
         ending.append("highlight")
     rows = await tx.rows(LIST_PRODUCTS.of((sort, *filters, how, *ending)), *args, wanted.limit + 1)
-    total = known or (rows[0][0], rows[0][1])
+    total = (place.total, place.is_exact) if place else (rows[0][0], rows[0][1])
     found = not rows[0][2] and total[0] > 0 if rows else False
-    return _listing(rows, (sort, of), wanted.limit, total, _hit if wanted.highlight else Hit.of), found
+    words = wanted.q if wanted.q != typed.q else None
+    return _listing(rows, (sort, of, words), wanted.limit, total, _hit if wanted.highlight else Hit.of), found
 
 
 def conditions(wanted: Wanted) -> Conditions:
@@ -103,17 +107,11 @@ def conditions(wanted: Wanted) -> Conditions:
     if wanted.rating_min is not None:
         add("rating_min", wanted.rating_min)
     if wanted.tags or wanted.specifications:
-        facts = [f"tag={tag}" for tag in wanted.tags]
-        add("facts", facts + [f"{name}={_as_kept(value)}" for name, value in wanted.specifications.items()])
+        named = [(name.replace("=", "_"), value) for name, value in wanted.specifications.items()]
+        add("facts", [*(f"t:{tag}" for tag in wanted.tags), *(f"s:{name}={value}" for name, value in named)])
     if wanted.q:
         add("words", wanted.q)
     return filters, args
-
-
-def _as_kept(value: str) -> str:
-    """A specification's value as PostgreSQL prints it: `20.0` is kept as 20."""
-    whole, point, rest = value.partition(".")
-    return whole if point and whole.lstrip("-").isdecimal() and rest.strip("0") == "" else value
 
 
 def _hit(columns: Any) -> Hit:
@@ -121,7 +119,9 @@ def _hit(columns: Any) -> Hit:
     return Hit.of(columns[:14], marked)
 
 
-def _listing(rows: list[Row], of: tuple[str, int], limit: int, total: Total, made: Callable[[Any], Hit]) -> Listing:
+def _listing(
+    rows: list[Row], of: tuple[str, int, str | None], limit: int, total: Total, made: Callable[[Any], Hit]
+) -> Listing:
     if rows and rows[0][4] is None:
         rows = []
     cursor = None
@@ -134,12 +134,23 @@ def _listing(rows: list[Row], of: tuple[str, int], limit: int, total: Total, mad
 _KINDS: Final[dict[str, type]] = {"timestamptz": datetime, "bigint": int, "real": float, "text": str}
 
 
-def _opened(cursor: str, sort: str, of: int) -> tuple[Any, UUID, Total]:
-    kind: Any = tuple[str, int, _KINDS[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
-    of_sort, of_filters, place, id, total, exact = cursors.unseal(cursor, kind)
-    if (of_sort, of_filters) != (sort, of) or total < 0:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a page ended: the words that were read instead of those typed, the sort's value, the id, the total."""
+
+    words: str | None
+    at: Any
+    id: UUID
+    total: int
+    is_exact: bool
+
+
+def _opened(cursor: str, sort: str, of: int) -> _Place:
+    kind: Any = tuple[str, int, str | None, _KINDS[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
+    of_sort, of_filters, words, at, id, total, exact = cursors.unseal(cursor, kind)
+    if (of_sort, of_filters) != (sort, of) or total < 0 or len(words or "") > LONGEST_WORDS:
         raise cursors.BadCursor
-    return place, id, (total, exact)
+    return _Place(words, at, id, total, exact)
 
 
 def _digest(filters: list[str], args: list[Any]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from tfmshop.commerce.search.learn import learn
-from tfmshop.commerce.search.store import IN_CATEGORY, PUT
+from tfmshop.commerce.search.store import IN_CATEGORY, REWRITE
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import job, schedule
@@ -29,5 +29,5 @@ async def category_changed(db: Database, payload: bytes) -> None:
             batch = [row["product_id"] for row in await tx.rows(IN_CATEGORY, category, after, BATCH)]
             if not batch:
                 return
-            await tx.value(PUT, batch)
+            await tx.value(REWRITE, batch)
         after = batch[-1]

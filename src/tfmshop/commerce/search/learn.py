@@ -12,6 +12,7 @@ from tfmshop.commerce.search.store import (
     FORGET_MISSED,
     LEARN_WORDS,
     LEARNT,
+    LOCK_LEARNING,
     PROMOTE,
 )
 from tfmshop.platform.db import Database, Tx
@@ -27,18 +28,21 @@ async def learn(db: Database, *, always: bool = False) -> bool:
     async with db.read() as tx:
         row = await tx.row(CHANGES)
     assert row is not None  # noqa: S101 - the state has its one row
+    async with db.tx() as tx:
+        await tx.execute(FORGET_MISSED, MISSED)
     changed = abs(row["changes"] - row["learnt_changes"])
-    if not always and row["learnt_at"] is not None and changed * 100 < row["learnt_changes"]:
+    if not always and row["learnt_at"] is not None and changed * 100 <= max(row["entries"], 0):
         return False
 
     async def work(tx: Tx) -> None:
+        await tx.value(LOCK_LEARNING)
         await tx.execute(DROP_WORDS)
         await tx.execute(LEARN_WORDS)
         await tx.execute(DEMOTE, FIRST_TIER)
         await tx.execute(PROMOTE, FIRST_TIER)
-        await tx.execute(FORGET_MISSED, MISSED)
         await tx.execute(LEARNT, row["changes"], FIRST_TIER)
-        await tx.execute(ANALYZE)
 
     await db.transact(work)
+    async with db.read() as tx:
+        await tx.execute(ANALYZE)
     return True

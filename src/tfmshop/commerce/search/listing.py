@@ -10,7 +10,6 @@ list is fast at a million products:
   them, and how soon they did tells about how many there are. Else it gathers up to 5,001 matches through the GIN
   index. If that is all, they are sorted: the page and the exact total are there. If there are more, a match is never
   far away, and the list is walked.
-- `sorted` goes on after a cursor where matches are known to be few.
 - `ranked` looks at the first tier of products, at the others when that finds little, and at products that have only
   some of the words when even then few have all.
 """
@@ -68,7 +67,7 @@ SORTS: Final = {
 ASKED: Final = "asked AS MATERIALIZED (SELECT * FROM search.ask({0}))"
 BRAND: Final = """(SELECT id FROM catalog.brand_name WHERE name_key = {0} OR slug = {0}
     ORDER BY name_key <> {0} LIMIT 1)"""
-CATEGORY: Final = "(SELECT id FROM catalog.category_tree WHERE slug = {0} OR id = {1}::uuid)"
+CATEGORY: Final = "coalesce({1}::uuid, (SELECT id FROM catalog.category_address WHERE slug = {0}))"
 SHELVES: Final = f"""shelf AS MATERIALIZED (SELECT c.id, c.products FROM catalog.category_tree AS c
     WHERE c.ancestors @> ARRAY[{CATEGORY}])"""
 CARD: Final = """p.id, p.slug, p.sku, p.external_id, p.title, p.brand, p.price, p.compare_at_price, p.currency,
@@ -100,14 +99,14 @@ class Shape:
     def _filter(self, word: str, places: list[str]) -> None:
         if word == "category":
             self.tables.append(SHELVES.format(*places))
-            self.inside.append(f"e.facts @> ARRAY['in=' || {CATEGORY.format(*places)}]")
+            self.inside.append(f"e.facts @> ARRAY['c:' || {CATEGORY.format(*places)}]")
             return
         if word == "words":
             self.tables.append(ASKED.format(*places))
             self.source += " CROSS JOIN asked"
         if word == "brand":
             places = [BRAND.format(*places)]
-            self.inside.append(f"e.facts @> ARRAY['by=' || {places[0]}]")
+            self.inside.append(f"e.facts @> ARRAY['b:' || {places[0]}]")
         self.conditions.append(FILTERS[word].format(*places))
 
     def has(self, word: str) -> bool:
@@ -136,12 +135,10 @@ def write(words: tuple[str, ...]) -> str:
     limit = f"LIMIT {shape.place()}::bigint"
     if shape.has("walk"):
         page, total = _walk(shape, column, direction, after, limit, offset), _counted(shape)
-    elif shape.has("sorted"):
-        page, total = _sorted(shape, column, direction, after, limit), ""
     elif shape.has("ranked"):
         page, total = _ranked(shape, column, after, limit, offset), _ranked_total()
     else:
-        page, total = _few_or_walk(shape, column, direction, limit, offset), _few_total(shape)
+        page, total = _few_or_walk(shape, column, direction, after, limit, offset), _few_total(shape)
     if shape.has("count_exact"):
         total = (
             f"(SELECT count(*) FROM ({shape.matches('1')}) AS every) AS total, true AS is_exact, false AS is_partial"
@@ -187,7 +184,7 @@ def _bounded(counted: str, bound: int, estimate: str) -> str:
         {counted} <= {bound} AS is_exact, false AS is_partial"""
 
 
-def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: str) -> str:
+def _few_or_walk(shape: Shape, column: str, direction: str, after: str, limit: str, offset: str) -> str:
     order = f"ORDER BY {column} {direction}, e.product_id {direction}"
     most = gathered(shape)
     wanted = limit.removeprefix("LIMIT ") + (f" + {offset.removeprefix('OFFSET ')}" if offset else "")
@@ -196,15 +193,17 @@ def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: 
     shape.tables += [
         f"""tried AS MATERIALIZED (SELECT e.product_id, {column} AS place, e.seen FROM (
             SELECT e.*, row_number() OVER () AS seen FROM (
-                SELECT * FROM search.entry AS e {order} LIMIT {TRIED}) AS e) AS e {asked}
+                SELECT * FROM search.entry AS e {f"WHERE {after}" if after else ""} {order} LIMIT {TRIED}
+            ) AS e) AS e {asked}
             {shape.where(*shape.inside)} LIMIT {wanted})""",
         f"""guess AS MATERIALIZED (SELECT CASE WHEN count(*) < greatest({wanted}, 1) THEN 0 ELSE count(*) * (SELECT
              reltuples FROM pg_class WHERE oid = 'search.entry'::regclass) / max(seen) END AS total FROM tried)""",
         f"""few AS MATERIALIZED (SELECT * FROM (
-            {shape.matches(f"e.product_id, {column} AS place")} LIMIT {most + 1}) AS gathered
+            {shape.matches(f"e.product_id, {column} AS place", *([after] if after else []))} LIMIT {most + 1}
+            ) AS gathered
             WHERE (SELECT total FROM guess) < {GATHERED})""",
     ]
-    walked = _walk(shape, column, direction, "", limit, offset)
+    walked = _walk(shape, column, direction, after, limit, offset)
     return f"""(SELECT product_id, place FROM tried WHERE (SELECT total FROM guess) >= {GATHERED}
             ORDER BY place {direction}, product_id {direction} {limit} {offset})
         UNION ALL
@@ -212,13 +211,6 @@ def _few_or_walk(shape: Shape, column: str, direction: str, limit: str, offset: 
             ORDER BY place {direction}, product_id {direction} {limit} {offset})
         UNION ALL
         (SELECT product_id, place FROM ({walked}) AS walked WHERE (SELECT count(*) FROM few) > {most})"""
-
-
-def _sorted(shape: Shape, column: str, direction: str, after: str, limit: str) -> str:
-    """The page out of matches that are known to be few; OFFSET 0 keeps the planner from walking."""
-    every = shape.matches(f"e.product_id, {column} AS place", *([after] if after else []))
-    return f"""SELECT product_id, place FROM ({every} OFFSET 0) AS every
-        ORDER BY place {direction}, product_id {direction} {limit}"""
 
 
 _FOLLOWS: Final = {
@@ -302,7 +294,7 @@ def shapes() -> Iterator[tuple[str, ...]]:
             yield (sort, *least, how, *ending)
             yield (sort, "category", *least, how, *ending)
         if not least:
-            yield (sort, "facts", "sorted", "after", "known")
+            yield (sort, "facts", "few", "after", "known")
             yield (sort, "facts", "few", "offset")
     yield ("relevance", "words", "ranked", "highlight")
 

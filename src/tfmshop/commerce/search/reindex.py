@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
-from tfmshop.commerce.search.errors import NoSuchLanguage
+from tfmshop.commerce.search.errors import NoSuchLanguage, ReindexTakenOver
 from tfmshop.commerce.search.learn import FIRST_TIER, learn
 from tfmshop.commerce.search.store import (
     BEGIN_SHADOW,
+    DROP_UNFINISHED,
     FILL_SHADOW,
     HAS_LANGUAGE,
     PROMOTE_SHADOW,
@@ -23,11 +25,16 @@ from tfmshop.commerce.search.store import (
     SWAP_SHADOW,
     VACUUM_SHADOW,
 )
+from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import Database, Tx, written
+from tfmshop.platform.db import Database, Query, written
+from tfmshop.platform.errors import TookTooLong
 
 BATCH: Final = 50
 """Products a transaction: few, so that writers of the same products wait for milliseconds at most."""
+
+ATTEMPTS: Final = 30
+"""How often a lock is tried for, with a pause of a second."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -41,29 +48,40 @@ class Reindexed:
 
 
 async def reindex(db: Database, language: str, progress: Progress) -> Reindexed:
-    """Make the projection anew in a language. Cut off, it goes on where it was. `NoSuchLanguage`."""
+    """Make the projection anew in a language. Cut off, it goes on where it was.
+
+    `NoSuchLanguage`; `ReindexTakenOver` when another one began meanwhile.
+    """
     async with db.tx() as tx:
         if not await tx.value(HAS_LANGUAGE, language):
             raise NoSuchLanguage(language)
 
-    async def begin(tx: Tx) -> bool:
-        return bool(await tx.value(BEGIN_SHADOW, language))
-
-    resumed = await db.transact(begin)
-    done = await _fill(db, progress)
+    run = ids.new()
+    resumed = bool(await _with_writers_waiting(db, BEGIN_SHADOW, language, run))
+    done = await _fill(db, run, progress)
     async with db.tx() as tx:
         await tx.value(PROMOTE_SHADOW, FIRST_TIER)
     await _index(db, progress)
 
-    async def swap(tx: Tx) -> None:
-        await tx.value(SWAP_SHADOW)
-
-    await db.transact(swap)
+    if not await _with_writers_waiting(db, SWAP_SHADOW, run):
+        raise ReindexTakenOver
     await learn(db, always=True)
     return Reindexed(done, resumed)
 
 
-async def _fill(db: Database, progress: Progress) -> int:
+async def _with_writers_waiting(db: Database, query: Query, *args: object) -> Any:
+    """Run what writers wait for. When a long transaction keeps it from its lock, it gives way and tries again."""
+    for _ in range(ATTEMPTS):
+        try:
+            async with db.tx() as tx:
+                return await tx.value(query, *args)
+        except TookTooLong:
+            await asyncio.sleep(1)
+    async with db.tx() as tx:
+        return await tx.value(query, *args)
+
+
+async def _fill(db: Database, run: UUID, progress: Progress) -> int:
     async with db.read() as tx:
         state = await tx.row(SHADOW_STATE)
     assert state is not None  # noqa: S101 - the state has its one row
@@ -71,7 +89,9 @@ async def _fill(db: Database, progress: Progress) -> int:
     while True:
         started = monotonic()
         async with db.tx() as tx:
-            written = await tx.value(FILL_SHADOW, BATCH)
+            written = await tx.value(FILL_SHADOW, run, BATCH)
+        if written < 0:
+            raise ReindexTakenOver
         if not written:
             return int(done)
         done += written
@@ -80,7 +100,8 @@ async def _fill(db: Database, progress: Progress) -> int:
 
 
 async def _index(db: Database, progress: Progress) -> None:
-    async with db.read() as tx:
+    async with db.tx() as tx:
+        await tx.value(DROP_UNFINISHED)
         statements = [row[0] for row in await tx.rows(SHADOW_INDEXES)]
     for number, statement in enumerate(statements, 1):
         async with db.read() as tx:

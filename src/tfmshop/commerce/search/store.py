@@ -93,16 +93,17 @@ WHERE c.ancestors @> ARRAY[$1::uuid] AND e.product_id > $2 ORDER BY e.product_id
 """,
 )
 
-PUT = Query("search.put", "SELECT search.keep($1::uuid[], '{}')")
+REWRITE = Query("search.rewrite", "SELECT search.rewrite($1::uuid[])")
 
-BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1)")
-FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1)")
+BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1, $2)")
+FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1, $2)")
+DROP_UNFINISHED = Query("search.drop_unfinished_indexes", "SELECT search.drop_unfinished_indexes()")
 SHADOW_INDEXES = Query("search.shadow_indexes", "SELECT * FROM search.shadow_indexes()")
-SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow()")
+SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow($1)")
 SHADOW_STATE = Query(
     "search.shadow_state",
     """
-SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products, s.shadow FROM search.state AS s
+SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products FROM search.state AS s
 """,
 )
 VACUUM_SHADOW = Query("search.vacuum_shadow", "VACUUM (ANALYZE) search.entry_shadow")
@@ -111,10 +112,13 @@ PROMOTE_SHADOW = Query("search.promote_shadow", "SELECT search.promote_shadow($1
 CHANGES = Query(
     "search.count_changes",
     """
-SELECT coalesce(n_tup_ins + n_tup_upd + n_tup_del, 0) AS changes, learnt_changes, learnt_at
+SELECT coalesce(n_tup_ins + n_tup_upd + n_tup_del, 0) AS changes, learnt_changes, learnt_at,
+    (SELECT reltuples::bigint FROM pg_class WHERE oid = 'search.entry'::regclass) AS entries
 FROM search.state LEFT JOIN pg_stat_user_tables ON relid = 'search.entry'::regclass
 """,
 )
+
+LOCK_LEARNING = Query("search.lock_learning", "SELECT pg_advisory_xact_lock(hashtext('search.learn'))")
 
 DROP_WORDS = Query("search.drop_words", "DELETE FROM search.word")
 
@@ -127,6 +131,14 @@ SELECT word, ndoc FROM ts_stat($q$
     FROM search.entry AS e LEFT JOIN catalog.brand_name AS b ON b.id = e.brand_id
     LEFT JOIN catalog.category_tree AS c ON c.id = e.category_id
 $q$) WHERE word ~ '^[[:alpha:]]{2,40}$'
+""",
+)
+
+INDEXES = Query(
+    "search.list_indexes",
+    """
+SELECT indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'search' AND tablename = 'entry' AND indexname <> 'entry_pkey' ORDER BY indexname
 """,
 )
 

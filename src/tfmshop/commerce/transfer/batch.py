@@ -76,7 +76,9 @@ async def note_changes(tx: Tx, run_id: UUID, saved: Saved) -> None:
 def _with_stock(one: catalog.Loaded, stock: Units) -> str | None:
     if one.before is None:
         return None
-    return codec.encode_text(codec.decode(one.before) | {"stock": stock.get(one.product_id, {})})
+    had = stock.get(one.product_id, {})
+    changes = {variant: had.get(variant, 0) - units for variant, (_, units) in one.stock.items()}
+    return codec.encode_text(codec.decode(one.before) | {"stock": changes})
 
 
 def _sku(before: str | None, variant: UUID) -> str:

@@ -110,7 +110,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         for column in self.fields.category:
             text = text_of(row, column, "category") or ""
             path += [part.strip()[:200] for part in text.split(self.options.category_separator) if part.strip()]
-        return tuple(path[:10])
+        return tuple(path[:20])
 
     def _specifications(self, row: Raw) -> dict[str, Any]:
         given = object_of(row.get("specifications"), "specifications") or {}

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 from tfmshop.commerce.catalog import NewProduct
 from tfmshop.commerce.transfer import shopify
 from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.mapping import Mapping
-from tfmshop.commerce.transfer.values import BadImport
+from tfmshop.commerce.transfer.values import BadImport, unescaped
 from tfmshop.platform.files.rows import Line, RowFile
 
 
@@ -44,7 +45,7 @@ def _products(
         if group[-1].number <= after:
             continue
         line, last = group[0], group[-1].number
-        rows = [one.row for one in group if one.row is not None]
+        rows = [one.row if columns is None else _unescaped(one.row) for one in group if one.row is not None]
         try:
             if not rows:
                 raise BadImport(line.problem)
@@ -53,6 +54,11 @@ def _products(
             yield Found(line, last, None, str(error))
         else:
             yield Found(line, last, product)
+
+
+def _unescaped(row: dict[str, Any]) -> dict[str, Any]:
+    """Cells of a spreadsheet without the sign that keeps them from being formulas."""
+    return {name: unescaped(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 def _check_columns(columns: list[str] | None, mapping: Mapping) -> None:

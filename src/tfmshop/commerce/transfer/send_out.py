@@ -54,7 +54,9 @@ def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
     if name in {"tags", "pictures"}:
-        return escaped("|".join(value))
+        return (
+            codec.encode_text(value) if any("|" in one or one[:1] == "[" for one in value) else escaped("|".join(value))
+        )
     if isinstance(value, dict | list):
         return codec.encode_text(value) if value else ""
     return escaped(value) if isinstance(value, str) else str(value)

@@ -57,10 +57,11 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
     kind = text_of(first, "Type", "category")
     only = len(variants) == 1 and not variants[0].options
     lead = variants[0]
+    path = tuple(part.strip() for part in (kind or "").split(">") if part.strip())[:20]
     return NewProduct(
         sku=lead.sku, external_id=handle, slug=slug(handle) or None, title=required(first, "Title", "title"),
         description=_plain(text_of(first, "Body (HTML)", "description") or ""), brand=text_of(first, "Vendor", "brand"),
-        category=tuple(part.strip() for part in kind.split(">")) if kind else (), tags=list_of(first, "Tags", ","),
+        category=path, tags=list_of(first, "Tags", ","),
         price=lead.price, compare_at_price=lead.compare_at_price, currency=currency, status=_status(first),
         pictures=_pictures(rows), variants=variants, stock=lead.stock if only else None,
     )  # fmt: skip

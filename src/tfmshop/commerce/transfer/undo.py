@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import catalog, inventory
@@ -54,21 +54,17 @@ async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
             raise CannotUndo(why=f"product {there['product']['slug']} was changed since")
     before = {row["product_id"]: row["before"] for row in batch if row["before"] and row["product_id"] in now}
     added = [row["product_id"] for row in batch if not row["before"] and row["product_id"] in now]
-    await catalog.snapshot.restore(tx, before)
-    await inventory.set_levels(tx, [level for text in before.values() for level in _levels(codec.decode(text))])
-    variants = {UUID(v["id"]): id for id in added for v in now[id]["variants"]}
-    sold = {variants[row["variant_id"]] for row in await tx.rows(SOLD, list(variants))}
-    await catalog.snapshot.archive(tx, sorted(sold))
-    await catalog.snapshot.erase(tx, [id for id in added if id not in sold])
+    variants = {UUID(v["id"]): id for id in [*before, *added] for v in now[id]["variants"]}
+    sold = {row["variant_id"] for row in await tx.rows(SOLD, list(variants))}
+    changes: dict[UUID, int] = {}
+    for text in before.values():
+        was = codec.decode(text)
+        changes |= {UUID(variant): units for variant, units in was["stock"].items() if units}
+    await inventory.change_levels(tx, changes)
+    await catalog.snapshot.restore(tx, before, kept=sorted(sold))
+    archived = {variants[variant] for variant in sold} & set(added)
+    await catalog.snapshot.archive(tx, sorted(archived))
+    await catalog.snapshot.erase(tx, [id for id in added if id not in archived])
     done.restored += len(before)
-    done.removed += len(added) - len(sold)
-    done.archived += len(sold)
-
-
-def _levels(before: dict[str, Any]) -> list[inventory.Level]:
-    product = UUID(before["product"]["id"])
-    return [
-        inventory.Level(UUID(v["id"]), product, v["sku"], before["stock"][v["id"]])
-        for v in before["variants"]
-        if v["id"] in before.get("stock", {})
-    ]
+    done.removed += len(added) - len(archived)
+    done.archived += len(archived)

@@ -46,7 +46,7 @@ def text_of(row: Raw, column: str, name: str) -> str | None:
         return None
     if isinstance(value, dict | list | bool):
         raise BadImport(f"{name} is not text: {short(value)}")
-    text = clean(unescaped(str(value)))
+    text = clean(str(value))
     if len(text) > LONGEST.get(name, 1000):
         raise BadImport(f"{name} is longer than {LONGEST.get(name, 1000)} characters")
     return text or None
@@ -63,7 +63,9 @@ def required(row: Raw, column: str, name: str) -> str:
 def list_of(row: Raw, column: str, separator: str) -> list[str]:
     """The parts of a list, given as one or as separated text."""
     value = value_of(row, column)
-    parts = value if isinstance(value, list) else unescaped(str(value)).split(separator) if value is not None else []
+    if isinstance(value, str) and value.startswith("["):
+        value = object_of(value, column)
+    parts = value if isinstance(value, list) else str(value).split(separator) if value is not None else []
     return [clean(str(part))[:1000] for part in parts if str(part).strip()]
 
 
@@ -164,7 +166,7 @@ def fact(value: Any) -> Any:
 
 def escaped(text: str) -> str:
     """Text that a spreadsheet does not take for a formula (`=`, `+`, `-`, `@` in front)."""
-    return f"'{text}" if text[:1] in _FORMULA or (text[:1] == "'" and text[1:2] in _FORMULA) else text
+    return f"'{text}" if text[:1] in (*_FORMULA, "'") else text
 
 
 def unescaped(text: str) -> str:

@@ -35,7 +35,8 @@ CREATE INDEX product_featured ON catalog.product (published_at DESC, id DESC) WH
 
 ALTER TABLE catalog.staged
     ADD COLUMN codes text[] NOT NULL DEFAULT '{}',
-    ADD COLUMN status text;
+    ADD COLUMN status text,
+    ALTER COLUMN published_at DROP NOT NULL;
 
 ALTER TABLE catalog.variant
     ADD COLUMN weight_g integer CONSTRAINT variant_weight CHECK (weight_g >= 0),
@@ -159,6 +160,13 @@ SELECT c.id, c.slug, c.name, c.parent_id, c.position, c.ancestors,
     c.products + coalesce((SELECT sum(n.change) FROM catalog.count_change AS n WHERE n.category_id = c.id), 0)::bigint
         AS products
 FROM catalog.category AS c;
+
+-- For other modules: where categories are found, now or formerly.
+CREATE VIEW catalog.category_address AS
+SELECT slug, id FROM catalog.category
+UNION ALL
+SELECT f.slug, f.category_id FROM catalog.former_category_slug AS f
+WHERE NOT EXISTS (SELECT FROM catalog.category AS c WHERE c.slug = f.slug);
 
 -- For other modules: brands by name.
 CREATE VIEW catalog.brand_name AS SELECT id, slug, name, name_key FROM catalog.brand;

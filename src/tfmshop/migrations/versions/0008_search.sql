@@ -14,6 +14,8 @@ CREATE TABLE search.state (
     -- Whether a second projection is being made, which every change goes to as well.
     shadow boolean NOT NULL DEFAULT false,
     shadow_language text,
+    -- The run that makes it; another that goes on with it takes it over.
+    shadow_run uuid,
     -- How far the second one is: the last product, and how many.
     shadow_after uuid,
     shadow_done bigint NOT NULL DEFAULT 0,
@@ -42,8 +44,8 @@ CREATE TABLE search.entry (
     -- A number without meaning, so that any range of it is a fair sample.
     dice integer NOT NULL,
     title text NOT NULL,
-    -- name=value of each specification, tag=name of each tag, in=id of the category and of each above it,
-    -- by=id of the brand.
+    -- s:name=value of each specification, t:name of each tag, c:id of the category and of each above it, b:id of the
+    -- brand.
     facts text[] NOT NULL,
     -- The words of the category's name, sorted: who asks for just these means the kind of thing.
     kind text,
@@ -81,8 +83,8 @@ $$;
 
 -- A number and its unit written as one word: `1 TB` and `1tb` become `1tb`; `15,6"` and `15.6-inch` become `15.6in`.
 CREATE FUNCTION search.joined_units(words text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE STRICT AS $$
-    SELECT regexp_replace(regexp_replace(regexp_replace(lower(words),
-            '(\d),(\d)', '\1.\2', 'g'),
+    SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(lower(words),
+            '(\d),(\d{3})(?!\d)', '\1\2', 'g'), '(\d),(\d)', '\1.\2', 'g'),
         '(\d)[ -]?(?:inch(?:es)?|in(?=[,;)]|$)|"|″|”|'''')(?![[:alnum:]])', '\1in', 'g'),
         '(\d)[ -](tb|gb|mb|kb|ghz|mhz|khz|hz|mm|cm|km|kg|mg|mah|ah|wh|kw|mw|w|v|mp|fps|dpi|ml|cl|rpm|lm|db)(?![[:alnum:]])',
         '\1\2', 'g')
@@ -104,14 +106,14 @@ CREATE FUNCTION search.entries_of(products uuid[], language regconfig, tier_open
     SELECT f.id, f.category_id, f.brand_id, f.price, f.rating, f.popularity, f.published_at, f.in_stock, tier_open,
         hashtext(f.id::text), f.title,
         ARRAY(
-            SELECT 'tag=' || tag FROM unnest(f.tags) AS tag WHERE length(tag) <= 200
+            SELECT 't:' || tag FROM unnest(f.tags) AS tag WHERE length(tag) <= 200
             UNION
-            SELECT s.key || '=' || s.value FROM jsonb_each_text(f.specifications) AS s
+            SELECT 's:' || replace(s.key, '=', '_') || '=' || s.value FROM jsonb_each_text(f.specifications) AS s
             WHERE length(s.key) <= 100 AND length(s.value) <= 200
             UNION
-            SELECT 'in=' || above FROM unnest(f.ancestors) AS above
+            SELECT 'c:' || above FROM unnest(f.ancestors) AS above
             UNION
-            SELECT 'by=' || f.brand_id WHERE f.brand_id IS NOT NULL
+            SELECT 'b:' || f.brand_id WHERE f.brand_id IS NOT NULL
         ),
         nullif(array_to_string(tsvector_to_array(to_tsvector(language, coalesce(f.category, ''))), ' '), ''),
         title_words || category_words
@@ -155,10 +157,20 @@ BEGIN
 END
 $$;
 
+-- Write entries anew as the products are now. Nobody changes the products meanwhile, so nothing newer is overwritten.
+CREATE FUNCTION search.rewrite(products uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM catalog.product WHERE id = ANY(products) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM search.keep(products, ARRAY(
+        SELECT id FROM unnest(products) AS id WHERE NOT EXISTS (SELECT FROM catalog.findable AS f WHERE f.id = id)));
+END
+$$;
+
 -- Begin a second projection, or go on with one in the same language; whether it goes on. Writers wait for a moment, so
 -- that every change from now on goes to both.
-CREATE FUNCTION search.begin_shadow(wanted text) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE FUNCTION search.begin_shadow(wanted text, run uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
+    UPDATE search.state SET shadow_run = run;
     IF EXISTS (SELECT FROM search.state WHERE shadow AND shadow_language = wanted) THEN
         RETURN true;
     END IF;
@@ -172,13 +184,17 @@ BEGIN
 END
 $$;
 
--- Write the next entries of the second projection; the changes that came first stay. How many, 0 at the end.
-CREATE FUNCTION search.fill_shadow(so_many integer) RETURNS bigint LANGUAGE plpgsql AS $$
+-- Write the next entries of the second projection; the changes that came first stay. How many, 0 at the end, -1 when
+-- another run took over.
+CREATE FUNCTION search.fill_shadow(run uuid, so_many integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     state search.state;
     batch uuid[];
 BEGIN
-    SELECT * INTO state FROM search.state;
+    SELECT * INTO state FROM search.state FOR UPDATE;
+    IF state.shadow_run IS DISTINCT FROM run THEN
+        RETURN -1;
+    END IF;
     batch := ARRAY(SELECT id FROM catalog.findable
         WHERE state.shadow_after IS NULL OR id > state.shadow_after ORDER BY id LIMIT so_many);
     IF cardinality(batch) > 0 THEN
@@ -201,6 +217,18 @@ BEGIN
 END
 $$;
 
+-- Indexes that were cut off while they were made.
+CREATE FUNCTION search.drop_unfinished_indexes() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    name text;
+BEGIN
+    FOR name IN SELECT indexrelid::regclass::text FROM pg_index
+        WHERE indrelid = to_regclass('search.entry_shadow') AND NOT indisvalid LOOP
+        EXECUTE 'DROP INDEX ' || name;
+    END LOOP;
+END
+$$;
+
 -- The statements that give the second projection the indexes of the first, and do not keep writers waiting.
 CREATE FUNCTION search.shadow_indexes() RETURNS SETOF text LANGUAGE sql STABLE AS $$
     SELECT regexp_replace(i.indexdef, 'INDEX (entry_\w+) ON search\.entry ',
@@ -210,11 +238,19 @@ CREATE FUNCTION search.shadow_indexes() RETURNS SETOF text LANGUAGE sql STABLE A
 $$;
 
 -- Put the second projection in the place of the first, in one transaction.
-CREATE FUNCTION search.swap_shadow() RETURNS void LANGUAGE plpgsql AS $$
+-- Whether it did: not when another run took over.
+CREATE FUNCTION search.swap_shadow(run uuid) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     name text;
 BEGIN
     LOCK TABLE catalog.product IN SHARE MODE;
+    IF NOT EXISTS (SELECT FROM search.state WHERE shadow AND shadow_run = run) THEN
+        RETURN false;
+    END IF;
+    IF (SELECT count(*) FROM pg_index WHERE indrelid = 'search.entry'::regclass)
+        <> (SELECT count(*) FROM pg_index WHERE indrelid = 'search.entry_shadow'::regclass AND indisvalid) THEN
+        RAISE 'the second projection lacks indexes';
+    END IF;
     DELETE FROM search.entry_shadow AS e USING search.shadow_gone AS g
     WHERE g.product_id = e.product_id AND NOT EXISTS (SELECT FROM catalog.findable WHERE id = e.product_id);
     UPDATE search.state SET shadow = false, language = shadow_language, shadow_language = NULL, shadow_after = NULL;
@@ -226,6 +262,7 @@ BEGIN
         WHERE schemaname = 'search' AND tablename = 'entry' AND indexname LIKE 'shadow\_%' LOOP
         EXECUTE format('ALTER INDEX search.%I RENAME TO %I', name, substr(name, 8));
     END LOOP;
+    RETURN true;
 END
 $$;
 
@@ -372,6 +409,8 @@ DECLARE
     code text;
     always tsquery := '';
     words text := '';
+    also tsquery;
+    several text;
 BEGIN
     needed := '';
     partly := '';
@@ -379,6 +418,12 @@ BEGIN
     IF length(replace(typed, '"', '')) % 2 = length(typed) % 2 THEN
         typed := replace(typed, '"', chr(1));
     END IF;
+    -- A synonym of several words is looked for as a phrase.
+    FOR several IN SELECT term FROM search.synonym
+        WHERE language = configured AND term LIKE '% %' AND position(term IN lower(typed)) > 0 LIMIT 5 LOOP
+        EXIT WHEN position(chr(1) IN typed) > 0;
+        typed := replace(lower(typed), several, chr(1) || several || chr(1));
+    END LOOP;
     FOR part IN SELECT regexp_matches(
         search.joined_units(typed), '(-?)(?:\x01([^\x01]*)\x01|([^\s\x01]+))', 'g') LOOP
         one := CASE
@@ -393,6 +438,12 @@ BEGIN
             one := one || quote_literal(code)::tsquery;
         END IF;
         CONTINUE WHEN numnode(one) = 0;
+        -- Each word is expanded once, by what its own row says.
+        SELECT substitute INTO also FROM search.synonym
+        WHERE language = configured AND target = phraseto_tsquery(config, coalesce(part[2], part[3])) LIMIT 1;
+        IF FOUND THEN
+            one := one || also;
+        END IF;
         IF part[1] = '-' THEN
             always := always && !!one;
         ELSE
@@ -415,12 +466,6 @@ BEGIN
         IF numnode(always) > 0 THEN
             needed := needed && always;
             partly := CASE WHEN numnode(partly) > 0 THEN partly && always ELSE needed END;
-        END IF;
-        IF EXISTS (SELECT FROM search.synonym WHERE language = configured) THEN
-            needed := ts_rewrite(needed, format(
-                'SELECT target, substitute FROM search.synonym WHERE language = %L', configured));
-            partly := ts_rewrite(partly, format(
-                'SELECT target, substitute FROM search.synonym WHERE language = %L', configured));
         END IF;
     END IF;
 END

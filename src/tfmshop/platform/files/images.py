@@ -45,16 +45,24 @@ def accepted(content: bytes) -> bytes:
             with Image.open(io.BytesIO(content), formats=_READ) as picture:
                 if picture.width * picture.height > MOST_PIXELS:
                     raise BadPicture(why=f"it has more than {MOST_PIXELS:,} pixels")
-                upright = ImageOps.exif_transpose(picture)
+                picture.draft("RGB", (WIDEST, WIDEST))
+                upright = ImageOps.exif_transpose(_eight_bits(picture))
                 upright.thumbnail((WIDEST, WIDEST * 4))
                 clean = upright.convert(
                     "RGBA" if "A" in upright.getbands() or "transparency" in upright.info else "RGB"
                 )
         except (Image.DecompressionBombError, Image.DecompressionBombWarning):
             raise BadPicture(why=f"it has more than {MOST_PIXELS:,} pixels") from None
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, OverflowError):
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, OverflowError, RuntimeError):
             raise BadPicture(why="it is not a whole JPEG, PNG, WebP or AVIF file") from None
         return _encoded(clean, "webp", 90)
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    """A picture whose grey has 16 bits, with 8: the library would cut instead of scale."""
+    if not picture.mode.startswith("I"):
+        return picture
+    return picture.convert("I").point(lambda value: value / 256).convert("L")
 
 
 def resized(content: bytes, width: int | None, kind: str) -> bytes:

@@ -16,6 +16,14 @@ KINDS: Final = {
 _KEY: Final = re.compile(rf"[0-9a-f]{{32}}(?:\.\d{{1,4}})?\.({'|'.join(KINDS)})")
 
 
+_ORIGINAL: Final = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(KINDS)})")
+
+
+def is_original(key: str) -> bool:
+    """Whether a key is one that `key_of` makes, not one derived from it."""
+    return bool(_ORIGINAL.fullmatch(key))
+
+
 def key_of(content: bytes, kind: str) -> str:
     """The key of content."""
     return f"{hashlib.sha256(content).hexdigest()[:32]}.{kind}"

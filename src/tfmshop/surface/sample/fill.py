@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,6 +17,8 @@ from tfmshop.platform import Platform, clock, ids
 from tfmshop.platform.db import Tx
 
 BATCH: Final = 1000
+MANY: Final = 20_000
+"""From so many products on, the indexes of lists and search are made at the end."""
 REMEMBERED: Final = 5000
 """How many products past orders are made of, so that a million products need no more memory than these."""
 TODAY: Final = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -77,7 +80,8 @@ async def fill(platform: Platform, sample: Sample, seed: int, progress: Progress
         async with platform.db.tx() as tx:
             if await catalog.Loader.knows(tx, sample.marker):
                 return Filled(already_there=True)
-            sold = await _fill_products(tx, platform, sample, source, make_id, filled, progress)
+            async with search.bulk(tx) if sample.product_count >= MANY else nullcontext():
+                sold = await _fill_products(tx, platform, sample, source, make_id, filled, progress)
             people = _people(platform, sample, source, make_id, seed)
             await accounts.add_people(tx, people)
             filled.rows["people"] = len(people)

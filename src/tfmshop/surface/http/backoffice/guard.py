@@ -23,4 +23,4 @@ def staff_only(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRout
     viewer = viewer_of(connection)
     if viewer is None:
         raise accounts.SignInRequired
-    accounts.check(viewer.role, handler.opt[PERMISSION])
+    accounts.check(viewer.role, handler.opt.get(PERMISSION, ""))

@@ -9,6 +9,7 @@ from litestar.params import Parameter
 
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.files import Files, images
+from tfmshop.platform.files.keys import is_original
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.problems import InvalidField
 
@@ -35,6 +36,8 @@ def show_file(
     """
     if width is not None and width not in images.WIDTHS:
         raise InvalidField("width", f"One of {', '.join(map(str, images.WIDTHS))}.")
+    if not is_original(key):
+        raise FileNotFound
     files = shop_of(request).platform.files
     wanted = kind or _best(request.headers.get("accept", ""))
     found = files.get(key) if key.endswith(".svg") else _fitting(files, key, width, wanted)

@@ -46,7 +46,7 @@ async def write_review(request: AnyRequest, id_or_slug: str, data: reviews.NewRe
     customer = signed_in(request)
     async with shop_of(request).platform.db.tx() as tx:
         product = await catalog.keep.on_sale(tx, id_or_slug)
-        author = (await accounts.me(tx, customer)).name
+        author = reviews.public_name((await accounts.me(tx, customer)).name)
         return Written(await reviews.write(tx, product, customer, author, data), "pending")
 
 
