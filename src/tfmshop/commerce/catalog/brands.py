@@ -25,7 +25,7 @@ class Brands:
         return self._ids.get(same_name(name)) if name else None
 
     def take_made(self) -> list[UUID]:
-        """Those that were made since this was asked last, parents first."""
+        """Those that were made since this was asked last."""
         made, self._made = self._made, []
         return made
 

@@ -1,6 +1,6 @@
 -- Products in full: codes, schedule, former slugs and prices, attributes, related products, counts by category.
 -- Nothing was released before this revision, so indexes are made and dropped while nobody is served:
--- squawk-ignore-file require-concurrent-index-deletion, require-concurrent-index-creation, ban-drop-column, ban-drop-function, ban-drop-view
+-- squawk-ignore-file require-concurrent-index-deletion, require-concurrent-index-creation, ban-drop-column, ban-drop-function, ban-drop-view, ban-drop-not-null
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '10min';
 
