@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
-from tfmshop.commerce import checkout
+from tfmshop.commerce import checkout, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.config import Config
 from tfmshop.platform import Platform, db

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import statistics
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,13 @@ def test_no_unfinished_work():
     words = "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "NotImplemented" + "Error"])
     for path in [*FILES, *(ROOT / "tests").rglob("*.py")]:
         assert not re.search(rf"\b({words})\b", path.read_text()), path
+
+
+def test_the_job_runner_knows_every_job_and_schedule():
+    """What no process imports is never run, and nobody would be told."""
+    names = re.compile(r'^@(?:job|schedule)\("([^"]+)"', re.MULTILINE)
+    declared = {name for path in FILES for name in names.findall(path.read_text())}
+    code = "import tfmshop.app; from tfmshop.platform.jobs import HANDLERS, SCHEDULES; print(*HANDLERS, *SCHEDULES)"
+    output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    assert declared >= {"orders.paid", "reviews.moderated"}
+    assert declared <= set(output.split())

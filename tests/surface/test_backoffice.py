@@ -75,6 +75,7 @@ async def test_a_picture_is_made_anew_and_comes_in_the_width_and_format_that_fit
         assert answer.status_code == 200
         assert answer.headers["vary"] == "accept"
         assert "immutable" in answer.headers["cache-control"]
+        assert answer.headers.get_list("cross-origin-resource-policy") == ["cross-origin"]
         assert b"secret" not in answer.content
         with Image.open(io.BytesIO(answer.content)) as found:
             assert (found.format, found.size) == (kind, (320, 213))

@@ -30,6 +30,8 @@ async def add(tx: Tx, name: str, parent: str | None = None, slug: str | None = N
     """Add a category below another, or at the top; its id. `CategoryNotFound`, `SlugTaken`, `CannotMoveCategory`."""
     await tx.rows(LOCK_TREE)
     parent_id = await _find(tx, parent) if parent else None
+    if not name.strip():
+        raise CannotMoveCategory(why="it has no name")
     id = ids.new()
     wanted = slug_of(slug or name) or id.hex
     try:

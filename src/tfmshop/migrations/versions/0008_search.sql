@@ -414,6 +414,7 @@ DECLARE
 BEGIN
     needed := '';
     partly := '';
+    typed := translate(typed, '“”„«»', '"""""');
     -- Quotes come in pairs around phrases; a single one stands for inches.
     IF length(replace(typed, '"', '')) % 2 = length(typed) % 2 THEN
         typed := replace(typed, '"', chr(1));
@@ -431,6 +432,10 @@ BEGIN
             WHEN part[3] ~ '[[:alnum:]]\*$' THEN search.prefix(config, part[3])
             ELSE phraseto_tsquery(config, part[3])
         END;
+        -- Words that touch are found apart, too.
+        IF part[3] ~ '[[:alnum:]][^[:alnum:]*.]+[[:alnum:]]' THEN
+            one := one || plainto_tsquery(config, regexp_replace(part[3], '[^[:alnum:]]+', ' ', 'g'));
+        END IF;
         code := search.code(coalesce(part[3], ''));
         IF part[3] ~ '\d' AND part[3] ~ '^\d+(\.\d+)?[a-z]{1,3}$' THEN
             one := one || quote_literal(part[3])::tsquery;
@@ -521,7 +526,7 @@ BEGIN
         SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ')
         FROM pg_tables
         WHERE schemaname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'search')
-            AND (schemaname, tablename) <> ('search', 'state')
+            AND (schemaname, tablename) NOT IN (('search', 'state'), ('search', 'synonym'))
     );
     TRUNCATE platform.idempotency_key;
     UPDATE search.state SET tier_open = true, learnt_at = NULL, learnt_changes = 0;

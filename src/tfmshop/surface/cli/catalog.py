@@ -91,11 +91,10 @@ def list_imports(
     if as_json:
         print_json(rows)
     else:
-        print_table(
-            ("id", "file", "added", "updated", "rejected", "state"),
-            [(r.id, r.file, r.created, r.updated, r.rejected,
-              "undone" if r.undone_at else "done" if r.finished_at else "unfinished") for r in rows],
-        )  # fmt: skip
+        for r in rows:
+            state = "undone" if r.undone_at else "done" if r.finished_at else "unfinished"
+            typer.echo(f"{r.id}  {state}  added {r.created:,}, updated {r.updated:,}, rejected {r.rejected:,}")
+            typer.echo(f"    {r.started_at:%Y-%m-%d %H:%M}  {r.file}")
 
 
 @app.command("undo")

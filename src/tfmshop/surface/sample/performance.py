@@ -88,10 +88,12 @@ def _people(count: int, source: random.Random) -> list[Person]:
         address = Address(
             name, words.address.address(), words.address.city(), "US", postal_code=words.address.postal_code()
         )
-        people.append(
-            Person(f"person{number}@example.com", name, address, "support" if number % 100 == 0 else "customer")
-        )
+        people.append(Person(f"person{number}@example.com", name, address, _role(number)))
     return people
+
+
+def _role(number: int) -> str:
+    return "admin" if number == 1 else "support" if number % 100 == 0 else "customer"
 
 
 def large(name: str, products: int, people: int, orders: int) -> Sample:

@@ -15,7 +15,7 @@ import structlog
 
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.surface.http.edge.headers import API, NO_STORE
+from tfmshop.surface.http.edge.headers import API, NO_STORE, PICTURES
 from tfmshop.surface.http.problems import Problem
 
 Scope = MutableMapping[str, Any]
@@ -91,7 +91,7 @@ class _Exit:
             return
         if start is not None:
             self._start = None
-            headers = [*start.get("headers", ()), (b"x-request-id", self.request_id.encode()), *API]
+            headers = [*start.get("headers", ()), (b"x-request-id", self.request_id.encode()), *self._standing()]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(NO_STORE)
             start["headers"] = headers
@@ -99,6 +99,10 @@ class _Exit:
                 message = self._tag(start, message)
             await self._send(start)
         await self._send(message)
+
+    def _standing(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer; pictures may be shown by other sites."""
+        return PICTURES if self.status == 200 and self._scope["path"].startswith("/api/v1/media/") else API
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with a problem before the framework is asked."""
@@ -133,9 +137,8 @@ def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
 
 def _is_picture(scope: Scope) -> bool:
     """Whether staff send a picture: the only bodies that are not text, and may be large."""
-    return scope["path"].startswith("/api/v1/admin/") and any(
-        name == b"content-type" and value.startswith(b"image/") for name, value in scope["headers"]
-    )
+    path: str = scope["path"]
+    return path.startswith("/api/v1/admin/") and path.endswith("/pictures")
 
 
 async def _read(receive: Receive, largest: int) -> bytes | Problem | None:

@@ -19,4 +19,7 @@ API: Headers = [
     (b"x-xss-protection", b"0"),
 ]
 
+PICTURES = [(name, b"cross-origin" if name == b"cross-origin-resource-policy" else value) for name, value in API]
+"""The same for public pictures: other sites may show them."""
+
 NO_STORE = (b"cache-control", b"no-store")
