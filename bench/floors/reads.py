@@ -12,14 +12,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from tfmshop.commerce.catalog.listing import LIST_PRODUCTS
 from tfmshop.commerce.catalog.store import SHOW_PRODUCT
+from tfmshop.commerce.search.listing import LIST_PRODUCTS
 
 _encode = msgspec.json.Encoder().encode
 _headers = [(b"content-type", b"application/json")]
 
-LIST = LIST_PRODUCTS.of(("newest", "count")).sql
-CATEGORY = LIST_PRODUCTS.of(("newest", "category", "count")).sql
+LIST = LIST_PRODUCTS.of(("newest", "walk")).sql
+CATEGORY = LIST_PRODUCTS.of(("newest", "category", "walk")).sql
 DETAIL = SHOW_PRODUCT.sql
 
 
@@ -43,13 +43,11 @@ def item(row: Any, at: int) -> dict[str, Any]:
 
 def page(rows: list[Any]) -> bytes:
     cursor = None
-    counted, at_most = rows[0][0], rows[0][1]
-    exact = counted <= 1000
-    total = counted if exact else max(1000, at_most or 0)
+    total, exact = rows[0][0], rows[0][1]
     if len(rows) > 20:
-        cursor = _encode(["newest", rows[19][2], rows[19][3], total, exact]).hex()
+        cursor = _encode(["newest", rows[19][3], rows[19][4], total, exact]).hex()
     return _encode(
-        {"items": [item(row, 3) for row in rows[:20]], "next_cursor": cursor, "total": total,
+        {"items": [item(row, 4) for row in rows[:20]], "next_cursor": cursor, "total": total,
          "total_is_exact": exact}
     )  # fmt: skip
 
@@ -59,7 +57,7 @@ def product(row: Any) -> bytes:
     return _encode(
         card | {
             "model": row[14], "description": row[15], "tags": row[16], "specifications": msgspec.Raw(row[17].encode()),
-            "options": {}, "variants": msgspec.Raw(row[21].encode()),
+            "attributes": msgspec.Raw(row[26].encode()), "options": {}, "variants": msgspec.Raw(row[21].encode()),
             "pictures": msgspec.Raw(row[23].encode()), "breadcrumbs": msgspec.Raw(row[24].encode()),
             "reviews": {"rating": card["rating"], "count": card["review_count"]},
             "related": msgspec.Raw(row[25].encode()), "published_at": row[18], "updated_at": row[19],
@@ -95,7 +93,7 @@ class App:
                 size = int(os.environ.get("DB_POOL_MAX", "6"))
                 self.pool = await asyncpg.create_pool(
                     os.environ["DATABASE_URL"], min_size=size, max_size=size, reset=_no_reset,
-                    server_settings={"jit": "off"},
+                    server_settings={"jit": "off", "enable_seqscan": "off"},
                 )  # fmt: skip
             await send({"type": f"{event}.complete"})
             if event == "lifespan.shutdown":
