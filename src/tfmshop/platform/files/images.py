@@ -12,7 +12,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tfmshop.platform.errors import Kind, ShopError
 
 WIDTHS: Final = (160, 320, 640, 960, 1280, 1920)
-FORMATS: Final = {"avif": "image/avif", "webp": "image/webp", "jpg": "image/jpeg"}
 LARGEST_BYTES: Final = 12 << 20
 MOST_PIXELS: Final = 40_000_000
 WIDEST: Final = 2560
