@@ -13,8 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP SCHEMA reviews CASCADE;
-DROP VIEW orders.owned;
+DROP FUNCTION search.units_in(text);
+CREATE FUNCTION search.unit_words(words text) RETURNS tsvector LANGUAGE sql AS 'SELECT words::tsvector';
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

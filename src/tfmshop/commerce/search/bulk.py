@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tfmshop.commerce.search.learn import FIRST_TIER
-from tfmshop.commerce.search.store import DEMOTE, INDEXES, PROMOTE
+from tfmshop.commerce.search.store import INDEXES, SET_TIERS
 from tfmshop.platform.db import Tx, written
 
 
@@ -17,7 +17,6 @@ async def bulk(tx: Tx) -> AsyncIterator[None]:
     for index in indexes:
         await tx.execute(written("search.drop_index", f"DROP INDEX search.{index['indexname']}"))
     yield
-    await tx.execute(DEMOTE, FIRST_TIER)
-    await tx.execute(PROMOTE, FIRST_TIER)
+    await tx.execute(SET_TIERS, FIRST_TIER)
     for index in indexes:
         await tx.execute(written("search.make_index", index["indexdef"]))

@@ -7,13 +7,12 @@ from typing import Final
 from tfmshop.commerce.search.store import (
     ANALYZE,
     CHANGES,
-    DEMOTE,
     DROP_WORDS,
     FORGET_MISSED,
     LEARN_WORDS,
     LEARNT,
     LOCK_LEARNING,
-    PROMOTE,
+    SET_TIERS,
 )
 from tfmshop.platform.db import Database, Tx
 
@@ -38,8 +37,7 @@ async def learn(db: Database, *, always: bool = False) -> bool:
         await tx.value(LOCK_LEARNING)
         await tx.execute(DROP_WORDS)
         await tx.execute(LEARN_WORDS)
-        await tx.execute(DEMOTE, FIRST_TIER)
-        await tx.execute(PROMOTE, FIRST_TIER)
+        await tx.execute(SET_TIERS, FIRST_TIER)
         await tx.execute(LEARNT, row["changes"], FIRST_TIER)
 
     await db.transact(work)

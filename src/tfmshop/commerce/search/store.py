@@ -142,19 +142,15 @@ WHERE schemaname = 'search' AND tablename = 'entry' AND indexname <> 'entry_pkey
 """,
 )
 
-DEMOTE = Query(
-    "search.demote",
+SET_TIERS = Query(
+    "search.set_tiers",
     """
-UPDATE search.entry SET first_tier = false WHERE first_tier AND product_id NOT IN (
-    SELECT product_id FROM search.entry ORDER BY popularity DESC, product_id DESC LIMIT $1)
-""",
+WITH last AS MATERIALIZED (
+    SELECT popularity, product_id FROM search.entry ORDER BY popularity DESC, product_id DESC OFFSET $1 - 1 LIMIT 1
 )
-
-PROMOTE = Query(
-    "search.promote",
-    """
-UPDATE search.entry SET first_tier = true WHERE NOT first_tier AND product_id IN (
-    SELECT product_id FROM search.entry ORDER BY popularity DESC, product_id DESC LIMIT $1)
+UPDATE search.entry AS e SET first_tier = NOT e.first_tier
+WHERE e.first_tier IS DISTINCT FROM coalesce(
+    (e.popularity, e.product_id) >= ((SELECT popularity FROM last), (SELECT product_id FROM last)), true)
 """,
 )
 
