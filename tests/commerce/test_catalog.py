@@ -145,7 +145,8 @@ async def test_specifications_are_what_their_attributes_say(tx):
             await catalog.edit.change(tx, id, catalog.edit.Changes(specifications={"capacity": wrong}))
     below = catalog.attributes.Definition("capacity", "Size", "number", "TB")
     await catalog.attributes.define(tx, "disks", below)
-    assert (await catalog.attributes.of(tx, (await catalog.show_category(tx, "disks")).id))["capacity"].unit == "TB"
+    disks = (await catalog.show_category(tx, "disks")).id
+    assert (await catalog.attributes.of(tx, [disks]))[disks]["capacity"].unit == "TB"
 
 
 async def test_related_products_are_those_chosen_then_the_newest_of_the_category(tx):

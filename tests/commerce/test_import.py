@@ -111,6 +111,40 @@ async def test_an_import_goes_on_after_a_crash(run, db, here, monkeypatch):
     assert (await run(file)).resumed_after_line == 0
 
 
+async def test_one_file_imported_twice_at_once_is_imported_once(run, wide_db, here, monkeypatch):
+    file = jsonl(here / "lamps.jsonl", *[lamp(n) for n in range(1, 41)])
+    monkeypatch.setattr(bring_in, "BATCH", 10)
+
+    async def one() -> transfer.Outcome:
+        job = transfer.Import(
+            wide_db, file, RowFile(file), transfer.Mapping.read(""), "USD", dry_run=False, progress=lambda *_: None
+        )
+        return await job.run()
+
+    outcomes = await asyncio.gather(one(), one(), return_exceptions=True)
+    done = [one for one in outcomes if isinstance(one, transfer.Outcome)]
+    stopped = [one for one in outcomes if isinstance(one, transfer.CannotImport)]
+    assert (len(done), len(stopped)) == (1, 1)
+    assert "another command" in str(stopped[0])
+    async with wide_db.read() as tx:
+        assert tuple(await tx.row(COUNTS)) == (40, 100 * sum(range(1, 41)), 40)
+    async with wide_db.tx() as tx:
+        assert (await transfer.undo(tx, done[0].run)).removed == 40
+
+
+async def test_specifications_are_what_their_attributes_say(run, db, here):
+    async with db.tx() as tx:
+        await catalog.attributes.define(tx, None, catalog.attributes.Definition("watts", "Power", "number", "W"))
+    file = jsonl(here / "lamps.jsonl", lamp(1), lamp(2, specifications={"watts": "0.06 kW"}),
+                 lamp(3, specifications={"watts": "bright"}))  # fmt: skip
+    outcome = await run(file)
+    assert (outcome.created, outcome.rejected) == (2, 1)
+    assert "expected a number in W, not 'bright'" in outcome.problems[0].reason
+    async with db.read() as tx:
+        (found,) = (await search.find(tx, search.Wanted(specifications={"watts": "60"}))).items
+        assert found.sku == "L2"
+
+
 async def test_a_dry_run_writes_nothing(run, db, here):
     file = jsonl(here / "lamps.jsonl", *[lamp(n) for n in range(1, 1101)], lamp(0, price="x"))
     outcome = await run(file, dry_run=True)

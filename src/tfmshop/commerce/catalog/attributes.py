@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -42,14 +43,21 @@ async def drop(tx: Tx, category: str | None, name: str) -> bool:
     return bool(await tx.execute(DROP_ATTRIBUTE, await _id_of(tx, category), name))
 
 
-async def of(tx: Tx, category_id: UUID | None) -> dict[str, Definition]:
-    """The definitions that hold in a category, its own before those above it."""
-    return {row["name"]: Definition(*row) for row in await tx.rows(ATTRIBUTES, category_id)}
+async def of(tx: Tx, categories: Collection[UUID | None]) -> dict[UUID | None, dict[str, Definition]]:
+    """The definitions that hold in each of some categories, its own before those above it; only those that have any."""
+    found: dict[UUID | None, dict[str, Definition]] = {}
+    for row in await tx.rows(ATTRIBUTES, list(categories)):
+        found.setdefault(row["category_id"], {})[row["name"]] = Definition(*row[1:])
+    return found
 
 
 async def checked(tx: Tx, category_id: UUID | None, given: dict[str, Any]) -> dict[str, Any]:
     """Specifications as they are kept: defined ones by their kind, numbers in their unit. `BadSpecification`."""
-    known = await of(tx, category_id)
+    return as_defined((await of(tx, [category_id])).get(category_id, {}), given)
+
+
+def as_defined(known: Mapping[str, Definition], given: dict[str, Any]) -> dict[str, Any]:
+    """Specifications as definitions want them. `BadSpecification`."""
     return {name: _as_defined(known[name], value) if name in known else value for name, value in given.items()}
 
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
+from tfmshop.commerce.catalog import attributes
 from tfmshop.commerce.catalog.brands import Brands
 from tfmshop.commerce.catalog.categories import CategoryPaths
+from tfmshop.commerce.catalog.errors import BadSpecification
 from tfmshop.commerce.catalog.model import NewProduct, NewVariant
 from tfmshop.commerce.catalog.slugs import free_slugs
 from tfmshop.commerce.catalog.snapshot import take
@@ -73,28 +77,37 @@ class Loader:
         for product in products:
             known = existing.get(product.external_id or product.sku)
             id = known.id if known else self.make_id(product.published_at or now)
-            if (taken := self._taken(product, id, owners)) is not None:
-                outcome.append(f"sku {taken!r} belongs to another product")
-                continue
-            accepted.append((product, id, known))
-            outcome.append("")
+            taken = next((sku for sku in product.skus if owners.get(sku, id) != id), None)
+            outcome.append("" if taken is None else f"sku {taken!r} belongs to another product")
+            if taken is None:
+                accepted.append((product, id, known))
         await self.categories.ensure(tx, [p.category for p, *_ in accepted if p.category], self.make_id, now)
         await self.brands.ensure(tx, [p.brand for p, *_ in accepted if p.brand], self.make_id, now)
+        accepted = await self._fitting(tx, accepted, outcome)
         before = await take(tx, [id for _, id, known in accepted if known]) if self.remember else {}
         loaded = iter(await self._save(tx, accepted, before, now))
         return [reason or next(loaded) for reason in outcome]
+
+    async def _fitting(self, tx: Tx, accepted: list[_Accepted], outcome: list[Loaded | str]) -> list[_Accepted]:
+        """Those with specifications as their attributes say, numbers in their units; for others, the reason."""
+        known = await attributes.of(tx, {self.categories.id_of(p.category) for p, *_ in accepted})
+        if not known:
+            return accepted
+        fitting: list[_Accepted] = []
+        places = [place for place, reason in enumerate(outcome) if not reason]
+        for place, (product, id, there) in zip(places, accepted, strict=True):
+            definitions = known.get(self.categories.id_of(product.category), {})
+            try:
+                given = attributes.as_defined(definitions, product.specifications)
+                fitting.append((msgspec.structs.replace(product, specifications=given), id, there))
+            except BadSpecification as error:
+                outcome[place] = str(error)
+        return fitting
 
     @staticmethod
     async def knows(tx: Tx, external_id: str) -> bool:
         """Whether a product with that external id is there already."""
         return bool(await tx.rows(FIND_IMPORTED, [external_id], []))
-
-    @staticmethod
-    def _taken(product: NewProduct, id: UUID, owners: Mapping[str, UUID]) -> str | None:
-        for sku in _skus(product):
-            if owners.get(sku, id) != id:
-                return sku
-        return None
 
     async def _existing(self, tx: Tx, products: list[NewProduct]) -> dict[str, _Known]:
         rows = await tx.rows(
@@ -110,7 +123,7 @@ class Loader:
         }
 
     async def _owners_of_skus(self, tx: Tx, products: list[NewProduct]) -> dict[str, UUID]:
-        skus = [sku for product in products for sku in _skus(product)]
+        skus = [sku for product in products for sku in product.skus]
         return {row["sku"]: row["product_id"] for row in await tx.rows(FIND_VARIANTS, skus)}
 
     async def _save(self, tx: Tx, accepted: list[_Accepted], before: dict[UUID, str], now: datetime) -> list[Loaded]:
@@ -124,7 +137,7 @@ class Loader:
         for product, id, known in accepted:
             stock: dict[UUID, tuple[str, int]] = {}
             position = known.last if known else -1
-            for new in _variants(product):
+            for new in product.sold_as:
                 compare_at = _above(new.compare_at_price or product.compare_at_price, new.price)
                 variant = _same(known, product, new)
                 if variant is not None:
@@ -157,7 +170,7 @@ class Loader:
             self.categories.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at, p.rating, p.review_count, p.popularity, p.badge,
-            any(variant.stock > 0 for variant in _variants(p)), _codes(p), p.status,
+            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status,
         )  # fmt: skip
 
     async def _save_pictures(self, tx: Tx, accepted: list[_Accepted], loaded: list[Loaded], now: datetime) -> None:
@@ -178,21 +191,8 @@ def _same(known: _Known | None, product: NewProduct, new: NewVariant) -> UUID | 
     """The variant that `new` brings up to date: the one with its SKU, or the only one where both have only one."""
     if known is None:
         return None
-    only = next(iter(known.variants.values())) if len(known.variants) == len(_variants(product)) == 1 else None
+    only = next(iter(known.variants.values())) if len(known.variants) == len(product.sold_as) == 1 else None
     return known.variants.get(new.sku) or (only if product.variants else next(iter(known.variants.values())))
-
-
-def _variants(product: NewProduct) -> list[NewVariant]:
-    return product.variants or [NewVariant(sku=product.sku, price=product.price, stock=product.stock or 0)]
-
-
-def _codes(product: NewProduct) -> list[str]:
-    barcodes = [variant.barcode for variant in product.variants if variant.barcode]
-    return [*_skus(product), *barcodes]
-
-
-def _skus(product: NewProduct) -> list[str]:
-    return [variant.sku for variant in _variants(product)]
 
 
 def _above(compare_at: int | None, price: int) -> int | None:

@@ -185,6 +185,21 @@ class NewProduct(msgspec.Struct, kw_only=True):
     slug: str | None = None
     """Wanted for a new product; made from the title without it."""
 
+    @property
+    def sold_as(self) -> list[NewVariant]:
+        """Its variants; a product without any is sold as one."""
+        return self.variants or [NewVariant(sku=self.sku, price=self.price, stock=self.stock or 0)]
+
+    @property
+    def skus(self) -> list[str]:
+        """The SKU of each variant."""
+        return [variant.sku for variant in self.sold_as]
+
+    @property
+    def codes(self) -> list[str]:
+        """What it is found by: SKUs and barcodes."""
+        return [*self.skus, *(variant.barcode for variant in self.variants if variant.barcode)]
+
 
 def options_of(variants: list[Variant]) -> dict[str, list[str]]:
     """Every option with its values in order of appearance: `{"size": ["S", "M"]}`."""

@@ -203,10 +203,10 @@ DROP_ATTRIBUTE = Query(
 ATTRIBUTES = Query(
     "catalog.list_attributes",
     """
-SELECT DISTINCT ON (a.name) a.name, a.label, a.kind, a.unit FROM catalog.attribute AS a
+SELECT DISTINCT ON (w.id, a.name) w.id AS category_id, a.name, a.label, a.kind, a.unit
+FROM unnest($1::uuid[]) AS w(id) LEFT JOIN catalog.category AS own ON own.id = w.id
+JOIN catalog.attribute AS a ON a.category_id IS NULL OR a.category_id = ANY(own.ancestors)
 LEFT JOIN catalog.category AS c ON c.id = a.category_id
-WHERE a.category_id IS NULL
-    OR a.category_id = ANY((SELECT ancestors FROM catalog.category WHERE id = $1::uuid)::uuid[])
-ORDER BY a.name, cardinality(c.ancestors) DESC NULLS LAST
+ORDER BY w.id, a.name, cardinality(c.ancestors) DESC NULLS LAST
 """,
 )

@@ -36,6 +36,9 @@ BATCH: Final = 50
 ATTEMPTS: Final = 30
 """How often a lock is tried for, with a pause of a second."""
 
+ONE_CORE: Final = written("search.one_core", "SET max_parallel_maintenance_workers = 0")
+"""Indexes are made beside a shop that is open: the other cores are for it."""
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -105,6 +108,7 @@ async def _index(db: Database, progress: Progress) -> None:
         statements = [row[0] for row in await tx.rows(SHADOW_INDEXES)]
     for number, statement in enumerate(statements, 1):
         async with db.read() as tx:
+            await tx.execute(ONE_CORE)
             await tx.execute(written("search.index_shadow", statement))
         progress("indexes", number, len(statements))
     async with db.read() as tx:

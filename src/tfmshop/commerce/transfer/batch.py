@@ -33,7 +33,7 @@ def product_of(found: Found) -> catalog.NewProduct:
 
 def names_of(product: catalog.NewProduct) -> set[str]:
     """What must differ within a batch: the id, and every SKU."""
-    skus = {f"sku {sku}" for sku in [product.sku, *(variant.sku for variant in product.variants)]}
+    skus = {f"sku {sku}" for sku in [product.sku, *product.skus]}
     return {*skus, f"id {product.external_id or product.sku}"}
 
 

@@ -176,7 +176,7 @@ class Import:
             self.outcome.changes += (await differences(tx, saved))[: DIFFERENCES - len(self.outcome.changes)]
         elif self._run is not None:
             self._noted = self._run.after(self._last_line, created, updated, len(refused), loader)
-            await self._noted.note(tx)
+            await self._noted.note(tx, self._run)
             await note_changes(tx, self._noted.id, saved)
         self._keep(sorted(refused, key=lambda one: one.line.number))
         self._loader = loader

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.catalog import Loader
+from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.store import FINISH, LIST, NOTE, START
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
@@ -38,11 +39,14 @@ class ImportRun:
             [*self.made_categories, *loader.categories.take_made()], [*self.made_brands, *loader.brands.take_made()],
         )  # fmt: skip
 
-    async def note(self, tx: Tx) -> None:
-        """Record the progress, in the transaction of the rows."""
-        await tx.execute(
-            NOTE, self.id, self.line, self.created, self.updated, self.rejected, self.made_categories, self.made_brands
-        )
+    async def note(self, tx: Tx, before: ImportRun) -> None:
+        """Record the progress since `before`, in the transaction of the rows. `CannotImport`: another one is on."""
+        noted = await tx.value(
+            NOTE, self.id, self.line, self.created, self.updated, self.rejected, self.made_categories, self.made_brands,
+            before.line,
+        )  # fmt: skip
+        if noted is None:
+            raise CannotImport(why="The same file is being imported by another command, which goes on with it.")
 
     async def finish(self, tx: Tx) -> None:
         """Mark the import as done."""

@@ -16,7 +16,8 @@ NOTE = Query(
     """
 UPDATE transfer.import_run SET line = $2, created = $3, updated = $4, rejected = $5, made_categories = $6,
     made_brands = $7
-WHERE id = $1
+WHERE id = $1 AND line = $8 AND finished_at IS NULL
+RETURNING id
 """,
 )
 
