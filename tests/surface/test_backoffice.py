@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
+import time
 
+import httpx
 import pytest
 from PIL import Image
 
 from tests.client import Client
 from tests.making import a_product
+from tests.processes import free_port
 from tfmshop.commerce import search
 from tfmshop.commerce.reviews.jobs import moderated
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import broken
 from tfmshop.platform.files import images
-from tfmshop.platform.files.objects import ObjectFiles
+from tfmshop.platform.files.objects import FilesUnavailable, ObjectFiles
 from tfmshop.platform.security.access import AccessTokens, Viewer
 
 
@@ -133,6 +138,43 @@ def test_an_object_store_keeps_what_a_folder_keeps():
     assert files.get("../secret") is None
     files.keep("../secret", b"x")
     assert files.get("../secret") is None
+
+
+@pytest.fixture
+def s3(monkeypatch):
+    """A server that speaks S3, as a process, with a bucket; its process."""
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    for name, value in {"ENDPOINT_URL": address, "ALLOW_HTTP": "true", "ACCESS_KEY_ID": "id",
+                        "SECRET_ACCESS_KEY": "key", "REGION": "us-east-1"}.items():  # fmt: skip
+        monkeypatch.setenv(f"AWS_{name}", value)
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            try:
+                httpx.put(f"{address}/pictures")
+                break
+            except httpx.TransportError:
+                time.sleep(0.1)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_server_that_speaks_s3_keeps_pictures(s3):
+    files = ObjectFiles.at("s3://pictures/shop")
+    key = files.put(b"content", "webp")
+    assert files.get(key) == (b"content", "image/webp")
+    assert ObjectFiles.at("s3://pictures/other").get(key) is None
+    assert files.get(key.replace(".webp", ".jpg")) is None
+    with pytest.raises(FilesUnavailable):
+        ObjectFiles.at("s3://missing").put(b"content", "webp")
+    s3.kill()
+    s3.wait()
+    with pytest.raises(FilesUnavailable):
+        files.get(key)
 
 
 async def test_buyers_review_once_and_the_rating_follows_what_staff_publish(shop, db):

@@ -70,6 +70,13 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     (tmp_path / "bad.jsonl").write_text("{}\n")
     fails_softly = tfmshop("catalog", "import", "bad.jsonl", "--json", cwd=tmp_path, **settings_of)
     assert (fails_softly.returncode, json.loads(fails_softly.stdout)["rejected"]) == (1, 1)
+    run("categories", "attribute", "watts", "--category", "lighting", "--kind", "number", "--unit", "W")
+    assert json.loads(run("categories", "attributes", "lighting", "--json")) == [
+        {"name": "watts", "label": "watts", "kind": "number", "unit": "W"}
+    ]
+    assert "watts" in run("categories", "attributes", "lighting")
+    run("categories", "attribute", "watts", "--category", "lighting", "--drop")
+    assert json.loads(run("categories", "attributes", "lighting", "--json")) == []
     for command in ("", "db", "seed", "catalog", "inventory", "orders", "accounts", "up", "serve", "work", "config"):
         assert "Usage" in run(*command.split(), "--help")
 
@@ -96,6 +103,9 @@ def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
     fails(tfmshop("seed", cwd=tmp_path, **settings_of, APP_ENV="production", JWT_SECRET="s" * 40), 1, "production")
     fails(tfmshop("inventory", "set", "nothing", "1", cwd=tmp_path, **settings_of), 1, "no such product")
     fails(tfmshop("catalog", "import", "none.csv", cwd=tmp_path, **settings_of), 1, "Cannot read none.csv")
+    fails(tfmshop("categories", "attribute", "x", "--drop", cwd=tmp_path, **settings_of), 1, "no attribute 'x'")
+    fails(tfmshop("categories", "attribute", "x", "--unit", "W", cwd=tmp_path, **settings_of), 1, "only numbers")
+    fails(tfmshop("categories", "attribute", "", cwd=tmp_path, **settings_of), 1, "Cannot use that attribute")
     (tmp_path / "a.txt").touch()
     fails(tfmshop("catalog", "import", "a.txt", cwd=tmp_path, **settings_of), 1, "expected a name like")
     for command in ("up", "serve"):

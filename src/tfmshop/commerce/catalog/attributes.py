@@ -43,6 +43,12 @@ async def drop(tx: Tx, category: str | None, name: str) -> bool:
     return bool(await tx.execute(DROP_ATTRIBUTE, await _id_of(tx, category), name))
 
 
+async def listed(tx: Tx, category: str | None) -> list[Definition]:
+    """The definitions that hold in a category by slug or id (None: everywhere), by name. `CategoryNotFound`."""
+    id = await _id_of(tx, category)
+    return list((await of(tx, [id])).get(id, {}).values())
+
+
 async def of(tx: Tx, categories: Collection[UUID | None]) -> dict[UUID | None, dict[str, Definition]]:
     """The definitions that hold in each of some categories, its own before those above it; only those that have any."""
     found: dict[UUID | None, dict[str, Definition]] = {}

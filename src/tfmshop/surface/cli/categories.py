@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
+import msgspec
 import typer
 
 from tfmshop.commerce import catalog
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
-from tfmshop.surface.cli.host import host_of
-from tfmshop.surface.cli.output import AsJson, print_json
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 T = TypeVar("T")
+
 
 app = typer.Typer(no_args_is_help=True, help="The tree of categories: add, rename, move, put in order, take out.")
 
@@ -102,6 +104,50 @@ def drop(context: typer.Context, category: Category) -> None:
     Example: `tfmshop categories drop hoses`
     """
     _change(context, lambda tx: catalog.arrange.drop(tx, category))
+
+
+@app.command("attributes")
+def attributes(
+    context: typer.Context,
+    category: Annotated[str | None, typer.Argument(help="Slug or id; without it, what holds everywhere.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what specifications mean in a category: its own attributes and those of the categories above it.
+
+    Examples: `tfmshop categories attributes laptops`, `tfmshop categories attributes --json`
+    """
+    rows = _change(context, lambda tx: catalog.attributes.listed(tx, category))
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(("name", "label", "kind", "unit"), [(r.name, r.label, r.kind, r.unit or "") for r in rows])
+
+
+@app.command("attribute")
+def attribute(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The key in specifications.")],
+    category: Annotated[str | None, typer.Option(help="Slug or id; without it, everywhere.")] = None,
+    label: Annotated[str | None, typer.Option(help="What people read; default: the name.")] = None,
+    kind: Annotated[Literal["text", "number", "flag"], typer.Option(help="What its values are.")] = "text",
+    unit: Annotated[str | None, typer.Option(help="The unit that numbers are kept in, such as GB.")] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Take the attribute out.")] = False,
+) -> None:
+    """Say what a specification means in a category and below it; what is written from now on is checked.
+
+    Examples: `tfmshop categories attribute capacity --category disks --kind number --unit GB`,
+    `tfmshop categories attribute capacity --category disks --drop`
+    """
+    if drop:
+        if not _change(context, lambda tx: catalog.attributes.drop(tx, category, name)):
+            raise Failure(f"There is no attribute {name!r} there.")
+        return
+    try:
+        given = {"name": name, "label": label or name, "kind": kind, "unit": unit}
+        definition = msgspec.convert(given, catalog.attributes.Definition)
+    except msgspec.ValidationError as error:
+        raise Failure(f"Cannot use that attribute: {error}.") from None
+    _change(context, lambda tx: catalog.attributes.define(tx, category, definition))
 
 
 def _change(context: typer.Context, change: Callable[[Tx], Awaitable[T]]) -> T:
