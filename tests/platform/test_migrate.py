@@ -15,9 +15,6 @@ BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
 DROP FUNCTION search.units_in(text);
 CREATE FUNCTION search.unit_words(words text) RETURNS tsvector LANGUAGE sql AS 'SELECT words::tsvector';
-CREATE FUNCTION search.shadow_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
-CREATE FUNCTION search.drop_unfinished_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
-CREATE FUNCTION search.promote_shadow(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

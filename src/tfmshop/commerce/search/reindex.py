@@ -13,12 +13,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from tfmshop.commerce.search.errors import NoSuchLanguage, ReindexTakenOver
-from tfmshop.commerce.search.learn import learn
+from tfmshop.commerce.search.learn import FIRST_TIER, learn
 from tfmshop.commerce.search.store import (
-    AS_LEARNT,
     BEGIN_SHADOW,
+    DROP_UNFINISHED,
     FILL_SHADOW,
     HAS_LANGUAGE,
+    PROMOTE_SHADOW,
+    SHADOW_INDEXES,
     SHADOW_STATE,
     SWAP_SHADOW,
     VACUUM_SHADOW,
@@ -34,10 +36,8 @@ BATCH: Final = 50
 ATTEMPTS: Final = 30
 """How often a lock is tried for, with a pause of a second."""
 
-GENTLY: Final = written("search.gently", "SET vacuum_cost_delay = '2ms'")
-"""The disk is for the shop that is open meanwhile."""
-REST: Final = 2.0
-"""How long a batch is followed by nothing, in times of how long it took."""
+ONE_CORE: Final = written("search.one_core", "SET max_parallel_maintenance_workers = 0")
+"""Indexes are made beside a shop that is open: the other cores are for it."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,14 +62,13 @@ async def reindex(db: Database, language: str, progress: Progress) -> Reindexed:
     run = ids.new()
     resumed = bool(await _with_writers_waiting(db, BEGIN_SHADOW, language, run))
     done = await _fill(db, run, progress)
-    async with db.read() as tx:
-        await tx.execute(GENTLY)
-        await tx.execute(VACUUM_SHADOW)
+    async with db.tx() as tx:
+        await tx.value(PROMOTE_SHADOW, FIRST_TIER)
+    await _index(db, progress)
+
     if not await _with_writers_waiting(db, SWAP_SHADOW, run):
         raise ReindexTakenOver
-    async with db.tx() as tx:
-        await tx.execute(AS_LEARNT)
-    await learn(db)
+    await learn(db, always=True)
     return Reindexed(done, resumed)
 
 
@@ -100,4 +99,17 @@ async def _fill(db: Database, run: UUID, progress: Progress) -> int:
             return int(done)
         done += written
         progress("entries", min(done, total), total)
-        await asyncio.sleep(REST * (monotonic() - started))
+        await asyncio.sleep(monotonic() - started)
+
+
+async def _index(db: Database, progress: Progress) -> None:
+    async with db.tx() as tx:
+        await tx.value(DROP_UNFINISHED)
+        statements = [row[0] for row in await tx.rows(SHADOW_INDEXES)]
+    for number, statement in enumerate(statements, 1):
+        async with db.read() as tx:
+            await tx.execute(ONE_CORE)
+            await tx.execute(written("search.index_shadow", statement))
+        progress("indexes", number, len(statements))
+    async with db.read() as tx:
+        await tx.execute(VACUUM_SHADOW)

@@ -97,6 +97,8 @@ REWRITE = Query("search.rewrite", "SELECT search.rewrite($1::uuid[])")
 
 BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1, $2)")
 FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1, $2)")
+DROP_UNFINISHED = Query("search.drop_unfinished_indexes", "SELECT search.drop_unfinished_indexes()")
+SHADOW_INDEXES = Query("search.shadow_indexes", "SELECT * FROM search.shadow_indexes()")
 SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow($1)")
 SHADOW_STATE = Query(
     "search.shadow_state",
@@ -105,6 +107,7 @@ SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products FROM s
 """,
 )
 VACUUM_SHADOW = Query("search.vacuum_shadow", "VACUUM (ANALYZE) search.entry_shadow")
+PROMOTE_SHADOW = Query("search.promote_shadow", "SELECT search.promote_shadow($1)")
 
 CHANGES = Query(
     "search.count_changes",
@@ -148,14 +151,6 @@ WITH last AS MATERIALIZED (
 UPDATE search.entry AS e SET first_tier = NOT e.first_tier
 WHERE e.first_tier IS DISTINCT FROM coalesce(
     (e.popularity, e.product_id) >= ((SELECT popularity FROM last), (SELECT product_id FROM last)), true)
-""",
-)
-
-AS_LEARNT = Query(
-    "search.as_learnt",
-    """
-UPDATE search.state SET learnt_changes = n_tup_ins + n_tup_upd + n_tup_del
-FROM pg_stat_user_tables WHERE relid = 'search.entry'::regclass
 """,
 )
 

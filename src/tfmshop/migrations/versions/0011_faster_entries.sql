@@ -1,6 +1,5 @@
 -- Entries made faster: what the products of a category share is made once for all of them, and no text is read twice.
--- A second projection has its indexes from the start: they grow in small steps, instead of taking a core for seconds.
--- Only the statements of the shop itself call the functions that go:
+-- Only the statements of the shop itself call the function that goes:
 -- squawk-ignore-file ban-drop-function
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
@@ -36,8 +35,7 @@ CREATE OR REPLACE FUNCTION search.entries_of(products uuid[], language regconfig
         CROSS JOIN LATERAL (SELECT to_tsvector(language, c.name) AS words OFFSET 0) AS named
         WHERE c.id IN (SELECT category_id FROM found)
     )
-    SELECT f.id, f.category_id, f.brand_id, f.price, f.rating, f.popularity, f.published_at, f.in_stock,
-        coalesce((SELECT e.first_tier FROM search.entry AS e WHERE e.product_id = f.id), tier_open),
+    SELECT f.id, f.category_id, f.brand_id, f.price, f.rating, f.popularity, f.published_at, f.in_stock, tier_open,
         hashtext(f.id::text), f.title,
         ARRAY(SELECT 't:' || tag FROM unnest(f.tags) AS tag WHERE length(tag) <= 200)
             || ARRAY(
@@ -71,32 +69,3 @@ CREATE OR REPLACE FUNCTION search.entries_of(products uuid[], language regconfig
 $$;
 
 DROP FUNCTION search.unit_words(text);
-
-DROP FUNCTION search.shadow_indexes();
-DROP FUNCTION search.drop_unfinished_indexes();
-DROP FUNCTION search.promote_shadow(integer);
-
--- Begin a second projection, or go on with one in the same language; whether it goes on. Writers wait for a moment, so
--- that every change from now on goes to both.
-CREATE OR REPLACE FUNCTION search.begin_shadow(wanted text, run uuid) RETURNS boolean LANGUAGE plpgsql AS $$
-DECLARE
-    statement text;
-BEGIN
-    UPDATE search.state SET shadow_run = run;
-    IF EXISTS (SELECT FROM search.state WHERE shadow AND shadow_language = wanted) THEN
-        RETURN true;
-    END IF;
-    LOCK TABLE catalog.product IN SHARE MODE;
-    DROP TABLE IF EXISTS search.entry_shadow;
-    TRUNCATE search.shadow_gone;
-    CREATE TABLE search.entry_shadow (LIKE search.entry);
-    FOR statement IN SELECT regexp_replace(indexdef, 'INDEX (entry_\w+) ON search\.entry ',
-            'INDEX shadow_\1 ON search.entry_shadow ')
-        FROM pg_indexes WHERE schemaname = 'search' AND tablename = 'entry' LOOP
-        EXECUTE statement;
-    END LOOP;
-    ALTER TABLE search.entry_shadow ADD CONSTRAINT entry_shadow_pkey PRIMARY KEY USING INDEX shadow_entry_pkey;
-    UPDATE search.state SET shadow = true, shadow_language = wanted, shadow_after = NULL, shadow_done = 0;
-    RETURN false;
-END
-$$;
