@@ -26,7 +26,7 @@ from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
 LARGE, MIDDLE, SMALL = 1_000_000, 20_000, 5_000
-ROUNDS = 5
+ROUNDS, SEEDS = 5, 3
 TABLES = ("accounts.customer", "accounts.address", "catalog.category", "catalog.brand", "catalog.product",
           "catalog.variant", "catalog.picture", "inventory.stock", "inventory.movement", "orders.placed", "orders.line",
           "orders.history", "search.entry", "search.word")  # fmt: skip
@@ -59,11 +59,13 @@ SUGGESTS = [f"/api/v1/search/suggest?q={typed}" for typed in ("a", "la", "lap", 
 
 def run(rounds: int = ROUNDS, large: int = LARGE) -> bool:
     """Measure; whether every goal was met."""
+    again = [_seeding(SMALL) for _ in range(SEEDS - 1)]
     with shop(large) as big_shop, shop(MIDDLE) as middle_shop, shop(SMALL) as small_shop:
         big, middle, small = big_shop.base, middle_shop.base, small_shop.base
         met = write("p8", "P8: seeding against COPY of the same rows by psql", _P8, [
-            Figure("seed 5,000 products, 500 people, 1,000 orders", "s", [small_shop.seeded], [small_shop.floor], 3.0,
-                   at_most=True),
+            Figure("seed 5,000 products, 500 people, 1,000 orders", "s",
+                   [small_shop.seeded, *(seeded for seeded, _ in again)],
+                   [small_shop.floor, *(floor for _, floor in again)], 3.0, at_most=True),
             Figure(f"seed {large:,} products", "s", [big_shop.seeded], [big_shop.floor], 3.0, at_most=True),
             Figure("memory of seeding against 300 MiB", "MiB", [big_shop.memory], [300], 1.0, at_most=True),
             Figure("memory of exporting it all against 300 MiB", "MiB", [big_shop.export_memory], [300], 1.0,
@@ -83,7 +85,7 @@ def run(rounds: int = ROUNDS, large: int = LARGE) -> bool:
     return met and statistics.median(search.ours) <= 100 and statistics.median(suggest.ours) <= 10
 
 
-_P8 = "One run each. Both end with VACUUM ANALYZE; the floor has the same schema and indexes, triggers off."
+_P8 = "Small shops three times, the large one once. Both end with VACUUM ANALYZE; the floor has the same schema and indexes, triggers off."
 _P5 = "p95 over HTTP in ms, one client, uncached, alternating rounds over every address. Goal 0: told, no goal."
 _P6 = "p95 over HTTP in ms, one client, uncached, alternating rounds; also at most 100 ms (suggestions: 10 ms)."
 
@@ -97,6 +99,12 @@ class Served:
     memory: float
     floor: float
     export_memory: float
+
+
+def _seeding(products: int) -> tuple[float, float]:
+    """Seconds of seeding a shop, and of the floor."""
+    with shop(products) as seeded:
+        return seeded.seeded, seeded.floor
 
 
 @contextmanager
