@@ -85,7 +85,7 @@ def run(rounds: int = ROUNDS, large: int = LARGE) -> bool:
     return met and statistics.median(search.ours) <= 100 and statistics.median(suggest.ours) <= 10
 
 
-_P8 = "Small shops three times, the large one once. Both end with VACUUM ANALYZE; the floor has the same schema and indexes, triggers off."
+_P8 = "Small shops thrice, the large once; all end with VACUUM ANALYZE. Floor: same schema and indexes, no triggers."
 _P5 = "p95 over HTTP in ms, one client, uncached, alternating rounds over every address. Goal 0: told, no goal."
 _P6 = "p95 over HTTP in ms, one client, uncached, alternating rounds; also at most 100 ms (suggestions: 10 ms)."
 

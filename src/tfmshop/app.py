@@ -6,16 +6,18 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
 from tfmshop.commerce import checkout, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Providers
-from tfmshop.config import Config
+from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -54,6 +56,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
+        model=model_of(config),
     )
     try:
         yield platform
@@ -68,6 +71,21 @@ def files_of(config: Config) -> Files:
     from tfmshop.platform.files.objects import ObjectFiles
 
     return ObjectFiles.at(config.text("MEDIA_URL"))
+
+
+@cache
+def local_model() -> Model:
+    """The small model, loaded once a process. `ConfigError` where it is not installed."""
+    try:
+        from tfmshop.platform.meaning.local import LocalModel
+    except ImportError:
+        raise ConfigError(["SEARCH_MEANING=local needs the extra: pip install 'tfmshop[meaning]'."]) from None
+    return LocalModel()
+
+
+def model_of(config: Config) -> Model | None:
+    """What tells the meaning of words, where the settings ask for it. `ConfigError`."""
+    return local_model() if config.text("SEARCH_MEANING") == "local" else None
 
 
 def providers() -> Providers:
@@ -113,5 +131,6 @@ def serve() -> Edge:
 
 
 def schedule(config: Config) -> None:
-    """Declare what runs by the clock."""
+    """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
+    search.keep_meaning(model_of(config))

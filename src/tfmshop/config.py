@@ -140,6 +140,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         check=_url("s3"),
     ),
     Setting("SEARCH_LANGUAGE", "english", "Language of search: a text search configuration of PostgreSQL."),
+    Setting(
+        "SEARCH_MEANING",
+        "off",
+        "What search knows of meaning: local is a small model (the extra 'meaning', and pgvector in PostgreSQL).",
+        choices=("off", "local"),
+    ),
     Setting("JWT_SECRET", "", "Key that signs access tokens (HS256).", secret=True, check=_secret_text),
     Setting("SHOP_CURRENCY", "USD", "Currency of prices that name none.", check=_currency),
     Setting("DB_POOL_MIN", 2, "Connections kept open by a process.", least=0, most=1000),

@@ -13,8 +13,9 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP FUNCTION search.units_in(text);
-CREATE FUNCTION search.unit_words(words text) RETURNS tsvector LANGUAGE sql AS 'SELECT words::tsvector';
+ALTER TABLE search.state DROP COLUMN model;
+DROP FUNCTION search.begin_meaning(text, integer), search.end_meaning(), search.lack_meaning(uuid, integer),
+    search.put_meaning(text, uuid[], text[], uuid[]), search.alike(text, text, integer);
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -12,6 +12,7 @@ from tests.client import Client
 from tfmshop import app as composition  # noqa: F401 - registers every error
 from tfmshop.config import SETTINGS
 from tfmshop.platform.errors import CODES
+from tfmshop.platform.files import objects  # noqa: F401 - registers its error
 from tfmshop.surface.cli.main import app as cli
 from tfmshop.surface.http.openapi import named_errors, status_of
 from tfmshop.surface.http.problems import EDGE_CODES, HTTP_CODES

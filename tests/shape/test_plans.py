@@ -51,6 +51,10 @@ CROSS JOIN LATERAL (SELECT c AS colour, 'thing' || (r.b * 100000)::bigint % 50 |
     FROM (SELECT (ARRAY['black', 'white', 'red', 'blue', 'green', 'sand', 'grey', 'pink'])[1 + (r.e * 7.9)::integer % 8]
         AS c) AS c) AS w;
 UPDATE search.state SET tier_open = false;
+SELECT search.begin_meaning('model', 3);
+INSERT INTO search.meaning SELECT product_id, ARRAY[random(), random(), random()]::real[]::halfvec
+FROM search.entry WHERE first_tier LIMIT 2000;
+CREATE INDEX meaning_near ON search.meaning USING hnsw (numbers halfvec_cosine_ops);
 SET session_replication_role = replica;
 INSERT INTO catalog.product (id, slug, title, sku, price, currency)
 SELECT product_id, product_id, title, product_id, price, 'USD' FROM search.entry;
@@ -65,6 +69,7 @@ ARGS: dict[str, list[Any]] = {
     "rating_min": [4.0],
     "facts": [["s:colour=black"]],
     "words": ["thing7"],
+    "meaning": ["model", "[0.1, 0.2, 0.3]"],
 }
 RARE: dict[str, list[Any]] = {
     "category": ["leaf-3", None],
@@ -74,9 +79,10 @@ RARE: dict[str, list[Any]] = {
     "rating_min": [4.999],
     "facts": [["s:weight=777"]],
     "words": ["m12345 black"],
+    "meaning": ["model", "[-0.1, 0.9, -0.9]"],
 }
 AFTER = {"newest": datetime(2025, 1, 1, tzinfo=UTC), "price": 50_000, "-price": 50_000, "rating": 3.5,
-         "title": "thing3", "popular": 50, "relevance": 0.5}  # fmt: skip
+         "title": "thing3", "popular": 50, "relevance": 0.5, "likeness": 0.5}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

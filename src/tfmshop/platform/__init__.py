@@ -8,6 +8,7 @@ from tfmshop.config import Config
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database
 from tfmshop.platform.files import Files
+from tfmshop.platform.meaning import Model
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
 
@@ -22,6 +23,8 @@ class Platform:
     files: Files
     tokens: AccessTokens
     passwords: Passwords
+    model: Model | None = None
+    """What products and queries mean; none where it is switched off."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -2,9 +2,9 @@
 
 from tfmshop.commerce.search import jobs as jobs
 from tfmshop.commerce.search.bulk import bulk
-from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.find import find
 from tfmshop.commerce.search.learn import learn
+from tfmshop.commerce.search.meaning import forget_meaning, keep_meaning, understand
 from tfmshop.commerce.search.missed import Missed, missed
 from tfmshop.commerce.search.model import Facets, Hit, Listing, Suggestion, Wanted
 from tfmshop.commerce.search.reindex import Reindexed, reindex
@@ -16,7 +16,6 @@ __all__ = [
     "Hit",
     "Listing",
     "Missed",
-    "PageTooDeep",
     "Reindexed",
     "Suggestion",
     "Synonym",
@@ -24,10 +23,13 @@ __all__ = [
     "bulk",
     "drop_synonym",
     "find",
+    "forget_meaning",
+    "keep_meaning",
     "learn",
     "missed",
     "reindex",
     "set_synonym",
     "suggest",
     "synonyms",
+    "understand",
 ]

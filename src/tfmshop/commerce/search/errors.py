@@ -30,3 +30,9 @@ class ReindexTakenOver(
     ShopError, kind=Kind.CONFLICT, code="reindex_taken_over", says="Another reindex began, and goes on from here."
 ):
     """Only one reindex runs at a time: the last that began."""
+
+
+class NoVectors(
+    ShopError, kind=Kind.CONFLICT, code="no_vectors", says="Meaning needs pgvector 0.7 or later in PostgreSQL."
+):
+    """The extension `vector` is not installed on the database server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import zlib
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from tfmshop.commerce.search.store import NOTE_MISSED
 from tfmshop.commerce.vocabulary import same_name
 from tfmshop.platform import codec, cursors, ids
 from tfmshop.platform.db import Row, Tx
+from tfmshop.platform.meaning import Model
 
 Conditions = tuple[list[str], list[Any]]
 Total = tuple[int, bool]
@@ -28,14 +30,17 @@ LONGEST_WORDS: Final = 400
 """Characters of a corrected query: splitting words makes it longer than what may be typed."""
 
 
-async def find(tx: Tx, wanted: Wanted) -> Listing:
+async def find(tx: Tx, wanted: Wanted, model: Model | None = None) -> Listing:
     """A page of products on sale: one statement, and one more for facets. `BadCursor`, `PageTooDeep`.
 
-    Words that find nothing are corrected and tried once more; words that still find nothing are noted for staff.
+    Words that nothing has are corrected and tried once more. With a model, what is near in meaning is tried next; words
+    that nothing has even some of are noted for staff.
     """
     typed = wanted
-    listing, found = await _page(tx, wanted, typed)
     words = wanted.q
+    if words and wanted.cursor is not None and _opened(wanted).sort == "likeness":
+        return await _near(tx, wanted, model)
+    listing, found = await _page(tx, wanted, typed)
     if words and not found and wanted.cursor is None:
         better = await corrected(tx, words)
         if better is not None:
@@ -46,22 +51,35 @@ async def find(tx: Tx, wanted: Wanted) -> Listing:
         noted = " ".join(words.lower().split())[:100]
         if noted and not found and not listing.items and conditions(typed)[0] == ["words"]:
             await tx.execute(NOTE_MISSED, noted)
+        if model is not None and not found and wanted.sort in (None, "relevance"):
+            near = await _near(tx, wanted, model)
+            listing = near if near.items else listing
     if wanted.facets:
         listing = msgspec.structs.replace(listing, facets=await facets(tx, wanted, *conditions(wanted)))
     return listing
 
 
-async def _page(tx: Tx, wanted: Wanted, typed: Wanted) -> tuple[Listing, bool]:
+async def _near(tx: Tx, wanted: Wanted, model: Model | None) -> Listing:
+    """A page of what is near in meaning. `BadCursor` when meaning was switched off meanwhile."""
+    if model is None:
+        raise cursors.BadCursor
+    (numbers,) = await asyncio.to_thread(model.of, [wanted.q or ""])
+    meant = (model.name, codec.encode_text(numbers))
+    listing, _ = await _page(tx, replace(wanted, sort="likeness"), wanted, meant)
+    return msgspec.structs.replace(listing, by_meaning=True)
+
+
+async def _page(tx: Tx, wanted: Wanted, typed: Wanted, meant: tuple[str, str] | None = None) -> tuple[Listing, bool]:
     """The page, and whether anything has all the words. Its cursor is for the list that was typed."""
-    sort = wanted.sort or ("relevance" if wanted.q else "newest")
-    if sort == "relevance" and not wanted.q:
-        sort = "newest"
+    sort = _sort(wanted)
     of = _digest(*conditions(typed))
     place: _Place | None = None
     if wanted.cursor is not None:
-        place = _opened(wanted.cursor, sort, of)
+        place = _opened(wanted)
+        if (place.sort, place.of) != (sort, of):
+            raise cursors.BadCursor
         wanted = replace(wanted, q=place.words or wanted.q)
-    filters, args = conditions(wanted)
+    filters, args = conditions(wanted, meant)
     how = strategy(sort, filters)
     ending: list[str] = []
     if place is not None:
@@ -73,19 +91,26 @@ async def _page(tx: Tx, wanted: Wanted, typed: Wanted) -> tuple[Listing, bool]:
             raise PageTooDeep(DEEPEST_PAGE)
         ending = ["offset"]
         args = [*args, offset]
-    if wanted.exact_count and place is None and how != "ranked":
+    if wanted.exact_count and place is None and how in ("walk", "few"):
         ending.append("count_exact")
-    if wanted.highlight:
+    if wanted.highlight and meant is None:
         ending.append("highlight")
     rows = await tx.rows(LIST_PRODUCTS.of((sort, *filters, how, *ending)), *args, wanted.limit + 1)
     total = (place.total, place.is_exact) if place else (rows[0][0], rows[0][1])
     found = not rows[0][2] and total[0] > 0 if rows else False
     words = wanted.q if wanted.q != typed.q else None
-    return _listing(rows, (sort, of, words), wanted.limit, total, _hit if wanted.highlight else Hit.of), found
+    made = Hit.of if not wanted.highlight else _unmarked if meant else _hit
+    return _listing(rows, (sort, of, words), wanted.limit, total, made), found
 
 
-def conditions(wanted: Wanted) -> Conditions:
-    """The filters of a list, in the order of the SQL, and their parameters."""
+def _sort(wanted: Wanted) -> str:
+    if wanted.q:
+        return wanted.sort or "relevance"
+    return "newest" if wanted.sort in (None, "relevance") else wanted.sort
+
+
+def conditions(wanted: Wanted, meant: tuple[str, str] | None = None) -> Conditions:
+    """The filters of a list, in the order of the SQL, and their parameters; of what is meant instead of the words."""
     filters: list[str] = []
     args: list[Any] = []
 
@@ -109,7 +134,9 @@ def conditions(wanted: Wanted) -> Conditions:
     if wanted.tags or wanted.specifications:
         named = [(name.replace("=", "_"), value) for name, value in wanted.specifications.items()]
         add("facts", [*(f"t:{tag}" for tag in wanted.tags), *(f"s:{name}={value}" for name, value in named)])
-    if wanted.q:
+    if meant is not None:
+        add("meaning", *meant)
+    elif wanted.q:
         add("words", wanted.q)
     return filters, args
 
@@ -117,6 +144,10 @@ def conditions(wanted: Wanted) -> Conditions:
 def _hit(columns: Any) -> Hit:
     marked = html.escape(columns[14], quote=False).replace("&lt;em&gt;", "<em>").replace("&lt;/em&gt;", "</em>")
     return Hit.of(columns[:14], marked)
+
+
+def _unmarked(columns: Any) -> Hit:
+    return Hit.of(columns, html.escape(columns[4], quote=False))
 
 
 def _listing(
@@ -136,8 +167,12 @@ _KINDS: Final[dict[str, type]] = {"timestamptz": datetime, "bigint": int, "real"
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a page ended: the words that were read instead of those typed, the sort's value, the id, the total."""
+    """Where a page ended: its sort, the digest of its filters, the words that were read instead of those typed, the
+    sort's value, the id, the total.
+    """
 
+    sort: str
+    of: int
     words: str | None
     at: Any
     id: UUID
@@ -145,12 +180,12 @@ class _Place:
     is_exact: bool
 
 
-def _opened(cursor: str, sort: str, of: int) -> _Place:
-    kind: Any = tuple[str, int, str | None, _KINDS[SORTS[sort][2]], UUID, int, bool]  # type: ignore[misc]
-    of_sort, of_filters, words, at, id, total, exact = cursors.unseal(cursor, kind)
-    if (of_sort, of_filters) != (sort, of) or total < 0 or len(words or "") > LONGEST_WORDS:
+def _opened(wanted: Wanted) -> _Place:
+    kind: Any = tuple[str, int, str | None, _KINDS[SORTS[_sort(wanted)][2]], UUID, int, bool]  # type: ignore[misc]
+    place = _Place(*cursors.unseal(wanted.cursor or "", kind))
+    if place.total < 0 or len(place.words or "") > LONGEST_WORDS:
         raise cursors.BadCursor
-    return _Place(words, at, id, total, exact)
+    return place
 
 
 def _digest(filters: list[str], args: list[Any]) -> int:

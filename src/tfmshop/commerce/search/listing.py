@@ -10,6 +10,7 @@ list is fast at a million products:
   them, and how soon they did tells about how many there are. Else it gathers up to 5,001 matches through the GIN
   index. If that is all, they are sorted: the page and the exact total are there. If there are more, a match is never
   far away, and the list is walked.
+- `alike` takes the products nearest in meaning, whatever their words are.
 - `ranked` looks at the first tier of products, at the others when that finds little, and at products that have only
   some of the words when even then few have all.
 """
@@ -36,6 +37,8 @@ FULL_ENOUGH: Final = 50
 """How many products with all the words make those with some of them unnecessary."""
 MOST_RANKED: Final = 5000
 """How many products of each sort are ranked at most."""
+MOST_ALIKE: Final = 400
+"""How many products near in meaning are looked at; the index is asked for no more (`hnsw.ef_search`)."""
 
 FILTERS: Final = {
     "category": "",
@@ -47,8 +50,9 @@ FILTERS: Final = {
     "rating_min": "e.rating >= {0}::real",
     "facts": "e.facts @> {0}::text[]",
     "words": "e.words @@ asked.needed",
+    "meaning": "",
 }
-_PLACES: Final = {"category": 2, "in_stock": 0, "out_of_stock": 0}
+_PLACES: Final = {"category": 2, "meaning": 2, "in_stock": 0, "out_of_stock": 0}
 
 SCORE: Final = """search.score(e.head, e.dilution, e.kind, e.popularity, e.in_stock, e.words,
     asked.partly, asked.codes, asked.kind, {full})"""
@@ -61,6 +65,7 @@ SORTS: Final = {
     "title": ("e.title", "ASC", "text"),
     "popular": ("e.popularity", "DESC", "bigint"),
     "relevance": (SCORE, "DESC", "real"),
+    "likeness": ("alike.likeness", "DESC", "real"),
 }
 """Column, direction and type of each sort; the id breaks ties in the same direction."""
 
@@ -89,7 +94,6 @@ class Shape:
         for word in self.words:
             if word in FILTERS:
                 self._filter(word, [self.place() for _ in range(_PLACES.get(word, 1))])
-        self.filtered = bool(self.conditions or self.tables)
 
     def place(self) -> str:
         """The next parameter."""
@@ -104,6 +108,9 @@ class Shape:
         if word == "words":
             self.tables.append(ASKED.format(*places))
             self.source += " CROSS JOIN asked"
+        if word == "meaning":
+            self.source += f" JOIN search.alike({', '.join(places)}, {MOST_ALIKE}) AS alike USING (product_id)"
+            return
         if word == "brand":
             places = [BRAND.format(*places)]
             self.inside.append(f"e.facts @> ARRAY['b:' || {places[0]}]")
@@ -135,6 +142,8 @@ def write(words: tuple[str, ...]) -> str:
     limit = f"LIMIT {shape.place()}::bigint"
     if shape.has("walk"):
         page, total = _walk(shape, column, direction, after, limit, offset), _counted(shape)
+    elif shape.has("alike"):
+        page, total = _alike(shape, after, limit, offset), _alike_total()
     elif shape.has("ranked"):
         page, total = _ranked(shape, column, after, limit, offset), _ranked_total()
     else:
@@ -265,6 +274,18 @@ def _ranked_total() -> str:
                 WHERE oid IN ('search.entry'::regclass, 'search.entry_found_first'::regclass)) AS times) AS b"""
 
 
+def _alike(shape: Shape, after: str, limit: str, offset: str) -> str:
+    shape.tables.append(f"""near AS MATERIALIZED (
+        {shape.matches("e.product_id, alike.likeness AS place")})""")
+    beyond = f"WHERE {after.replace('alike.likeness', 'place').replace('e.product_id', 'product_id')}" if after else ""
+    return f"SELECT product_id, place FROM near {beyond} ORDER BY place DESC, product_id DESC {limit} {offset}"
+
+
+def _alike_total() -> str:
+    n = "(SELECT count(*) FROM near)"
+    return f"{n} AS total, {n} < {MOST_ALIKE} AS is_exact, false AS is_partial"
+
+
 WALKED: Final[dict[str, frozenset[str]]] = {
     "": frozenset(SORTS),
     "category": frozenset(SORTS),
@@ -275,21 +296,25 @@ WALKED: Final[dict[str, frozenset[str]]] = {
 
 def strategy(sort: str, filters: list[str]) -> str:
     """How the first page of a list with these filters is found: `ranked`, `walk` or `few`."""
-    if sort == "relevance":
-        return "ranked"
+    if sort in ("relevance", "likeness"):
+        return "ranked" if sort == "relevance" else "alike"
     return "walk" if len(filters) < 2 and sort in WALKED.get("".join(filters), frozenset()) else "few"
+
+
+_NEEDS: Final = {"relevance": ("words",), "likeness": ("meaning",)}
+"""Orders of what was asked for in words."""
 
 
 def shapes() -> Iterator[tuple[str, ...]]:
     """Every sort with no filter, each filter and each pair of filters; every ending with each sort."""
     for sort in SORTS:
-        least = ("words",) if sort == "relevance" else ()
-        others = [name for name in FILTERS if name not in least]
+        least = _NEEDS.get(sort, ())
+        others = [name for name in FILTERS if name not in (*least, "meaning", *(["words"] if least else []))]
         for size in range(3):
             for chosen in combinations(others, size):
                 filters = [name for name in FILTERS if name in {*chosen, *least}]
                 yield (sort, *filters, strategy(sort, filters))
-        how = "ranked" if least else "walk"
+        how = strategy(sort, [])
         for ending in (("after", "known"), ("offset",), ("count_exact",)):
             yield (sort, *least, how, *ending)
             yield (sort, "category", *least, how, *ending)

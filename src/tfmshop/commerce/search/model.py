@@ -78,7 +78,8 @@ class Facets(msgspec.Struct, frozen=True):
 class Listing(msgspec.Struct, frozen=True):
     """A page of products. `total` is exact when `total_is_exact`, otherwise an estimate or a lower bound.
 
-    `corrected` is the query that was answered when the one that was typed finds nothing.
+    `corrected` is the query that was answered when the one that was typed finds nothing. `by_meaning`: no product has
+    all the words, these are about something similar.
     """
 
     items: list[Hit]
@@ -87,6 +88,7 @@ class Listing(msgspec.Struct, frozen=True):
     total_is_exact: bool
     facets: Facets | UnsetType = UNSET
     corrected: str | UnsetType = UNSET
+    by_meaning: bool | UnsetType = UNSET
 
 
 class Suggestion(msgspec.Struct, frozen=True):

@@ -109,6 +109,28 @@ SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products FROM s
 VACUUM_SHADOW = Query("search.vacuum_shadow", "VACUUM (ANALYZE) search.entry_shadow")
 PROMOTE_SHADOW = Query("search.promote_shadow", "SELECT search.promote_shadow($1)")
 
+HAS_VECTORS = Query(
+    "search.has_vectors",
+    "SELECT EXISTS (SELECT FROM pg_available_extension_versions WHERE name = 'vector' AND version >= '0.7')",
+)
+BEGIN_MEANING = Query("search.begin_meaning", "SELECT search.begin_meaning($1, $2)")
+END_MEANING = Query("search.end_meaning", "SELECT search.end_meaning()")
+LOCK_MEANING = Query("search.lock_meaning", "SELECT pg_advisory_xact_lock(hashtext('search.meaning'))")
+LACK_MEANING = Query("search.lack_meaning", "SELECT * FROM search.lack_meaning($1, $2)")
+MEANING_TEXTS = Query(
+    "search.meaning_texts",
+    """
+SELECT id, concat_ws('. ', title, category, brand, left(description, 300)) AS text FROM catalog.findable
+WHERE id = ANY($1::uuid[])
+""",
+)
+PUT_MEANING = Query("search.put_meaning", "SELECT search.put_meaning($1, $2, $3, $4)")
+HAS_MEANING_INDEX = Query(
+    "search.has_meaning_index",
+    "SELECT EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('search.meaning_near') AND indisvalid)",
+)
+ENTRIES = Query("search.count_entries", "SELECT count(*) FROM search.entry")
+
 CHANGES = Query(
     "search.count_changes",
     """

@@ -58,6 +58,37 @@ def learn(context: typer.Context) -> None:
     host_of(context).with_platform(work)
 
 
+@app.command("meaning")
+def meaning(
+    context: typer.Context,
+    off: Annotated[bool, typer.Option("--off", help="Forget it all; queries go by their words alone.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Learn what products mean, so that a query whose words nothing has finds what is about the same.
+
+    Needs SEARCH_MEANING=local. Interrupted, it goes on where it was; after that a job follows every change.
+
+    Examples: `SEARCH_MEANING=local tfmshop search meaning`, `tfmshop search meaning --off`
+    """
+
+    async def work(platform: Platform) -> int:
+        if off:
+            await search.forget_meaning(platform.db)
+            return 0
+        if platform.model is None:
+            raise Failure("Meaning is switched off: set SEARCH_MEANING=local.")
+        with progress_bar() as bar:
+            return await search.understand(platform.db, platform.model, bar)
+
+    started = monotonic()
+    learnt = host_of(context).with_platform(work)
+    seconds = monotonic() - started
+    if as_json:
+        print_json({"learnt": learnt, "seconds": round(seconds, 2)})
+    else:
+        typer.echo("Meaning is forgotten." if off else f"The meaning of {learnt:,} products, in {seconds:.1f} s.")
+
+
 @app.command("synonyms")
 def list_synonyms(context: typer.Context, as_json: AsJson = False) -> None:
     """List every synonym.

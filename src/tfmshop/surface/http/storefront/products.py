@@ -44,8 +44,9 @@ async def list_products(
     """
     if q or count:
         wanted = replace(wanted, q=q or None, exact_count=count == "exact")
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(await search.find(tx, wanted))
+    platform = shop_of(request).platform
+    async with platform.db.read() as tx:
+        return Public(await search.find(tx, wanted, platform.model))
 
 
 @get(

@@ -31,12 +31,14 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
 
     Each hit has its title with the found words in `<em>`. When the words find nothing, the nearest words of the
-    catalogue are tried: `corrected` tells them.
+    catalogue are tried: `corrected` tells them. Where meaning is switched on, products about something similar come
+    next: `by_meaning` says so, and nothing is marked.
 
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(await search.find(tx, replace(wanted, q=q, highlight=True)))
+    platform = shop_of(request).platform
+    async with platform.db.read() as tx:
+        return Public(await search.find(tx, replace(wanted, q=q, highlight=True), platform.model))
 
 
 @get("/search/suggest", summary="Suggest products", tags=["search"], responses=documented(Suggestions, "Suggestions."))
