@@ -13,9 +13,9 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-ALTER TABLE search.state DROP COLUMN model;
-DROP FUNCTION search.begin_meaning(text, integer), search.end_meaning(), search.lack_meaning(uuid, integer),
-    search.put_meaning(text, uuid[], text[], uuid[]), search.alike(text, text, integer);
+CREATE FUNCTION search.shadow_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
+CREATE FUNCTION search.drop_unfinished_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
+CREATE FUNCTION search.promote_shadow(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -13,31 +13,17 @@ from typing import Any, Final
 from uuid import UUID
 
 from tfmshop.commerce.search.errors import NoSuchLanguage, ReindexTakenOver
-from tfmshop.commerce.search.learn import FIRST_TIER, learn
-from tfmshop.commerce.search.store import (
-    BEGIN_SHADOW,
-    DROP_UNFINISHED,
-    FILL_SHADOW,
-    HAS_LANGUAGE,
-    PROMOTE_SHADOW,
-    SHADOW_INDEXES,
-    SHADOW_STATE,
-    SWAP_SHADOW,
-    VACUUM_SHADOW,
-)
+from tfmshop.commerce.search.store import BEGIN_SHADOW, FILL_SHADOW, HAS_LANGUAGE, SHADOW_STATE, SWAP_SHADOW
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import Database, Query, written
+from tfmshop.platform.db import Database, Query
 from tfmshop.platform.errors import TookTooLong
 
-BATCH: Final = 50
-"""Products a transaction: few, so that writers of the same products wait for milliseconds at most."""
+BATCH: Final = 20
+"""Products a transaction: few, so that neither a writer of the same products nor a core waits for long."""
 
 ATTEMPTS: Final = 30
 """How often a lock is tried for, with a pause of a second."""
-
-ONE_CORE: Final = written("search.one_core", "SET max_parallel_maintenance_workers = 0")
-"""Indexes are made beside a shop that is open: the other cores are for it."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -62,13 +48,8 @@ async def reindex(db: Database, language: str, progress: Progress) -> Reindexed:
     run = ids.new()
     resumed = bool(await _with_writers_waiting(db, BEGIN_SHADOW, language, run))
     done = await _fill(db, run, progress)
-    async with db.tx() as tx:
-        await tx.value(PROMOTE_SHADOW, FIRST_TIER)
-    await _index(db, progress)
-
     if not await _with_writers_waiting(db, SWAP_SHADOW, run):
         raise ReindexTakenOver
-    await learn(db, always=True)
     return Reindexed(done, resumed)
 
 
@@ -100,16 +81,3 @@ async def _fill(db: Database, run: UUID, progress: Progress) -> int:
         done += written
         progress("entries", min(done, total), total)
         await asyncio.sleep(monotonic() - started)
-
-
-async def _index(db: Database, progress: Progress) -> None:
-    async with db.tx() as tx:
-        await tx.value(DROP_UNFINISHED)
-        statements = [row[0] for row in await tx.rows(SHADOW_INDEXES)]
-    for number, statement in enumerate(statements, 1):
-        async with db.read() as tx:
-            await tx.execute(ONE_CORE)
-            await tx.execute(written("search.index_shadow", statement))
-        progress("indexes", number, len(statements))
-    async with db.read() as tx:
-        await tx.execute(VACUUM_SHADOW)

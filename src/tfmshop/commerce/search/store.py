@@ -97,8 +97,6 @@ REWRITE = Query("search.rewrite", "SELECT search.rewrite($1::uuid[])")
 
 BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1, $2)")
 FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1, $2)")
-DROP_UNFINISHED = Query("search.drop_unfinished_indexes", "SELECT search.drop_unfinished_indexes()")
-SHADOW_INDEXES = Query("search.shadow_indexes", "SELECT * FROM search.shadow_indexes()")
 SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow($1)")
 SHADOW_STATE = Query(
     "search.shadow_state",
@@ -106,8 +104,6 @@ SHADOW_STATE = Query(
 SELECT s.shadow_done, (SELECT count(*) FROM catalog.findable) AS products FROM search.state AS s
 """,
 )
-VACUUM_SHADOW = Query("search.vacuum_shadow", "VACUUM (ANALYZE) search.entry_shadow")
-PROMOTE_SHADOW = Query("search.promote_shadow", "SELECT search.promote_shadow($1)")
 
 HAS_VECTORS = Query(
     "search.has_vectors",
