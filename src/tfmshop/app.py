@@ -133,4 +133,4 @@ def serve() -> Edge:
 def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
-    search.keep_meaning(model_of(config))
+    search.meaning.keep(model_of(config))

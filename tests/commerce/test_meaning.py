@@ -12,7 +12,7 @@ from tfmshop.commerce import catalog, search
 from tfmshop.commerce.search.errors import NoVectors
 from tfmshop.platform import cursors
 from tfmshop.platform.db import Query
-from tfmshop.platform.jobs import HANDLERS
+from tfmshop.platform.jobs import HANDLERS, Waiting
 from tfmshop.platform.jobs.worker import Worker
 from tfmshop.platform.meaning.local import LocalModel
 
@@ -61,7 +61,7 @@ async def goods(wide_db, model, monkeypatch):
                         sku=name.upper())
             for name, (title, category, price) in GOODS.items()])  # fmt: skip
     await search.learn(wide_db, always=True)
-    assert await search.understand(wide_db, model, quiet) == len(GOODS)
+    assert await search.meaning.understand(wide_db, model, quiet) == len(GOODS)
     yield dict(zip(GOODS, ids, strict=True))
     monkeypatch.delitem(HANDLERS, "search.meaning", raising=False)
 
@@ -126,15 +126,18 @@ async def test_filters_and_pages_hold_for_meaning(wide_db, goods, model):
 
 
 async def test_a_job_follows_every_change(wide_db, goods, model):
-    search.keep_meaning(model)
+    search.meaning.keep(model)
     async with wide_db.tx() as tx:
         await catalog.edit.change(tx, goods["kettle"], catalog.edit.Changes(title="Grand piano"))
         await catalog.edit.change(tx, goods["sofa"], catalog.edit.Changes(status="archived"))
         await some_products(tx, new_product(title="Violin for beginners", category=("Music",)))
+        now = await search.status(tx)
+        assert (now.meanings.jobs, now.categories.jobs, now.model) == (3, 0, model.name)
     assert await run_jobs(wide_db) == 3
     assert (await found(wide_db, model, "keyboard instrument")).items[0].title == "Grand piano"
     async with wide_db.tx() as tx:
         assert await tx.value(KNOWN) == await tx.value(STORED) == len(GOODS)
+        assert (await search.status(tx)).meanings == Waiting(0, 0.0)
         await catalog.edit.change(tx, goods["sofa"], catalog.edit.Changes(status="active"))
         await catalog.edit.change_variant(tx, "TENT", catalog.edit.VariantChanges(price=1))
     assert await run_jobs(wide_db) == 1, "a price means nothing"
@@ -146,7 +149,7 @@ async def test_the_job_runner_keeps_meaning_within_seconds(wide_db, fresh_url, g
         items = (await found(wide_db, model, "keyboard instrument")).items
         return bool(items) and items[0].title == "Grand piano"
 
-    search.keep_meaning(model)
+    search.meaning.keep(model)
     worker = Worker(fresh_url, wide_db)
     running = asyncio.create_task(worker.run())
     try:
@@ -171,19 +174,19 @@ async def test_learning_goes_on_where_it_was_cut_off(wide_db, goods, model):
         await tx.execute(Query("test.spoil_index", "DROP INDEX search.meaning_near"))
         await some_products(tx, *[new_product(title=f"Thing {n}") for n in range(600)])
     with pytest.raises(KeyboardInterrupt):
-        await search.understand(wide_db, model, cut_off)
+        await search.meaning.understand(wide_db, model, cut_off)
     assert not (await found(wide_db, model, "couch")).items, "nothing by meaning before its index is there"
     async with wide_db.tx() as tx:
         assert await tx.value(STORED) == 500
-    assert await search.understand(wide_db, model, quiet) == 600 + len(GOODS) - 500
+    assert await search.meaning.understand(wide_db, model, quiet) == 600 + len(GOODS) - 500
     assert (await found(wide_db, model, "couch")).items[0].title == GOODS["sofa"][0]
 
 
 async def test_another_model_begins_anew_and_none_forgets(wide_db, goods, model):
     async with wide_db.tx() as tx:
         await tx.execute(EMPTY_QUEUE)
-    search.keep_meaning(model)
-    await search.understand(wide_db, Other(), quiet)
+    search.meaning.keep(model)
+    await search.meaning.understand(wide_db, Other(), quiet)
     assert not (await found(wide_db, model, "couch")).items, "numbers of another model are not compared"
     async with wide_db.tx() as tx:
         await catalog.edit.change(tx, goods["tent"], catalog.edit.Changes(title="Igloo"))
@@ -191,13 +194,13 @@ async def test_another_model_begins_anew_and_none_forgets(wide_db, goods, model)
     async with wide_db.tx() as tx:
         assert (await tx.value(MODEL), await tx.value(STORED)) == ("other", len(GOODS))
     del HANDLERS["search.meaning"]
-    search.keep_meaning(None)
+    search.meaning.keep(None)
     async with wide_db.tx() as tx:
         await catalog.edit.change(tx, goods["tent"], catalog.edit.Changes(title="Yurt"))
     assert await run_jobs(wide_db) == 1
     async with wide_db.tx() as tx:
         assert await tx.value(STORED) == len(GOODS) - 1, "to be learnt later"
-    await search.forget_meaning(wide_db)
+    await search.meaning.forget(wide_db)
     async with wide_db.tx() as tx:
         assert await tx.value(MODEL) is None
         await catalog.edit.change(tx, goods["tent"], catalog.edit.Changes(title="Hut"))
@@ -206,7 +209,7 @@ async def test_another_model_begins_anew_and_none_forgets(wide_db, goods, model)
 
 async def test_changes_beside_learning_are_not_overwritten(wide_db, goods, model):
     """A change commits while its product's old text is being turned into numbers."""
-    search.keep_meaning(model)
+    search.meaning.keep(model)
     async with wide_db.tx() as tx:
         await tx.execute(Query("test.forget_all", "DELETE FROM search.meaning"))
     changed: list[asyncio.Task[None]] = []
@@ -231,7 +234,7 @@ async def test_changes_beside_learning_are_not_overwritten(wide_db, goods, model
         assert await run_jobs(wide_db) == 1
 
     loop = asyncio.get_running_loop()
-    await search.understand(wide_db, Slow(), quiet)
+    await search.meaning.understand(wide_db, Slow(), quiet)
     await asyncio.gather(*changed)
     assert len(changed) == 1
     assert (await found(wide_db, model, "keyboard instrument")).items[0].title == "Grand piano"
@@ -241,7 +244,7 @@ async def test_a_server_without_pgvector_is_told_so(wide_db, model, monkeypatch)
     module = __import__("tfmshop.commerce.search.meaning", fromlist=["HAS_VECTORS"])
     monkeypatch.setattr(module, "HAS_VECTORS", Query("test.no_vectors", "SELECT false"))
     with pytest.raises(NoVectors):
-        await search.understand(wide_db, model, quiet)
+        await search.meaning.understand(wide_db, model, quiet)
     async with wide_db.tx() as tx:
         assert await tx.value(MODEL) is None
 

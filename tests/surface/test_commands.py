@@ -154,3 +154,24 @@ def test_a_server_that_is_too_old(tmp_path):
             process.wait()
     finally:
         shutil.rmtree(folder)
+
+
+async def test_search_by_commands(settings_of, tmp_path):
+    def run(*arguments: str, **settings: str):
+        return tfmshop(*arguments, cwd=tmp_path, **settings_of, **settings)
+
+    assert run("seed").returncode == 0
+    told = run("search", "status")
+    assert told.returncode == 0
+    for words in ("english", "60", "up to date", "none", "off"):
+        assert words in told.stdout
+    fails(run("search", "meaning"), 1, "SEARCH_MEANING=local")
+    learnt = run("search", "meaning", "--json", SEARCH_MEANING="local")
+    assert json.loads(learnt.stdout)["learnt"] == 60, learnt.stderr
+    assert "0 products" in run("search", "meaning", SEARCH_MEANING="local").stdout
+    now = json.loads(run("search", "status", "--json").stdout)
+    assert (now["entries"], now["model"], now["reindexing"]) == (60, "wordllama-l2-supercat-256", None)
+    assert json.loads(run("search", "reindex", "--json").stdout)["products"] == 60
+    assert "forgotten" in run("search", "meaning", "--off").stdout
+    assert json.loads(run("search", "status", "--json").stdout)["model"] is None
+    fails(run("search", "status", SEARCH_MEANING="remote"), 2, "SEARCH_MEANING", "local")

@@ -65,13 +65,13 @@ async def understand(db: Database, model: Model, progress: Progress) -> int:
     return done
 
 
-async def forget_meaning(db: Database) -> None:
+async def forget(db: Database) -> None:
     """Switch meaning off; its numbers go."""
     async with db.tx() as tx:
         await tx.value(END_MEANING)
 
 
-def keep_meaning(model: Model | None) -> None:
+def keep(model: Model | None) -> None:
     """Declare the job that keeps numbers up to date; without a model it forgets what changed, to be learnt later."""
 
     @job("search.meaning")

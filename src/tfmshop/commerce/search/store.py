@@ -127,6 +127,16 @@ HAS_MEANING_INDEX = Query(
 )
 ENTRIES = Query("search.count_entries", "SELECT count(*) FROM search.entry")
 
+STATUS = Query(
+    "search.status",
+    """
+SELECT language, (SELECT count(*) FROM search.entry) AS entries, (SELECT count(*) FROM search.word) AS words, learnt_at,
+    CASE WHEN shadow THEN shadow_language END AS reindexing, shadow_done AS reindexed, model,
+    coalesce(pg_stat_get_live_tuples(to_regclass('search.meaning')), 0) AS meant
+FROM search.state
+""",
+)
+
 CHANGES = Query(
     "search.count_changes",
     """

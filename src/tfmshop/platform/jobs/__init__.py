@@ -1,5 +1,5 @@
 """Background jobs and schedules. The runner is `jobs.worker.Worker`."""
 
-from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES, enqueue, job, schedule
+from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES, Waiting, enqueue, job, schedule, waiting
 
-__all__ = ["HANDLERS", "SCHEDULES", "enqueue", "job", "schedule"]
+__all__ = ["HANDLERS", "SCHEDULES", "Waiting", "enqueue", "job", "schedule", "waiting"]

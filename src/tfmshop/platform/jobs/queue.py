@@ -15,6 +15,13 @@ HANDLERS: dict[str, Handler] = {}
 SCHEDULES: dict[str, Schedule] = {}
 
 ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")
+WAITING = Query(
+    "jobs.waiting",
+    """
+SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(created)), 0)::float8 AS oldest_seconds
+FROM jobs.pgqueuer WHERE entrypoint = ANY($1::text[]) AND status IN ('queued', 'picked')
+""",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,14 @@ class Schedule:
     name: str
     cron: str
     task: Task
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Jobs that are not done yet, and the age of the oldest in seconds: how far what they do lags behind."""
+
+    jobs: int
+    oldest_seconds: float
 
 
 def job(name: str) -> Callable[[Handler], Handler]:
@@ -54,3 +69,10 @@ async def enqueue(tx: Tx, name: str, payload: object) -> int:
     """Add a job to the caller's transaction: it exists if and only if the change does. Gives the job's number."""
     number: int = await tx.value(ENQUEUE, name, codec.encode(payload))
     return number
+
+
+async def waiting(tx: Tx, *names: str) -> Waiting:
+    """How much of these jobs is still to be done."""
+    row = await tx.row(WAITING, list(names))
+    assert row is not None  # noqa: S101 - an aggregate has one row
+    return Waiting(*row)

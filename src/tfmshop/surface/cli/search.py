@@ -9,6 +9,7 @@ import typer
 from tfmshop.commerce import search
 from tfmshop.platform import Platform
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.jobs import Waiting
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table, progress_bar
 
@@ -45,6 +46,34 @@ def reindex(
         typer.echo(f"{went}{done.products:,} products in {seconds:.1f} s.")
 
 
+@app.command("status")
+def show_status(context: typer.Context, as_json: AsJson = False) -> None:
+    """Show what search knows, what is being made, and how far jobs lag behind.
+
+    Examples: `tfmshop search status`, `tfmshop search status --json`
+    """
+
+    async def work(platform: Platform) -> search.Status:
+        async with platform.db.read() as tx:
+            return await search.status(tx)
+
+    now = host_of(context).with_platform(work)
+    if as_json:
+        print_json(now)
+        return
+
+    def lag(waiting: Waiting) -> str:
+        return f"{waiting.jobs:,} waiting, oldest {waiting.oldest_seconds:.1f} s" if waiting.jobs else "up to date"
+
+    learnt = f"{now.words:,}, learnt {now.learnt_at:%Y-%m-%d %H:%M}" if now.learnt_at else "not learnt yet"
+    meaning = f"about {now.meant:,} products by {now.model}; {lag(now.meanings)}" if now.model else "off"
+    reindex = f"to {now.reindexing}, {now.reindexed:,} of {now.entries:,} products" if now.reindexing else "none"
+    print_table(("search", ""), [
+        ("language", now.language), ("products", f"{now.entries:,}"), ("words", learnt), ("reindex", reindex),
+        ("categories", lag(now.categories)), ("meaning", meaning),
+    ])  # fmt: skip
+
+
 @app.command("learn")
 def learn(context: typer.Context) -> None:
     """Learn the words of the catalogue and its most popular products now; the job runner does it every ten minutes.
@@ -73,12 +102,12 @@ def meaning(
 
     async def work(platform: Platform) -> int:
         if off:
-            await search.forget_meaning(platform.db)
+            await search.meaning.forget(platform.db)
             return 0
         if platform.model is None:
             raise Failure("Meaning is switched off: set SEARCH_MEANING=local.")
         with progress_bar() as bar:
-            return await search.understand(platform.db, platform.model, bar)
+            return await search.meaning.understand(platform.db, platform.model, bar)
 
     started = monotonic()
     learnt = host_of(context).with_platform(work)
