@@ -77,6 +77,9 @@ async def _run(url: str, base: str, home: Path, environment: dict[str, str], pro
     )]  # fmt: skip
     return write("reindex", "A reindex beside 50 writers", notes, [
         *figures,
+        Figure("requests refused", "", [sum(one.refused for one in during)], [1], 0.001, at_most=True),
+        Figure("requests slower than twice their usual p99, of 10,000", "", [1e4 * len(late) / len(during)],
+               [max(1e4 * sum(o.ms > 2 * usual_p99[o.what] for o in usual) / len(usual), 1)], 0, at_most=True),
         Figure("largest memory of the reindex against 300 MiB", "MiB", [max(memory)], [300], 1.0, at_most=True),
         Figure("entries lost or stale (1 = some)", "", [lost], [1], 0.001, at_most=True),
     ])  # fmt: skip
@@ -84,11 +87,14 @@ async def _run(url: str, base: str, home: Path, environment: dict[str, str], pro
 
 @dataclass(frozen=True)
 class Request:
-    """One request: what it was, when it began (seconds since the load did), how many milliseconds it took."""
+    """One request: what it was, when it began (seconds since the load did), how many milliseconds it took, and
+    whether it was refused.
+    """
 
     what: str
     at: float
     ms: float
+    refused: bool
 
 
 def _p99(values: list[float]) -> float:
@@ -117,9 +123,10 @@ async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[Non
         async def timed(what: str, method: str, path: str, **more: object) -> None:
             started = time.perf_counter()
             answer = await client.request(method, path, **more)  # type: ignore[arg-type]
-            times.append(Request(what, started - began, (time.perf_counter() - started) * 1000))
-            if answer.status_code >= 400:
-                raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
+            refused = answer.status_code >= 400
+            times.append(Request(what, started - began, (time.perf_counter() - started) * 1000, refused))
+            if refused:
+                print(f"{method} {path}: {answer.status_code} {answer.text}")
 
         async def writer(number: int) -> None:
             nonlocal changes

@@ -12,6 +12,7 @@ import pytest
 
 from tfmshop.commerce.search.facets import COUNT_FACETS, SAMPLE
 from tfmshop.commerce.search.listing import FILTERS, LIST_PRODUCTS, MOST_RANKED, Shape, gathered
+from tfmshop.commerce.search.store import SET_TIERS
 from tfmshop.platform.db import Options
 
 PRODUCTS = 200_000
@@ -168,6 +169,13 @@ async def test_no_list_reads_a_table_or_sorts_more_than_it_needs(large, mode, gi
         if found := mistakes(plan, bound):
             wrong[" ".join(shape)] = found
     assert wrong == {}
+
+
+@pytest.mark.slow
+async def test_tiers_are_set_in_one_pass_whatever_the_statistics_say(large):
+    found = await large.fetchval(f"EXPLAIN (FORMAT JSON) {SET_TIERS.sql}", 20_000)
+    assert not [node["Node Type"] for node in nodes(json.loads(found)[0]["Plan"]) if "Join" in node["Node Type"]
+                or "Loop" in node["Node Type"]]  # fmt: skip
 
 
 @pytest.mark.slow
