@@ -113,9 +113,12 @@ def finished(command: list[str], environment: dict[str, str]) -> tuple[bytes, fl
         return output.read(), usage.ru_maxrss / 1024
 
 
-def requests_per_second(url: str, *, seconds: int, connections: int) -> float:
-    """Load `url` with wrk from one thread."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", url]
+def requests_per_second(
+    url: str, *, seconds: int, connections: int, script: Path | None = None, argument: object = ""
+) -> float:
+    """Load `url` with wrk from one thread; a script makes its requests, beginning at its argument."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *(["-s", str(script)] if script else []), url]
+    command += ["--", str(argument)] if script else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in output or "Socket errors" in output:
         raise SystemExit(f"{url} answered with errors:\n{output}")
