@@ -1,0 +1,1 @@
+"""Races, cut sockets and kills against a real shop, worst of several seeds (RELIABILITY figures)."""

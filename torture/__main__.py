@@ -1,0 +1,36 @@
+"""`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
+
+Names: r1 ... r5. `--quick` runs a tenth of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+
+from torture.buying import FIGURES
+from torture.report import Report
+from torture.shop import open_shop
+
+
+def main() -> int:
+    """Run what was named, or everything; 1 when a goal was missed."""
+    parser = argparse.ArgumentParser(prog="python -m torture", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(FIGURES)}; default: all")
+    parser.add_argument("--seeds", type=int, default=5, help="how often each figure runs (default 5)")
+    parser.add_argument("--quick", action="store_true", help="a tenth of the size, one seed")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - set(FIGURES):
+        parser.error(f"there is no figure {unknown.pop()!r}; there are: {', '.join(FIGURES)}")
+    names = asked.names or list(FIGURES)
+    report = Report()
+    with open_shop() as shop:
+        for name in names:
+            for seed in range(1 if asked.quick else asked.seeds):
+                asyncio.run(FIGURES[name](shop, report, seed, 10 if asked.quick else 1))
+    return 0 if report.write(keep=not asked.quick) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

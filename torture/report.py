@@ -1,0 +1,72 @@
+"""Value against goal, worst of the seeds."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results.md"
+
+
+@dataclass
+class Line:
+    """A figure: what was counted, what it must be, and what it was for each seed."""
+
+    figure: str
+    what: str
+    goal: str
+    holds: Callable[[float], bool]
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def met(self) -> bool:
+        """Whether every seed kept the goal."""
+        return all(self.holds(value) for value in self.values)
+
+    @property
+    def worst(self) -> float:
+        """The first value that missed the goal, or the largest."""
+        return next((value for value in self.values if not self.holds(value)), max(self.values))
+
+
+class Report:
+    """Collects values, then prints them."""
+
+    def __init__(self) -> None:
+        self._lines: dict[tuple[str, str], Line] = {}
+
+    def exactly(self, figure: str, what: str, value: float, goal: float) -> None:
+        """A value that must be just that."""
+        self._note(Line(figure, what, f"{goal:,.0f}", lambda found: found == goal), value)
+
+    def at_least(self, figure: str, what: str, value: float, goal: float) -> None:
+        """A value that shows the figure was put to the test at all."""
+        self._note(Line(figure, what, f">= {goal:,.0f}", lambda found: found >= goal), value)
+
+    def _note(self, line: Line, value: float) -> None:
+        self._lines.setdefault((line.figure, line.what), line).values.append(value)
+        met = "" if line.holds(value) else "  MISSED"
+        print(f"{line.figure:>4}  {line.what}: {value:,.0f} (goal {line.goal}){met}", flush=True)
+
+    def write(self, *, keep: bool) -> bool:
+        """Print the table, and keep it; whether every goal was met."""
+        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
+        rows = [
+            f"| {line.figure} | {line.what} | {line.worst:,.0f} | {line.goal} | {len(line.values)} "
+            f"| {'met' if line.met else 'MISSED'} |"
+            for line in self._lines.values()
+        ]
+        where = f"commit {head.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} cores"
+        table = "\n".join([
+            "# Races and cuts", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {where}. Worst of the seeds.", "",
+            "| figure | counted | value | goal | seeds | |", "|---|---|---|---|---|---|", *rows, "",
+        ])  # fmt: skip
+        print(table)
+        if keep:
+            RESULTS.write_text(table)
+        return all(line.met for line in self._lines.values())

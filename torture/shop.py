@@ -1,0 +1,158 @@
+"""A shop of real processes to be tortured: servers of its own, products with stock, carts, and a ledger of answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from bench.harness import BIN, finished, free_port, scratch_home, server
+from tfmshop.commerce import catalog, inventory
+from tfmshop.config import read
+from tfmshop.platform import codec, ids
+from tfmshop.platform.db import Database, Options, Query, broken, connect
+from tfmshop.platform.embedded import running
+from tfmshop.platform.security.access import digest
+
+BUY = {"payment": {"provider": "fake", "token": "ok"}, "email": "t@example.com",
+       "address": {"name": "T", "line1": "1 Road", "city": "Lyon", "country": "FR"}}  # fmt: skip
+
+CARTS = Query("torture.carts", "INSERT INTO cart.cart (id, token_hash, currency, expires_at) SELECT id, hash, 'USD', "
+              "now() + interval '1 day' FROM unnest($1::uuid[], $2::bytea[]) AS c(id, hash)")  # fmt: skip
+LINES = Query("torture.lines", "INSERT INTO cart.line (id, cart_id, variant_id, quantity, unit_price) "
+              "SELECT gen_random_uuid(), cart, variant, quantity, 1000 "
+              "FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS l(cart, variant, quantity)")  # fmt: skip
+FREE = Query("torture.free", "SELECT sum(available)::bigint FROM inventory.stock WHERE variant_id = ANY($1::uuid[])")
+SOLD = Query("torture.sold", "SELECT coalesce(sum(quantity), 0)::bigint FROM orders.bought "
+             "WHERE variant_id = ANY($1::uuid[]) AND status <> 'cancelled'")  # fmt: skip
+ORDERS_OF = Query("torture.orders_of", "SELECT cart_id, id::text FROM orders.placed "
+                  "WHERE cart_id = ANY($1::uuid[]) AND status <> 'cancelled'")  # fmt: skip
+DEADLOCKS = Query("torture.deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+
+
+@dataclass(frozen=True, slots=True)
+class Cart:
+    """A guest's cart and its token."""
+
+    id: UUID
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Goods:
+    """Products for one run: ids for requests, variants for the books, and how many units there were."""
+
+    products: list[UUID]
+    variants: list[UUID]
+    units: int
+
+
+class Ledger:
+    """What a client was told, safe on the disk before it goes on: key, attempt, status, order."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("ab")
+        self.acknowledged: dict[str, set[str]] = {}
+
+    def note(self, key: str, attempt: int, answer: httpx.Response | None) -> None:
+        """One answer, or None when there was none."""
+        order = answer.json()["id"] if answer is not None and answer.status_code == 201 else None
+        self._file.write(codec.encode([key, attempt, answer and answer.status_code, order]) + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        if order:
+            self.acknowledged.setdefault(key, set()).add(order)
+
+
+class Shop:
+    """The shop's address, its database, and what a torture needs of both."""
+
+    def __init__(self, base: str, url: str, home: Path) -> None:
+        self.base = base
+        self._url = url
+        self._home = home
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """A pool of one's own."""
+        db = await connect(self._url, Options(statement_seconds=120, bulk=True, maximum=4))
+        yield db
+        await db.close()
+
+    def client(self, connections: int) -> httpx.AsyncClient:
+        """A client that waits for one of so many connections as long as it takes."""
+        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+        return httpx.AsyncClient(base_url=f"{self.base}/api/v1", limits=limits,
+                                 timeout=httpx.Timeout(60, pool=None))  # fmt: skip
+
+    def ledger(self) -> Ledger:
+        """A new ledger."""
+        return Ledger(self._home / f"ledger-{ids.new()}.jsonl")
+
+
+async def goods(db: Database, count: int, units: int) -> Goods:
+    """New products with so many units each."""
+    made = [
+        catalog.NewProduct(sku=f"T-{ids.readable(12)}", title=f"Torture {n}", price=1000, currency="USD", stock=units)
+        for n in range(count)
+    ]  # fmt: skip
+    async with db.tx() as tx:
+        loaded = [one for one in await catalog.Loader().load(tx, made) if not isinstance(one, str)]
+        await inventory.set_levels(
+            tx, [inventory.Level(v, one.product_id, sku, n) for one in loaded for v, (sku, n) in one.stock.items()]
+        )
+    return Goods([one.product_id for one in loaded], [v for one in loaded for v in one.stock], count * units)
+
+
+async def carts(db: Database, filled_with: Sequence[Sequence[tuple[UUID, int]]]) -> list[Cart]:
+    """Guests' carts with these variants and quantities in them, made straight in the database."""
+    made = [Cart(ids.new(), ids.token()) for _ in filled_with]
+    rows = [(cart.id, *line) for cart, lines in zip(made, filled_with, strict=True) for line in lines]
+    async with db.tx() as tx:
+        await tx.execute(CARTS, [cart.id for cart in made], [digest(cart.token) for cart in made])
+        await tx.execute(LINES, *[list(column) for column in zip(*rows, strict=True)] if rows else ([], [], []))
+    return made
+
+
+async def buy(client: httpx.AsyncClient, cart: Cart, key: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    """One checkout."""
+    headers = {"Cart-Token": cart.token, "Idempotency-Key": key}
+    return await client.post(f"/carts/{cart.id}/checkout", json=body or BUY, headers=headers)
+
+
+async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -> dict[str, int]:
+    """What the books say afterwards; each of these must be none."""
+    async with db.read() as tx:
+        free, out = await tx.value(FREE, sold.variants), await tx.value(SOLD, sold.variants)
+        by_cart: dict[UUID, list[str]] = {}
+        for cart_id, order in await tx.rows(ORDERS_OF, [cart.id for cart in of]):
+            by_cart.setdefault(cart_id, []).append(order)
+        truths = await broken(tx)
+    there = {order for found in by_cart.values() for order in found}
+    told = [order for found in ledger.acknowledged.values() for order in found]
+    return {
+        "units that are neither on the shelf nor sold": abs(sold.units - free - out),
+        "acknowledged orders that are not there": len(set(told) - there),
+        "keys with two orders": sum(len(found) > 1 for found in ledger.acknowledged.values()),
+        "carts with two orders": sum(len(found) > 1 for found in by_cart.values()),
+        "broken truths": len(truths),
+    }
+
+
+@contextmanager
+def open_shop() -> Iterator[Shop]:
+    """A shop with servers of its own, until the block ends."""
+    with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
+        url, port = config.text("DATABASE_URL"), free_port()
+        environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
+                       "PORT": str(port), "LOG_LEVEL": "error"}  # fmt: skip
+        finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
+        base = f"http://127.0.0.1:{port}"
+        with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
+            yield Shop(base, url, home)
