@@ -47,6 +47,56 @@ async def test_who_waits_too_long_is_told_so(two: Database):
     assert two.pool.in_use == 0
 
 
+async def test_a_rush_of_one_kind_leaves_connections_to_the_others_and_waits_in_turn(two: Database):
+    rush = two.share("rush", maximum=1, patience_seconds=5)
+    release = asyncio.Event()
+
+    async def hold(db: Database) -> None:
+        async with db.read():
+            await release.wait()
+
+    rushing = [asyncio.create_task(hold(two.share("rush", maximum=1, patience_seconds=5))) for _ in range(50)]
+    await asyncio.sleep(0.4)
+    assert (two.pool.in_use, two.pool.statistics.timed_out) == (1, 0)
+    await two.ping()
+    release.set()
+    await asyncio.gather(*rushing)
+    assert two.pool.in_use == 0
+    async with rush.read() as tx:
+        assert await tx.value(ONE) == 1
+
+
+async def test_a_share_is_patient_only_so_long_and_a_full_pool_gives_the_turn_back(two: Database):
+    share = two.share("rush", maximum=1, patience_seconds=0.1)
+
+    async def is_busy() -> bool:
+        try:
+            async with share.read():
+                return False
+        except Busy:
+            return True
+
+    async def busy_while_held(*databases: Database) -> bool:
+        release = asyncio.Event()
+
+        async def hold(db: Database) -> None:
+            async with db.read():
+                await release.wait()
+
+        holders = [asyncio.create_task(hold(db)) for db in databases]
+        await asyncio.sleep(0.05)
+        found = await is_busy()
+        release.set()
+        await asyncio.gather(*holders)
+        return found
+
+    assert await busy_while_held(share)
+    assert two.pool.statistics.timed_out == 0
+    assert await busy_while_held(two, two)
+    assert two.pool.statistics.timed_out == 1
+    assert not await is_busy()
+
+
 async def test_a_second_connection_while_holding_one_is_refused(two: Database):
     async with two.tx():
         with pytest.raises(RuntimeError, match="holds a connection already"):

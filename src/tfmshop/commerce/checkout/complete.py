@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import cart, inventory, orders
@@ -23,6 +24,10 @@ from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.idempotency import Answer, Key, begin, end_lease, remember
 from tfmshop.platform.security.access import digest
 
+AT_ONCE: Final = 4
+"""Connections that checkouts of one process use at once: a rush leaves the others to those who browse."""
+PATIENCE_SECONDS: Final = 10.0
+"""How long a checkout waits for its turn before the shop says that it is busy."""
 AFTER_PAYMENT = timedelta(seconds=5)
 """How much longer than the payment may take a crashed sender's lease lasts."""
 
@@ -59,6 +64,7 @@ async def complete(
     `PriceChanged`, `OutOfStock`, `KeyReused`, `StillRunning`, `UnknownPaymentToken`.
     """
     provider.check(purchase.payment_token)
+    db = db.share("checkout", maximum=AT_ONCE, patience_seconds=PATIENCE_SECONDS)
     order_id = ids.new()
     lease = timedelta(seconds=payment_seconds) + AFTER_PAYMENT
 

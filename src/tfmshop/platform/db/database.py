@@ -18,6 +18,7 @@ from asyncpg.transaction import Transaction
 from tfmshop.platform.db.faults import LOST, NoAnswer, as_fact
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
+from tfmshop.platform.db.share import Share
 from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
 
@@ -80,9 +81,17 @@ class Options:
 class Database:
     """Hands out transactions over a pool. Make one with `connect`; `close` it at the end."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, share: Share | None = None) -> None:
         self.pool = pool
+        self.lender = share or pool
         self.retried = 0
+        self._shares: dict[str, Database] = {}
+
+    def share(self, name: str, *, maximum: int, patience_seconds: float) -> Database:
+        """The same database for one kind of work, with at most so many connections at once (see `Share`)."""
+        if name not in self._shares:
+            self._shares[name] = Database(self.pool, Share(self.pool, maximum, patience_seconds))
+        return self._shares[name]
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """A connection for single reads, without BEGIN and COMMIT: `async with db.read() as tx`."""
@@ -126,7 +135,7 @@ class Database:
     async def acquire(self) -> Connection:
         """A connection of the pool, for `_Lent` only. `Busy`, `DatabaseUnavailable`."""
         try:
-            return await self.pool.acquire()
+            return await self.lender.acquire()
         except (*LOST, TimeoutError) as error:
             raise DatabaseUnavailable from error
 
@@ -176,7 +185,7 @@ class _Lent:
 
     def _let_go(self, *, broken: bool) -> None:
         _holding.reset(self._held)
-        self._db.pool.release(self._connection, broken=broken or self._connection.is_in_transaction())
+        self._db.lender.release(self._connection, broken=broken or self._connection.is_in_transaction())
 
 
 async def connect(url: str, options: Options) -> Database:
