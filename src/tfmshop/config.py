@@ -178,6 +178,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("PAYMENT_TIMEOUT", 10_000, "Longest wait for a payment provider, ms.", least=100, most=60_000),
     Setting("IDEMPOTENCY_HOURS", 24, "How long an Idempotency-Key is remembered, hours.", least=1, most=720),
     Setting("CART_DAYS", 30, "How long an untouched cart is kept, days.", least=1, most=365),
+    Setting(
+        "RESERVE_AT",
+        "checkout",
+        "What holds units for a cart: checkout (POST /carts/{id}/reservation) or cart (every change of its lines too).",
+        choices=("checkout", "cart"),
+    ),
+    Setting("RESERVATION_MINUTES", 10, "How long units are held for a cart, minutes.", least=1, most=1440),
     Setting("ENABLE_CACHING", True, "Keep answers and query results in the cache.", waits_for="cache"),
     Setting("ENABLE_COMPRESSION", True, "Compress answers for clients that accept it.", waits_for="cache"),
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=0, most=86_400, waits_for="cache"),

@@ -13,9 +13,18 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-CREATE FUNCTION search.shadow_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
-CREATE FUNCTION search.drop_unfinished_indexes() RETURNS text LANGUAGE sql AS 'SELECT NULL';
-CREATE FUNCTION search.promote_shadow(integer) RETURNS text LANGUAGE sql AS 'SELECT NULL';
+DROP FUNCTION inventory.available_to;
+DROP VIEW inventory.held, inventory.main_level;
+DROP TABLE inventory.reservation, inventory.low;
+DROP FUNCTION inventory.note_low CASCADE;
+ALTER TABLE inventory.movement DROP COLUMN warehouse;
+DROP INDEX inventory.movement_order, inventory.movement_variant;
+ALTER TABLE inventory.stock DROP CONSTRAINT stock_pkey, DROP CONSTRAINT stock_not_negative, DROP COLUMN warehouse,
+    DROP COLUMN backorder_limit, DROP COLUMN low_at, ADD CONSTRAINT stock_pkey PRIMARY KEY (variant_id),
+    ADD CONSTRAINT stock_not_negative CHECK (available >= 0);
+DROP TABLE inventory.warehouse;
+CREATE INDEX stock_available ON inventory.stock (available, sku);
+CREATE VIEW inventory.availability AS SELECT variant_id, product_id, available FROM inventory.stock;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

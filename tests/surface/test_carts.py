@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
+from tests.conftest import open_client
 from tests.making import a_product
+from tfmshop.platform import clock
 from tfmshop.platform.db import Query
 
 RAISE_PRICE = Query("test.raise_price", "UPDATE catalog.variant SET price = price + 100")
@@ -55,6 +57,52 @@ async def test_lines_change_and_go(shop, lamp):
     assert (gone.status_code, gone.json()["lines"]) == (200, [])
     again = await shop.delete(f"carts/{cart['id']}/lines/{line}", headers=headers)
     assert (again.status_code, again.json()["code"]) == (404, "line_not_found")
+
+
+async def test_units_are_held_for_one_cart_and_given_back(shop, lamp):
+    mine, other = await shop.cart_with((lamp, 4)), await shop.cart_with((lamp, 2))
+    headers = {"Cart-Token": mine["token"]}
+    held = await shop.post(f"carts/{mine['id']}/reservation", headers=headers)
+    assert (held.status_code, held.json()["warnings"]) == (200, [])
+    assert held.json()["reserved_until"] > f"{clock.now():%Y-%m-%dT%H:%M:%S}"
+    refused = await shop.post(f"carts/{other['id']}/reservation", headers={"Cart-Token": other["token"]})
+    assert (refused.status_code, refused.json()["code"], refused.json()["free"]) == (409, "out_of_stock", 1)
+    assert (await shop.buy(other)).json()["code"] == "out_of_stock"
+    seen = (await shop.get(f"carts/{other['id']}", headers={"Cart-Token": other["token"]})).json()
+    assert [remark["code"] for remark in seen["warnings"]] == ["out_of_stock"]
+    foreign = await shop.delete(f"carts/{mine['id']}/reservation", headers={"Cart-Token": other["token"]})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "cart_not_found")
+    let_go = await shop.delete(f"carts/{mine['id']}/reservation", headers=headers)
+    assert "reserved_until" not in let_go.json()
+    assert (await shop.buy(other)).status_code == 201
+
+
+async def test_what_is_held_is_what_is_ordered(shop, lamp):
+    cart = await shop.cart_with((lamp, 5))
+    await shop.post(f"carts/{cart['id']}/reservation", headers={"Cart-Token": cart["token"]})
+    assert (await shop.get(f"products/{lamp}")).json()["in_stock"] is False
+    assert (await shop.buy(cart)).status_code == 201
+    again = await shop.post(f"carts/{cart['id']}/reservation", headers={"Cart-Token": cart["token"]})
+    assert (again.status_code, again.json()["code"]) == (409, "cart_ordered")
+
+
+async def test_a_shop_may_hold_units_as_soon_as_they_are_in_a_cart(settings, db, fake, lamp):
+    async with open_client(settings.replace(RESERVE_AT="cart"), db, fake) as shop:
+        cart = await shop.cart_with((lamp, 4))
+        headers = {"Cart-Token": cart["token"]}
+        line = (await shop.get(f"carts/{cart['id']}", headers=headers)).json()["lines"][0]
+        assert line["available"] == 5
+        other = (await shop.post("carts")).json()
+        add = {"product_id": lamp, "quantity": 2}
+        refused = await shop.post(f"carts/{other['id']}/lines", json=add, headers={"Cart-Token": other["token"]})
+        assert (refused.json()["code"], refused.json()["free"]) == ("out_of_stock", 1)
+        await shop.patch(f"carts/{cart['id']}/lines/{line['id']}", json={"quantity": 3}, headers=headers)
+        added = await shop.post(f"carts/{other['id']}/lines", json=add, headers={"Cart-Token": other["token"]})
+        assert (added.status_code, added.json()["lines"][0]["available"]) == (201, 2)
+        await shop.delete(f"carts/{cart['id']}/lines", headers=headers)
+        assert (await shop.get(f"carts/{other['id']}", headers={"Cart-Token": other["token"]})).json()["lines"][0][
+            "available"
+        ] == 5
 
 
 async def test_everything_out_of_a_cart(shop, lamp):

@@ -49,10 +49,19 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert "60  products" in run("seed")
     assert "already" in run("seed")
     assert json.loads(run("seed", "--json"))["already_there"] is True
-    assert "DEMO-001 has 3 units." in run("inventory", "set", "sand-arc-floor-lamp", "3")
+    assert "DEMO-001 has 3 units in main." in run("inventory", "set", "sand-arc-floor-lamp", "3")
     assert json.loads(run("inventory", "set", "DEMO-001", "0", "--json"))["available"] == 0
     assert json.loads(run("inventory", "list", "--at-most", "0", "--json"))[0]["sku"] == "DEMO-001"
     assert "DEMO-001" in run("inventory", "list", "--at-most", "0")
+    assert "is Lyon, France" in run("inventory", "warehouse", "lyon", "Lyon, France", "--priority", "10")
+    assert "7 units in lyon" in run("inventory", "set", "DEMO-001", "7", "--warehouse", "lyon")
+    run("inventory", "rules", "DEMO-001", "--backorder", "2", "--low-at", "9", "--warehouse", "lyon")
+    low = {row["sku"] + "@" + row["warehouse"]: row for row in json.loads(run("inventory", "list", "--low", "--json"))}
+    assert low["DEMO-001@lyon"]["backorder_limit"] == 2
+    assert [row["code"] for row in json.loads(run("inventory", "warehouses", "--json"))] == ["main", "lyon"]
+    assert json.loads(run("inventory", "history", "DEMO-001", "--json"))[0]["delta"] == 7
+    for listing in ("warehouses", "history DEMO-001"):
+        assert "lyon" in run("inventory", *listing.split())
     assert len(json.loads(run("orders", "list", "--json"))) == 6
     assert "USD" in run("orders", "list", "--limit", "1")
     assert [row["email"] for row in json.loads(run("accounts", "list", "--role", "admin", "--json"))] == [
@@ -101,6 +110,10 @@ def test_settings_are_shown_without_secrets(tmp_path):
 def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
     fails(tfmshop("config", cwd=tmp_path, PORT="http"), 2, "PORT must be a whole number")
     fails(tfmshop("seed", cwd=tmp_path, **settings_of, APP_ENV="production", JWT_SECRET="s" * 40), 1, "production")
+    nowhere = tfmshop("inventory", "set", "DEMO-001", "1", "--warehouse", "nowhere", cwd=tmp_path, **settings_of)
+    fails(nowhere, 1, "no stock in a warehouse nowhere")
+    wrong = tfmshop("inventory", "warehouse", "No Where", "x", cwd=tmp_path, **settings_of)
+    assert (wrong.returncode, "1 to 30 small letters" in wrong.stderr) == (2, True)
     fails(tfmshop("inventory", "set", "nothing", "1", cwd=tmp_path, **settings_of), 1, "no such product")
     fails(tfmshop("catalog", "import", "none.csv", cwd=tmp_path, **settings_of), 1, "Cannot read none.csv")
     fails(tfmshop("categories", "attribute", "x", "--drop", cwd=tmp_path, **settings_of), 1, "no attribute 'x'")

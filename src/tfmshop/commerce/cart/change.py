@@ -35,7 +35,7 @@ async def add(
     )  # fmt: skip
     assert row is not None  # noqa: S101 - the statement always gives a row
     status, currency, variant, sku, priced_in, available, has, others, added = row
-    _must_be_open(status)
+    must_be_open(status)
     if added:
         return
     if variant is None:
@@ -54,7 +54,7 @@ async def change(tx: Tx, id: UUID, owner: Owner, line_id: UUID, quantity: int, e
     row = await tx.row(CHANGE, id, owner.token_hash, owner.customer_id, line_id, quantity, expires_at)
     assert row is not None  # noqa: S101 - the statement always gives a row
     status, line, sku, available, changed = row
-    _must_be_open(status)
+    must_be_open(status)
     if line is None:
         raise LineNotFound
     if not changed and quantity <= available:
@@ -67,7 +67,7 @@ async def remove(tx: Tx, id: UUID, owner: Owner, line_id: UUID | None) -> None:
     """Take a line, or with None every line, out of the cart. `CartNotFound`, `CartOrdered`, `LineNotFound`."""
     row = await tx.row(REMOVE, id, owner.token_hash, owner.customer_id, line_id)
     assert row is not None  # noqa: S101 - the statement always gives a row
-    _must_be_open(row[0])
+    must_be_open(row[0])
     if line_id is not None and not row[1]:
         raise LineNotFound
 
@@ -75,10 +75,11 @@ async def remove(tx: Tx, id: UUID, owner: Owner, line_id: UUID | None) -> None:
 async def describe(tx: Tx, id: UUID, owner: Owner, *, email: str | None = None, address: Address | None = None) -> None:
     """Say who buys or where it goes. `CartNotFound`, `CartOrdered`."""
     text = codec.encode_text(address) if address else None
-    _must_be_open(await tx.value(DESCRIBE, id, owner.token_hash, owner.customer_id, email, text))
+    must_be_open(await tx.value(DESCRIBE, id, owner.token_hash, owner.customer_id, email, text))
 
 
-def _must_be_open(status: str | None) -> None:
+def must_be_open(status: str | None) -> None:
+    """Refuse a cart that is not there, or not open any more. `CartNotFound`, `CartOrdered`."""
     if status is None:
         raise CartNotFound
     if status != "open":

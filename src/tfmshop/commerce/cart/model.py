@@ -48,7 +48,10 @@ class Remark(msgspec.Struct, frozen=True):
 
 
 class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A cart with live prices and stock; `token` only in the answer that created it."""
+    """A cart with live prices and stock; `token` only in the answer that created it.
+
+    `reserved_until` is when the units held for it go back, if any are held.
+    """
 
     id: UUID
     status: str
@@ -63,6 +66,7 @@ class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
     total: Money
     warnings: list[Remark]
     expires_at: datetime
+    reserved_until: datetime | None = None
     token: str | None = None
 
 

@@ -33,11 +33,11 @@ async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:
     rows = await tx.rows(VIEW, id, owner.token_hash, owner.customer_id)
     if not rows:
         raise CartNotFound
-    _, status, currency, email, address, expires_at = rows[0][:6]
+    _, status, currency, email, address, expires_at, reserved_until = rows[0][:7]
     lines: list[CartLine] = []
     warnings: list[Remark] = []
     for row in rows:
-        if row[6] is not None:
+        if row[7] is not None:
             line, remarks = _line(row, currency)
             warnings += remarks
             if line is not None:
@@ -50,13 +50,13 @@ async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:
     return Cart(
         id, status, currency, email, codec.decode_as(address, Address) if address else None, lines,
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.total), warnings,
-        expires_at,
+        expires_at, reserved_until,
     )  # fmt: skip
 
 
 def _line(row: Row, currency: str) -> tuple[CartLine | None, list[Remark]]:
     (id, variant_id, quantity, added_price, product_id, sku, slug, title, variant_title, image, price,
-     available) = row[6:]  # fmt: skip
+     available) = row[7:]  # fmt: skip
     if product_id is None:
         return None, [Remark("unavailable", id, "This product is not sold any more; it is not part of the total.")]
     warnings = []

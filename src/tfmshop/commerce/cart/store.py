@@ -5,10 +5,11 @@ from tfmshop.platform.db import Query
 _MINE = "c.id = $1 AND (c.token_hash = $2 OR c.customer_id = $3)"
 
 _CART = "c.id, c.status, c.currency, c.email, c.address, c.expires_at"
+_HELD = "(SELECT h.until FROM inventory.held AS h WHERE h.cart_id = c.id)"
 _LINE = """l.id, l.variant_id, l.quantity, l.unit_price, s.product_id, s.sku, s.slug, s.title, s.variant_title,
-    s.image, s.price, coalesce(a.available, 0)"""
+    s.image, s.price, a.available"""
 _JOINED = """LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
-    LEFT JOIN inventory.availability AS a ON a.variant_id = l.variant_id"""
+    CROSS JOIN LATERAL inventory.available_to(l.variant_id, l.cart_id) AS a"""
 
 CREATE = Query(
     "cart.create",
@@ -31,7 +32,7 @@ SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AN
 VIEW = Query(
     "cart.view",
     f"""
-SELECT {_CART}, {_LINE}
+SELECT {_CART}, {_HELD} AS reserved_until, {_LINE}
 FROM cart.cart AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED}
 WHERE {_MINE}
 ORDER BY l.added_at, l.id
@@ -43,8 +44,8 @@ ADD = Query(
     f"""
 WITH mine AS MATERIALIZED (SELECT c.id, c.status, c.currency FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
 wanted AS MATERIALIZED (
-    SELECT s.variant_id, s.sku, s.price, s.currency, coalesce(a.available, 0) AS available
-    FROM catalog.sellable AS s LEFT JOIN inventory.availability AS a ON a.variant_id = s.variant_id
+    SELECT s.variant_id, s.sku, s.price, s.currency, a.available
+    FROM catalog.sellable AS s CROSS JOIN LATERAL inventory.available_to(s.variant_id, $1) AS a
     WHERE CASE WHEN $4::uuid IS NOT NULL THEN s.variant_id = $4 ELSE s.product_id = $5::uuid END
     ORDER BY s.position LIMIT 1
 ), room AS MATERIALIZED (
@@ -73,7 +74,7 @@ CHANGE = Query(
     f"""
 WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
 wanted AS MATERIALIZED (
-    SELECT l.id, s.sku, coalesce(a.available, 0) AS available
+    SELECT l.id, s.sku, a.available
     FROM cart.line AS l JOIN mine AS m ON m.id = l.cart_id {_JOINED} WHERE l.id = $4
 ), changed AS (
     UPDATE cart.line AS l SET quantity = $5::integer FROM mine AS m, wanted AS w
@@ -126,6 +127,15 @@ WITH closed AS (
 SELECT c.currency, c.email, c.address, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price
 FROM closed AS c LEFT JOIN LATERAL cart.lines_of(c.id) AS l ON true
 LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
+ORDER BY l.added_at, l.id
+""",
+)
+
+HOLD = Query(
+    "cart.hold",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE)
+SELECT m.status, l.variant_id, l.quantity FROM mine AS m LEFT JOIN LATERAL cart.lines_of(m.id) AS l ON true
 ORDER BY l.added_at, l.id
 """,
 )

@@ -58,12 +58,12 @@ CROSS JOIN LATERAL (
     SELECT json_agg(json_build_object('id', v.id, 'sku', v.sku, 'title', v.title, 'options', v.options,
             'price', {_money("v.price", "v.currency")},
             'compare_at_price', {_money("v.compare_at_price", "v.currency")},
-            'available', coalesce(s.available, 0), 'in_stock', coalesce(s.available, 0) > 0,
+            'available', s.available, 'in_stock', s.available > 0,
             'weight_g', v.weight_g, 'barcode', v.barcode, 'lowest_price_30_days', {_money(_LOWEST, "v.currency")}
             ) ORDER BY v.position
         ) AS variants, coalesce(bool_or(s.available > 0), false) AS in_stock,
         bool_or(v.options <> '{{}}') AS has_options
-    FROM catalog.variant AS v LEFT JOIN inventory.availability AS s ON s.variant_id = v.id
+    FROM catalog.variant AS v CROSS JOIN LATERAL inventory.available_to(v.id, NULL) AS s
     WHERE v.product_id = p.id
 ) AS vs
 WHERE p.status = 'active' AND (p.id = $1::uuid OR p.slug = $2)

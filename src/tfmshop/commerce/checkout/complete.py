@@ -99,7 +99,8 @@ async def _place(tx: Tx, order_id: UUID, purchase: Purchase) -> orders.Order:
         tx, id=order_id, cart_id=purchase.cart_id, buyer=buyer, currency=closed.currency, lines=closed.lines,
         sums=sums, provider=purchase.provider_name,
     )  # fmt: skip
-    await inventory.take(tx, order_id, {line.variant_id: line.quantity for line in closed.lines})
+    wanted = {line.variant_id: line.quantity for line in closed.lines}
+    await inventory.take(tx, order_id, wanted, cart_id=purchase.cart_id)
     return order
 
 

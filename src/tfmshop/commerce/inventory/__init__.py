@@ -1,8 +1,40 @@
-"""How many we have: stock, taking and giving back."""
+"""How many we have: stock by warehouse, reservations, taking and giving back."""
 
 from tfmshop.commerce.inventory import jobs as jobs
 from tfmshop.commerce.inventory.errors import OutOfStock
-from tfmshop.commerce.inventory.levels import Level, Listed, change_levels, low, set_level, set_levels
-from tfmshop.commerce.inventory.take import give_back, take
+from tfmshop.commerce.inventory.levels import (
+    Level,
+    Listed,
+    Movement,
+    Warehouse,
+    add_warehouse,
+    change_levels,
+    history,
+    listed,
+    set_level,
+    set_levels,
+    set_rules,
+    warehouses,
+)
+from tfmshop.commerce.inventory.take import give_back, release, release_expired, reserve, take
 
-__all__ = ["Level", "Listed", "OutOfStock", "change_levels", "give_back", "low", "set_level", "set_levels", "take"]
+__all__ = [
+    "Level",
+    "Listed",
+    "Movement",
+    "OutOfStock",
+    "Warehouse",
+    "add_warehouse",
+    "change_levels",
+    "give_back",
+    "history",
+    "listed",
+    "release",
+    "release_expired",
+    "reserve",
+    "set_level",
+    "set_levels",
+    "set_rules",
+    "take",
+    "warehouses",
+]

@@ -8,3 +8,19 @@ class OutOfStock(ShopError, kind=Kind.CONFLICT, code="out_of_stock", says="Only 
 
     sku: str
     free: int
+
+
+class WarehouseNotFound(
+    ShopError, kind=Kind.NOT_FOUND, code="warehouse_not_found", says="There is no stock in a warehouse {warehouse}."
+):
+    """No warehouse has that code, or it holds no stock of the variant."""
+
+    warehouse: str
+
+
+class TooManyOwed(
+    ShopError, kind=Kind.CONFLICT, code="too_many_owed", says="More units of {sku} are owed already than that."
+):
+    """A backorder limit below what buyers were promised."""
+
+    sku: str

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
+
 from tfmshop.commerce import catalog
 from tfmshop.commerce.inventory.levels import stocked
+from tfmshop.commerce.inventory.store import UNTOLD
+from tfmshop.commerce.inventory.take import release_expired
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database, Tx
-from tfmshop.platform.jobs import job
+from tfmshop.platform.jobs import job, schedule
+
+log = structlog.get_logger("inventory")
 
 
 @job("inventory.stock_changed")
@@ -20,3 +26,19 @@ async def stock_changed(db: Database, payload: bytes) -> None:
         await catalog.keep.refresh_stock(tx, [product], stocked)
 
     await db.transact(refresh)
+
+
+@schedule("inventory.release", "* * * * *")
+async def release(db: Database) -> None:
+    """Reservations whose time is over: their units go back."""
+    while await db.transact(release_expired):
+        pass
+
+
+@schedule("inventory.low", "* * * * *")
+async def tell_low(db: Database) -> None:
+    """Levels that became low since the last time, one line of the log each."""
+    async with db.tx() as tx:
+        rows = await tx.rows(UNTOLD)
+    for row in rows:
+        log.warning("stock is low", sku=row["sku"], warehouse=row["warehouse"], available=row["available"])

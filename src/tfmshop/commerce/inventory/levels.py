@@ -1,15 +1,27 @@
-"""Stock levels: setting, listing, and telling the catalogue what is in stock."""
+"""Stock levels by variant and warehouse: setting, listing, and telling the catalogue what is in stock."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce import catalog
-from tfmshop.commerce.inventory.store import FIND_VARIANT, LEVELS, LIST, SET, STOCKED
-from tfmshop.platform.db import Tx
+from tfmshop.commerce.inventory.errors import TooManyOwed, WarehouseNotFound
+from tfmshop.commerce.inventory.store import (
+    ADD_WAREHOUSE,
+    FIND_VARIANT,
+    HISTORY,
+    LEVELS,
+    LIST,
+    LIST_LOW,
+    RULE,
+    SET,
+    STOCKED,
+    WAREHOUSES,
+)  # fmt: skip
+from tfmshop.platform.db import Refused, Tx
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,15 +36,39 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A level as staff see it."""
+    """A level as staff see it: free and reserved units, how many may be owed, and when staff are told."""
 
     sku: str
+    warehouse: str
     available: int
+    reserved: int
+    backorder_limit: int
+    low_at: int
     updated_at: datetime
 
 
-async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
-    """Set the free units of variants, note the movements, and refresh the marks of their products.
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """A place that holds stock; the lowest `priority` gives first."""
+
+    code: str
+    name: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A change of a level and its reason: set, sold, returned or moved."""
+
+    at: datetime
+    warehouse: str
+    delta: int
+    reason: str
+    order_id: UUID | None
+
+
+async def set_levels(tx: Tx, levels: Iterable[Level], warehouse: str = "main") -> None:
+    """Set the free units of variants in a warehouse, note the movements, and refresh the marks of their products.
 
     Products are locked before stock, as imports do, so that the two cannot wait for each other.
     """
@@ -43,7 +79,7 @@ async def set_levels(tx: Tx, levels: Iterable[Level]) -> None:
     async def change(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
         await tx.execute(
             SET, [level.variant_id for level in ordered], [level.product_id for level in ordered],
-            [level.sku for level in ordered], [level.available for level in ordered],
+            [level.sku for level in ordered], [level.available for level in ordered], warehouse,
         )  # fmt: skip
         return await stocked(tx, products)
 
@@ -60,14 +96,59 @@ async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:
     )  # fmt: skip
 
 
-async def set_level(tx: Tx, sku_or_slug: str, units: int) -> Level:
-    """Set the free units of one variant, found by SKU or by the slug of its product. `ProductNotFound`."""
+async def find_variant(tx: Tx, sku_or_slug: str) -> Level:
+    """The variant with a SKU, or the first of the product with a slug; without its level. `ProductNotFound`."""
     row = await tx.row(FIND_VARIANT, sku_or_slug)
     if row is None:
         raise catalog.ProductNotFound
-    level = Level(row["variant_id"], row["product_id"], row["sku"], units)
-    await set_levels(tx, [level])
+    return Level(row["variant_id"], row["product_id"], row["sku"], 0)
+
+
+async def set_level(tx: Tx, sku_or_slug: str, units: int, warehouse: str = "main") -> Level:
+    """Set the free units of one variant in a warehouse. `ProductNotFound`, `WarehouseNotFound`."""
+    if warehouse not in {one.code for one in await warehouses(tx)}:
+        raise WarehouseNotFound(warehouse=warehouse)
+    level = replace(await find_variant(tx, sku_or_slug), available=units)
+    await set_levels(tx, [level], warehouse)
     return level
+
+
+async def set_rules(
+    tx: Tx, sku_or_slug: str, warehouse: str, *, backorder_limit: int | None, low_at: int | None
+) -> None:
+    """Say how many units of a variant may be owed, and when staff are told that it runs low.
+
+    `ProductNotFound`; `WarehouseNotFound` when that warehouse has no level of it; `TooManyOwed` when more are owed.
+    """
+    level = await find_variant(tx, sku_or_slug)
+
+    async def change(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
+        try:
+            async with tx.savepoint():
+                found = await tx.value(RULE, level.variant_id, warehouse, backorder_limit, low_at)
+        except Refused:
+            raise TooManyOwed(sku=level.sku) from None
+        if found is None:
+            raise WarehouseNotFound(warehouse=warehouse)
+        return await stocked(tx, products)
+
+    await catalog.keep.refresh_stock(tx, [level.product_id], change)
+
+
+async def add_warehouse(tx: Tx, warehouse: Warehouse) -> None:
+    """Add a warehouse, or change the one with that code."""
+    await tx.execute(ADD_WAREHOUSE, warehouse.code, warehouse.name, warehouse.priority)
+
+
+async def warehouses(tx: Tx) -> list[Warehouse]:
+    """Every warehouse, in the order in which they give."""
+    return [Warehouse(*row) for row in await tx.rows(WAREHOUSES)]
+
+
+async def history(tx: Tx, sku_or_slug: str, limit: int) -> list[Movement]:
+    """The last movements of a variant, newest first. `ProductNotFound`."""
+    level = await find_variant(tx, sku_or_slug)
+    return [Movement(*row) for row in await tx.rows(HISTORY, level.variant_id, limit)]
 
 
 async def stocked(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
@@ -76,6 +157,6 @@ async def stocked(tx: Tx, products: list[UUID]) -> Mapping[UUID, bool]:
     return {product: found.get(product, False) for product in products}
 
 
-async def low(tx: Tx, at_most: int, limit: int) -> list[Listed]:
-    """The variants with at most so many free units, fewest first."""
-    return [Listed(*row) for row in await tx.rows(LIST, at_most, limit)]
+async def listed(tx: Tx, at_most: int, limit: int, *, low: bool = False) -> list[Listed]:
+    """Levels of at most so many free units, fewest first; with `low` only those at or below their own mark."""
+    return [Listed(*row) for row in await tx.rows(LIST_LOW if low else LIST, at_most, limit)]

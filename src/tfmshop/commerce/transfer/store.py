@@ -62,7 +62,7 @@ SOLD = Query(
 
 STOCK = Query(
     "transfer.stock_of",
-    "SELECT product_id, variant_id, available FROM inventory.availability WHERE product_id = ANY($1)",
+    "SELECT product_id, variant_id, available FROM inventory.main_level WHERE product_id = ANY($1)",
 )
 
 UNDONE = Query("transfer.undone", "UPDATE transfer.import_run SET undone_at = now() WHERE id = $1")

@@ -20,7 +20,7 @@ FROM catalog.exportable AS p CROSS JOIN LATERAL (
         jsonb_agg(jsonb_strip_nulls(jsonb_build_object('sku', o.sku, 'title', o.title, 'options', o.options,
             'price', o.price, 'compare_at_price', o.compare_at_price, 'stock', coalesce(s.available, 0),
             'weight_g', o.weight_g, 'barcode', o.barcode)) ORDER BY o.position) AS variants
-    FROM catalog.offered AS o LEFT JOIN inventory.availability AS s ON s.variant_id = o.id WHERE o.product_id = p.id
+    FROM catalog.offered AS o LEFT JOIN inventory.main_level AS s ON s.variant_id = o.id WHERE o.product_id = p.id
 ) AS v
 WHERE p.id > $1 ORDER BY p.id LIMIT $2
 """,

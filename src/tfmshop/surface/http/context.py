@@ -64,6 +64,15 @@ class Shop:
         """When a cart that is touched now goes away."""
         return clock.now() + timedelta(days=self.platform.config.number("CART_DAYS"))
 
+    @property
+    def reserves_in_cart(self) -> bool:
+        """Whether units are held as soon as they are in a cart."""
+        return self.platform.config.text("RESERVE_AT") == "cart"
+
+    def reserved_until(self) -> datetime:
+        """When units that are reserved now go back."""
+        return clock.now() + timedelta(minutes=self.platform.config.number("RESERVATION_MINUTES"))
+
 
 def shop_of(request: ASGIConnection[Any, Any, Any, Any]) -> Shop:
     """The shop behind this request."""

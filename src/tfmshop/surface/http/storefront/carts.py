@@ -14,7 +14,7 @@ from tfmshop.commerce.vocabulary import Address, Email, Quantity
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
-from tfmshop.surface.http.context import AnyRequest, owner_of, shop_of, signed_in
+from tfmshop.surface.http.context import AnyRequest, Shop, owner_of, shop_of, signed_in
 from tfmshop.surface.http.problems import InvalidField
 
 CartToken = Annotated[
@@ -100,7 +100,7 @@ async def add_line(request: AnyRequest, cart_id: UUID, data: NewLine, cart_token
             tx, cart_id, owner, variant_id=data.variant_id, product_id=data.product_id, quantity=data.quantity,
             expires_at=shop.cart_expires_at(),
         )  # fmt: skip
-        return await cart.view(tx, cart_id, owner)
+        return await _held(tx, shop, cart_id, owner)
 
     return await shop.platform.db.transact(work)
 
@@ -118,7 +118,7 @@ async def change_line(
 
     async def work(tx: Tx) -> cart.Cart:
         await cart.change(tx, cart_id, owner, line_id, data.quantity, shop.cart_expires_at())
-        return await cart.view(tx, cart_id, owner)
+        return await _held(tx, shop, cart_id, owner)
 
     return await shop.platform.db.transact(work)
 
@@ -159,12 +159,52 @@ async def put_address(request: AnyRequest, cart_id: UUID, data: Address, cart_to
     return await _describe(request, owner_of(request, cart_token), cart_id, None, data)
 
 
-async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
+@post("/carts/{cart_id:uuid}/reservation", summary="Hold the units of a cart", tags=["carts"], status_code=200)
+async def reserve(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """Hold every line for some minutes, all or none; `reserved_until` says how long. Again: anew for as long.
+
+    Errors: `cart_not_found`, `cart_ordered`, `out_of_stock`, `invalid_token`.
+    """
+    shop = shop_of(request)
+    owner = owner_of(request, cart_token)
+
     async def work(tx: Tx) -> cart.Cart:
-        await cart.remove(tx, cart_id, owner, line_id)
+        await cart.hold(tx, cart_id, owner, shop.reserved_until())
+        return await cart.view(tx, cart_id, owner)
+
+    return await shop.platform.db.transact(work)
+
+
+@delete("/carts/{cart_id:uuid}/reservation", summary="Let go of held units", tags=["carts"], status_code=200)
+async def let_go(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """Give back what the cart holds.
+
+    Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
+    """
+    owner = owner_of(request, cart_token)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.let_go(tx, cart_id, owner)
         return await cart.view(tx, cart_id, owner)
 
     return await shop_of(request).platform.db.transact(work)
+
+
+async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
+    shop = shop_of(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        await cart.remove(tx, cart_id, owner, line_id)
+        return await _held(tx, shop, cart_id, owner)
+
+    return await shop.platform.db.transact(work)
+
+
+async def _held(tx: Tx, shop: Shop, cart_id: UUID, owner: cart.Owner) -> cart.Cart:
+    """The changed cart, its units held where the shop does so."""
+    if shop.reserves_in_cart:
+        await cart.hold(tx, cart_id, owner, shop.reserved_until())
+    return await cart.view(tx, cart_id, owner)
 
 
 async def _describe(
@@ -179,4 +219,5 @@ async def _describe(
 
 ROUTES = [
     create_cart, my_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email, put_address,
+    reserve, let_go,
 ]  # fmt: skip
