@@ -13,18 +13,18 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP FUNCTION inventory.available_to;
-DROP VIEW inventory.held, inventory.main_level;
-DROP TABLE inventory.reservation, inventory.low;
-DROP FUNCTION inventory.note_low CASCADE;
-ALTER TABLE inventory.movement DROP COLUMN warehouse;
-DROP INDEX inventory.movement_order, inventory.movement_variant;
-ALTER TABLE inventory.stock DROP CONSTRAINT stock_pkey, DROP CONSTRAINT stock_not_negative, DROP COLUMN warehouse,
-    DROP COLUMN backorder_limit, DROP COLUMN low_at, ADD CONSTRAINT stock_pkey PRIMARY KEY (variant_id),
-    ADD CONSTRAINT stock_not_negative CHECK (available >= 0);
-DROP TABLE inventory.warehouse;
-CREATE INDEX stock_available ON inventory.stock (available, sku);
-CREATE VIEW inventory.availability AS SELECT variant_id, product_id, available FROM inventory.stock;
+DROP SCHEMA pricing CASCADE;
+DROP SCHEMA promotions CASCADE;
+ALTER TABLE cart.cart DROP COLUMN coupon, DROP COLUMN shipping_method;
+ALTER TABLE orders.line DROP COLUMN discount, DROP COLUMN tax;
+ALTER TABLE orders.placed DROP CONSTRAINT placed_total, DROP COLUMN tax_included, DROP COLUMN shipping_method,
+    DROP COLUMN discounts, ADD CONSTRAINT placed_total CHECK (total = subtotal - discount + shipping + tax);
+DROP VIEW catalog.sellable;
+CREATE VIEW catalog.sellable AS
+SELECT v.id AS variant_id, v.product_id, v.sku, p.slug, p.title, v.title AS variant_title, v.price, v.currency,
+    p.image, v.position
+FROM catalog.variant AS v JOIN catalog.product AS p ON p.id = v.product_id WHERE p.status = 'active';
+ALTER TABLE catalog.product DROP COLUMN tax_class;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

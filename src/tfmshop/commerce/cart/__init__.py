@@ -1,15 +1,18 @@
 """What someone means to buy."""
 
-from tfmshop.commerce.cart.change import add, change, describe, remove
+from tfmshop.commerce.cart.change import add, change, describe, remove, set_coupon, set_shipping
 from tfmshop.commerce.cart.close import close, drop_expired, reopen
 from tfmshop.commerce.cart.hold import hold, let_go
-from tfmshop.commerce.cart.model import Bought, Cart, Owner, totals
-from tfmshop.commerce.cart.open import create, mine, view
+from tfmshop.commerce.cart.model import Bought, Cart, Owner
+from tfmshop.commerce.cart.open import create, mine, view, why
+from tfmshop.commerce.cart.quote import Quote, Reason
 
 __all__ = [
     "Bought",
     "Cart",
     "Owner",
+    "Quote",
+    "Reason",
     "add",
     "change",
     "close",
@@ -21,6 +24,8 @@ __all__ = [
     "mine",
     "remove",
     "reopen",
-    "totals",
+    "set_coupon",
+    "set_shipping",
     "view",
+    "why",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce import catalog, inventory, pricing, promotions
 from tfmshop.commerce.cart.errors import (
     CartNotFound,
     CartOrdered,
@@ -15,7 +15,8 @@ from tfmshop.commerce.cart.errors import (
     WrongCurrency,
 )
 from tfmshop.commerce.cart.model import MOST_LINES, MOST_UNITS, Owner
-from tfmshop.commerce.cart.store import ADD, CHANGE, DESCRIBE, REMOVE
+from tfmshop.commerce.cart.open import view, why
+from tfmshop.commerce.cart.store import ADD, CHANGE, CHOOSE, DESCRIBE, REMOVE
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Tx
@@ -76,6 +77,24 @@ async def describe(tx: Tx, id: UUID, owner: Owner, *, email: str | None = None, 
     """Say who buys or where it goes. `CartNotFound`, `CartOrdered`."""
     text = codec.encode_text(address) if address else None
     must_be_open(await tx.value(DESCRIBE, id, owner.token_hash, owner.customer_id, email, text))
+
+
+async def set_coupon(tx: Tx, id: UUID, owner: Owner, code: str | None) -> None:
+    """Put a coupon into the cart, or with None take it out. `CartNotFound`, `CartOrdered`, `CouponInvalid`."""
+    wanted = None if code is None else code.strip().upper()
+    must_be_open(await tx.value(CHOOSE, id, owner.token_hash, owner.customer_id, True, wanted, None))
+    if wanted is not None:
+        found = [reason for reason in await why(tx, id, owner) if reason.kind == "offer" and reason.code == wanted]
+        if not found or not found[0].applied:
+            raise promotions.CouponInvalid(why=found[0].why if found else "there is no such coupon")
+
+
+async def set_shipping(tx: Tx, id: UUID, owner: Owner, code: str) -> None:
+    """Choose how the cart is sent. `CartNotFound`, `CartOrdered`, `MethodNotFound`."""
+    must_be_open(await tx.value(CHOOSE, id, owner.token_hash, owner.customer_id, False, None, code))
+    cart = await view(tx, id, owner)
+    if code not in {choice.code for choice in cart.shipping_choices}:
+        raise pricing.MethodNotFound(method=code)
 
 
 def must_be_open(status: str | None) -> None:

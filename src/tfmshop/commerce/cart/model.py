@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from tfmshop.commerce.cart.quote import Quote
 from tfmshop.commerce.vocabulary import Address, Money
 
 MOST_LINES: Final = 100
@@ -47,9 +48,26 @@ class Remark(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Discount(msgspec.Struct, frozen=True):
+    """An offer that takes something off the cart; nothing when it makes shipping free."""
+
+    name: str
+    code: str | None
+    amount: Money
+
+
+class ShippingChoice(msgspec.Struct, frozen=True):
+    """A way to send the cart, and its price."""
+
+    code: str
+    name: str
+    price: Money
+
+
 class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
     """A cart with live prices and stock; `token` only in the answer that created it.
 
+    `tax_included` is the part of `tax` that the prices have in them already: it is not added to the total.
     `reserved_until` is when the units held for it go back, if any are held.
     """
 
@@ -63,7 +81,12 @@ class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
     discount: Money
     shipping: Money
     tax: Money
+    tax_included: Money
     total: Money
+    coupon: str | None
+    discounts: list[Discount]
+    shipping_method: str | None
+    shipping_choices: list[ShippingChoice]
     warnings: list[Remark]
     expires_at: datetime
     reserved_until: datetime | None = None
@@ -71,23 +94,8 @@ class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
-    """What a cart comes to, in minor units."""
-
-    subtotal: int
-    discount: int = 0
-    shipping: int = 0
-    tax: int = 0
-
-    @property
-    def total(self) -> int:
-        """What the buyer pays."""
-        return self.subtotal - self.discount + self.shipping + self.tax
-
-
-@dataclass(frozen=True, slots=True)
 class Bought:
-    """A line of a cart that is being ordered."""
+    """A line of a cart that is being ordered; its discount and tax are those of all its units."""
 
     product_id: UUID
     variant_id: UUID
@@ -95,20 +103,19 @@ class Bought:
     title: str
     quantity: int
     unit_price: int
+    discount: int = 0
+    tax: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A cart that was closed to become an order."""
+    """A cart that was closed to become an order, and what it comes to."""
 
     currency: str
     email: str | None
     address: Address | None
+    coupon: str | None
     lines: list[Bought]
+    quote: Quote
     missing: list[UUID]
     """Variants in the cart that are not on sale any more."""
-
-
-def totals(lines: list[tuple[int, int]]) -> Totals:
-    """What (unit price, quantity) pairs come to."""
-    return Totals(subtotal=sum(price * quantity for price, quantity in lines))

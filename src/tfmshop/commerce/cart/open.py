@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
+from tfmshop.commerce import pricing, promotions
 from tfmshop.commerce.cart.errors import CartNotFound
-from tfmshop.commerce.cart.model import Cart, CartLine, Owner, Remark, totals
+from tfmshop.commerce.cart.model import Cart, CartLine, Discount, Owner, Remark, ShippingChoice
+from tfmshop.commerce.cart.quote import Item, Quote, Reason, Terms, quote
 from tfmshop.commerce.cart.store import CREATE, MINE, VIEW
 from tfmshop.commerce.vocabulary import Address, Money
-from tfmshop.platform import codec, ids
+from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Row, Tx
 
 
@@ -30,45 +33,88 @@ async def mine(tx: Tx, customer_id: UUID, currency: str, expires_at: datetime) -
 
 async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:
     """The cart with live prices, stock and warnings, in one statement. `CartNotFound`."""
-    rows = await tx.rows(VIEW, id, owner.token_hash, owner.customer_id)
-    if not rows:
-        raise CartNotFound
-    _, status, currency, email, address, expires_at, reserved_until = rows[0][:7]
-    lines: list[CartLine] = []
-    warnings: list[Remark] = []
-    for row in rows:
-        if row[7] is not None:
-            line, remarks = _line(row, currency)
-            warnings += remarks
-            if line is not None:
-                lines.append(line)
-    sums = totals([(line.unit_price.amount, line.quantity) for line in lines])
+    rows = await _rows(tx, id, owner)
+    head = rows[0]
+    currency = head["currency"]
+    there, sums = _quoted(rows)
 
     def money(amount: int) -> Money:
         return Money(amount, currency)
 
     return Cart(
-        id, status, currency, email, codec.decode_as(address, Address) if address else None, lines,
-        money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.total), warnings,
-        expires_at, reserved_until,
+        id, head["status"], currency, head["email"], address_of(head), [_line(row, currency) for row in there],
+        money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
+        money(sums.total), head["coupon"], [Discount(one.name, one.code, money(one.amount)) for one in sums.discounts],
+        sums.method,
+        [ShippingChoice(one.method.code, one.method.name, money(one.price)) for one in sums.choices],
+        [remark for row in rows if row["line_id"] is not None for remark in _remarks(row)],
+        head["expires_at"], head["reserved_until"],
     )  # fmt: skip
 
 
-def _line(row: Row, currency: str) -> tuple[CartLine | None, list[Remark]]:
-    (id, variant_id, quantity, added_price, product_id, sku, slug, title, variant_title, image, price,
-     available) = row[7:]  # fmt: skip
-    if product_id is None:
-        return None, [Remark("unavailable", id, "This product is not sold any more; it is not part of the total.")]
-    warnings = []
-    if price != added_price:
-        warnings.append(Remark("price_changed", id, f"The price was {added_price} and is now {price}."))
-    if available < quantity:
-        warnings.append(Remark("out_of_stock", id, f"Only {available} left."))
-    line = CartLine(
-        id, product_id, variant_id, sku, slug, full_title(title, variant_title), image, quantity,
-        Money(price, currency), Money(price * quantity, currency), available,
+async def why(tx: Tx, id: UUID, owner: Owner) -> list[Reason]:
+    """Every price rule that was looked at for the cart: applied or not, and why. `CartNotFound`."""
+    return _quoted(await _rows(tx, id, owner))[1].reasons
+
+
+async def _rows(tx: Tx, id: UUID, owner: Owner) -> list[Row]:
+    rows = await tx.rows(VIEW, id, owner.token_hash, owner.customer_id)
+    if not rows:
+        raise CartNotFound
+    return rows
+
+
+def _quoted(rows: list[Row]) -> tuple[list[Row], Quote]:
+    """The lines that can be bought, and what they come to."""
+    there = [row for row in rows if row["line_id"] is not None and row["product_id"] is not None]
+    return there, quote([item_of(row) for row in there], terms_of(rows[0], address_of(rows[0])), clock.now())
+
+
+def address_of(row: Row) -> Address | None:
+    """The address in a cart's row."""
+    return codec.decode_as(row["address"], Address) if row["address"] else None
+
+
+def terms_of(row: Row, address: Address | None) -> Terms:
+    """What holds for the cart of a row."""
+    rates, methods = row["rates"], row["methods"]
+    return Terms(
+        row["currency"], address.country if address else None, address.region if address else None, row["coupon"],
+        row["shipping_method"], codec.decode_as(row["offers"], list[promotions.Offer]) if row["offers"] else (),
+        pricing.Rules(codec.decode_as(rates, list[pricing.TaxRate]) if rates else [],
+                      codec.decode_as(methods, list[pricing.ShippingMethod]) if methods else []),
     )  # fmt: skip
-    return line, warnings
+
+
+def item_of(row: Row) -> Item:
+    """What of a line's row matters for its price."""
+    return Item(
+        row["product_id"],
+        row["quantity"],
+        row["price"],
+        row["categories"] or (),
+        row["tax_class"],
+        row["weight_g"] or 0,
+    )
+
+
+def _line(row: Row, currency: str) -> CartLine:
+    return CartLine(
+        row["line_id"], row["product_id"], row["variant_id"], row["sku"], row["slug"],
+        full_title(row["title"], row["variant_title"]), row["image"], row["quantity"], Money(row["price"], currency),
+        Money(row["price"] * row["quantity"], currency), row["available"],
+    )  # fmt: skip
+
+
+def _remarks(row: Row) -> Iterator[Remark]:
+    id, price, added = row["line_id"], row["price"], row["unit_price"]
+    if row["product_id"] is None:
+        yield Remark("unavailable", id, "This product is not sold any more; it is not part of the total.")
+        return
+    if price != added:
+        yield Remark("price_changed", id, f"The price was {added} and is now {price}.")
+    if row["available"] < row["quantity"]:
+        yield Remark("out_of_stock", id, f"Only {row['available']} left.")
 
 
 def full_title(title: str, variant: str) -> str:

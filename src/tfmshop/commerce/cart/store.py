@@ -4,10 +4,15 @@ from tfmshop.platform.db import Query
 
 _MINE = "c.id = $1 AND (c.token_hash = $2 OR c.customer_id = $3)"
 
-_CART = "c.id, c.status, c.currency, c.email, c.address, c.expires_at"
+_TERMS = """c.coupon, c.shipping_method,
+    (SELECT json_agg(r.offer)::text FROM promotions.running AS r WHERE r.code IS NULL OR r.code = c.coupon) AS offers,
+    (SELECT json_agg(r.rate)::text FROM pricing.rates AS r WHERE r.country = c.address ->> 'country') AS rates,
+    (SELECT json_agg(m.method ORDER BY m.position, m.code)::text FROM pricing.methods AS m
+        WHERE m.currency = c.currency) AS methods"""
+"""What decides what a cart comes to."""
 _HELD = "(SELECT h.until FROM inventory.held AS h WHERE h.cart_id = c.id)"
-_LINE = """l.id, l.variant_id, l.quantity, l.unit_price, s.product_id, s.sku, s.slug, s.title, s.variant_title,
-    s.image, s.price, a.available"""
+_LINE = """l.id AS line_id, l.variant_id, l.quantity, l.unit_price, s.product_id, s.sku, s.slug, s.title,
+    s.variant_title, s.image, s.price, s.categories, s.tax_class, s.weight_g, a.available"""
 _JOINED = """LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
     CROSS JOIN LATERAL inventory.available_to(l.variant_id, l.cart_id) AS a"""
 
@@ -32,9 +37,12 @@ SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AN
 VIEW = Query(
     "cart.view",
     f"""
-SELECT {_CART}, {_HELD} AS reserved_until, {_LINE}
-FROM cart.cart AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED}
-WHERE {_MINE}
+WITH mine AS MATERIALIZED (
+    SELECT c.id, c.status, c.currency, c.email, c.address, c.expires_at, {_HELD} AS reserved_until, {_TERMS}
+    FROM cart.cart AS c WHERE {_MINE}
+)
+SELECT c.*, {_LINE}
+FROM mine AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED}
 ORDER BY l.added_at, l.id
 """,
 )
@@ -102,6 +110,19 @@ SELECT m.status, EXISTS (SELECT FROM removed) FROM (SELECT 1) AS one LEFT JOIN m
 """,
 )
 
+CHOOSE = Query(
+    "cart.choose",
+    f"""
+WITH mine AS MATERIALIZED (SELECT c.id, c.status FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
+changed AS (
+    UPDATE cart.cart AS c SET coupon = CASE WHEN $4 THEN $5 ELSE c.coupon END,
+        shipping_method = coalesce($6, c.shipping_method), updated_at = now()
+    FROM mine WHERE c.id = mine.id AND mine.status = 'open'
+)
+SELECT status FROM mine
+""",
+)
+
 DESCRIBE = Query(
     "cart.describe",
     f"""
@@ -120,11 +141,12 @@ CLOSE = Query(
     f"""
 WITH closed AS (
     UPDATE cart.cart AS c SET status = 'ordered', email = coalesce($4, c.email),
-        address = coalesce($5::jsonb, c.address), updated_at = now()
+        address = coalesce($5::jsonb, c.address), shipping_method = coalesce($6, c.shipping_method), updated_at = now()
     WHERE {_MINE} AND c.status = 'open'
-    RETURNING c.id, c.currency, c.email, c.address
+    RETURNING c.id, c.currency, c.email, c.address, {_TERMS}
 )
-SELECT c.currency, c.email, c.address, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price
+SELECT c.*, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price, s.categories,
+    s.tax_class, s.weight_g
 FROM closed AS c LEFT JOIN LATERAL cart.lines_of(c.id) AS l ON true
 LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
 ORDER BY l.added_at, l.id

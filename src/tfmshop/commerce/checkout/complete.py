@@ -2,7 +2,8 @@
 transaction.
 
 Statements of an ordinary purchase: `platform.begin_key`, `cart.close`, `orders.place` and `inventory.take` in one
-transaction (stock last, so that its lock is held shortest), then the payment, then `orders.settle` alone.
+transaction (before them `promotions.redeem`, if an offer is limited; stock last, so that its lock is held shortest),
+then the payment, then `orders.settle` alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from tfmshop.commerce import cart, inventory, orders
+from tfmshop.commerce import cart, inventory, orders, pricing, promotions
 from tfmshop.commerce.checkout.errors import CheckoutExpired, EmptyCart, Incomplete, PriceChanged, Unavailable
 from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import Authorization, PaymentDeclined, PaymentUnknown, Provider
@@ -34,7 +35,7 @@ AFTER_PAYMENT = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What the buyer asks for. `expected_total` in minor units; e-mail and address override the cart's."""
+    """What the buyer asks for. `expected_total` in minor units; what else is given overrides the cart's."""
 
     cart_id: UUID
     owner: cart.Owner
@@ -43,6 +44,7 @@ class Purchase:
     payment_token: str
     email: str | None = None
     address: Address | None = None
+    shipping_method: str | None = None
     expected_total: int | None = None
 
 
@@ -84,24 +86,35 @@ async def complete(
 
 
 async def _place(tx: Tx, order_id: UUID, purchase: Purchase) -> orders.Order:
-    closed = await cart.close(tx, purchase.cart_id, purchase.owner, email=purchase.email, address=purchase.address)
+    closed = await cart.close(tx, purchase.cart_id, purchase.owner, email=purchase.email, address=purchase.address,
+                              shipping_method=purchase.shipping_method)  # fmt: skip
     if closed.missing:
         raise Unavailable
     if not closed.lines:
         raise EmptyCart
     if closed.email is None or closed.address is None:
         raise Incomplete(missing="an e-mail address" if closed.email is None else "an address")
-    sums = cart.totals([(line.unit_price, line.quantity) for line in closed.lines])
+    sums = closed.quote
+    if not sums.served:
+        raise pricing.NotDeliverable(why="no shipping method serves it")
+    if closed.coupon is not None and closed.coupon not in {offer.code for offer in sums.offers}:
+        raise promotions.CouponInvalid(why=_why_not(sums, closed.coupon))
     if purchase.expected_total is not None and purchase.expected_total != sums.total:
         raise PriceChanged(total=sums.total, expected=purchase.expected_total)
     buyer = orders.Buyer(purchase.owner.customer_id, closed.email, closed.address)
+    await promotions.redeem(tx, order_id, sums.offers, buyer.mark)
     order = await orders.place(
         tx, id=order_id, cart_id=purchase.cart_id, buyer=buyer, currency=closed.currency, lines=closed.lines,
-        sums=sums, provider=purchase.provider_name,
+        sums=sums, provider=purchase.provider_name, shipping_method=sums.method,
+        reductions=sums.discounts,
     )  # fmt: skip
     wanted = {line.variant_id: line.quantity for line in closed.lines}
     await inventory.take(tx, order_id, wanted, cart_id=purchase.cart_id)
     return order
+
+
+def _why_not(sums: cart.Quote, coupon: str) -> str:
+    return next((reason.why for reason in sums.reasons if reason.code == coupon), "there is no such coupon")
 
 
 async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> orders.Order | Answer:

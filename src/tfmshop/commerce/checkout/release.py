@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce import cart, inventory, orders
+from tfmshop.commerce import cart, inventory, orders, promotions
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Tx
 
@@ -21,6 +21,7 @@ class LetGo(msgspec.Struct, frozen=True):
 async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> None:
     """Cancel the order, return its units and open its cart. `CannotMove` when it is not an unpaid order any more."""
     cart_id, units = await orders.cancel(tx, order_id, payment_status=payment_status, who="shop", why=why)
+    await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
     if cart_id is not None:
         await cart.reopen(tx, cart_id)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.orders.errors import OrderNotFound
-from tfmshop.commerce.orders.model import Addresses, Event, Order, OrderLine
+from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine
 from tfmshop.commerce.orders.store import (
     FIND,
     FIND_BY_NUMBER,
@@ -103,7 +103,8 @@ def _order(row: Row) -> Order:
 
     return Order(
         row["id"], row["number"], row["status"], row["payment_status"], codec.decode_as(row["lines"], list[OrderLine]),
-        money("subtotal"), money("discount"), money("shipping"), money("tax"), money("total"), row["email"],
+        money("subtotal"), money("discount"), money("shipping"), money("tax"), money("tax_included"), money("total"),
+        codec.decode_as(row["discounts"], list[Discount]), row["shipping_method"], row["email"],
         Addresses(codec.decode_as(row["address"], Address)), row["placed_at"],
         codec.decode_as(row["history"], list[Event]),
     )  # fmt: skip

@@ -42,7 +42,7 @@ def before(status: OrderStatus) -> list[str]:
 
 
 class OrderLine(msgspec.Struct, frozen=True):
-    """What was bought, as it was called and cost then."""
+    """What was bought, as it was called and cost then; `total` is before `discount`, and `tax` after it."""
 
     product_id: UUID
     variant_id: UUID
@@ -51,6 +51,16 @@ class OrderLine(msgspec.Struct, frozen=True):
     quantity: int
     unit_price: Money
     total: Money
+    discount: Money
+    tax: Money
+
+
+class Discount(msgspec.Struct, frozen=True):
+    """An offer that took something off the order."""
+
+    name: str
+    amount: Money
+    code: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -69,7 +79,10 @@ class Addresses(msgspec.Struct, frozen=True):
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An order; `token` is given to guests only, in the answer that created it."""
+    """An order; `token` is given to guests only, in the answer that created it.
+
+    `tax_included` is the part of `tax` that the prices had in them: it is not added to the total.
+    """
 
     id: UUID
     number: str
@@ -80,7 +93,10 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     discount: Money
     shipping: Money
     tax: Money
+    tax_included: Money
     total: Money
+    discounts: list[Discount]
+    shipping_method: str | None
     email: str
     addresses: Addresses
     placed_at: datetime

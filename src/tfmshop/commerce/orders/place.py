@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from tfmshop.commerce.orders.model import Addresses, Event, Order, OrderLine, OrderStatus
+from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine, OrderStatus
 from tfmshop.commerce.orders.store import PLACE
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
@@ -32,6 +32,15 @@ class Line(Protocol):
     def unit_price(self) -> int: ...
 
 
+class PricedLine(Line, Protocol):
+    """A line with what offers take off it and the tax on the rest."""
+
+    @property
+    def discount(self) -> int: ...
+    @property
+    def tax(self) -> int: ...
+
+
 class Sums(Protocol):
     """What an order comes to, in minor units."""
 
@@ -44,7 +53,20 @@ class Sums(Protocol):
     @property
     def tax(self) -> int: ...
     @property
+    def tax_included(self) -> int: ...
+    @property
     def total(self) -> int: ...
+
+
+class Reduction(Protocol):
+    """An offer that takes something off, and how much."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def code(self) -> str | None: ...
+    @property
+    def amount(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +82,11 @@ class Buyer:
         """How the history calls them."""
         return str(self.customer_id) if self.customer_id else "guest"
 
+    @property
+    def mark(self) -> str:
+        """Whose uses of an offer are counted together: the customer's, or those of a guest's e-mail address."""
+        return str(self.customer_id) if self.customer_id else self.email.lower()
+
 
 async def place(
     tx: Tx,
@@ -68,20 +95,25 @@ async def place(
     cart_id: UUID,
     buyer: Buyer,
     currency: str,
-    lines: Sequence[Line],
+    lines: Sequence[PricedLine],
     sums: Sums,
     provider: str,
+    reductions: Sequence[Reduction],
+    shipping_method: str | None,
 ) -> Order:
     """Write a placed, unpaid order."""
     now = clock.now()
     number = new_number()
+    discounts = [Discount(one.name, Money(one.amount, currency), one.code) for one in reductions]
     await tx.execute(
         PLACE, id, number, cart_id, buyer.customer_id, provider, currency, sums.subtotal, sums.discount, sums.shipping,
         sums.tax, sums.total, buyer.email, codec.encode_text(buyer.address), now, buyer.who,
         [line.product_id for line in lines], [line.variant_id for line in lines], [line.sku for line in lines],
         [line.title for line in lines], [line.quantity for line in lines], [line.unit_price for line in lines],
+        [line.discount for line in lines], [line.tax for line in lines], sums.tax_included, shipping_method,
+        codec.encode_text(discounts),
     )  # fmt: skip
-    return _order(id, number, now, buyer, currency, lines, sums)
+    return _order(id, number, now, buyer, currency, lines, sums, discounts, shipping_method)
 
 
 def new_number() -> str:
@@ -91,15 +123,17 @@ def new_number() -> str:
 
 
 def _order(
-    id: UUID, number: str, now: datetime, buyer: Buyer, currency: str, lines: Sequence[Line], sums: Sums
-) -> Order:
+    id: UUID, number: str, now: datetime, buyer: Buyer, currency: str, lines: Sequence[PricedLine], sums: Sums,
+    discounts: list[Discount], shipping_method: str | None,
+) -> Order:  # fmt: skip
     def money(amount: int) -> Money:
         return Money(amount, currency)
 
     return Order(
         id, number, OrderStatus.PLACED, "pending",
         [OrderLine(line.product_id, line.variant_id, line.sku, line.title, line.quantity, money(line.unit_price),
-                   money(line.unit_price * line.quantity)) for line in lines],
-        money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.total),
+                   money(line.unit_price * line.quantity), money(line.discount), money(line.tax)) for line in lines],
+        money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
+        money(sums.total), discounts, shipping_method,
         buyer.email, Addresses(buyer.address), now, [Event(now, OrderStatus.PLACED, buyer.who, "")],
     )  # fmt: skip

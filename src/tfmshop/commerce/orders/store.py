@@ -7,15 +7,20 @@ PLACE = Query(
     """
 WITH placed AS (
     INSERT INTO orders.placed (id, number, cart_id, customer_id, status, payment_status, payment_provider, currency,
-        subtotal, discount, shipping, tax, total, email, address, placed_at, updated_at)
-    VALUES ($1, $2, $3, $4, 'placed', 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $14)
+        subtotal, discount, shipping, tax, total, email, address, placed_at, updated_at, tax_included, shipping_method,
+        discounts)
+    VALUES ($1, $2, $3, $4, 'placed', 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $14, $24, $25,
+        $26::jsonb)
 ), noted AS (
     INSERT INTO orders.history (order_id, at, status, who) VALUES ($1, $14, 'placed', $15)
 )
-INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total)
-SELECT $1, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity
-FROM unnest($16::uuid[], $17::uuid[], $18::text[], $19::text[], $20::integer[], $21::bigint[])
-    WITH ORDINALITY AS l(product_id, variant_id, sku, title, quantity, unit_price, position)
+INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total, discount,
+    tax)
+SELECT $1, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity,
+    l.discount, l.tax
+FROM unnest($16::uuid[], $17::uuid[], $18::text[], $19::text[], $20::integer[], $21::bigint[], $22::bigint[],
+        $23::bigint[])
+    WITH ORDINALITY AS l(product_id, variant_id, sku, title, quantity, unit_price, discount, tax, position)
 """,
 )
 
@@ -52,12 +57,14 @@ SELECT m.cart_id, l.variant_id, l.quantity FROM moved AS m JOIN orders.line AS l
 """,
 )
 
-_ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, o.discount, o.shipping, o.tax, o.total,
-    o.email, o.address, o.placed_at,
+_ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, o.discount, o.shipping, o.tax,
+    o.tax_included, o.total, o.discounts, o.shipping_method, o.email, o.address, o.placed_at,
     (SELECT json_agg(json_build_object('product_id', l.product_id, 'variant_id', l.variant_id, 'sku', l.sku,
             'title', l.title, 'quantity', l.quantity,
             'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
-            'total', json_build_object('amount', l.total, 'currency', o.currency)) ORDER BY l.position)
+            'total', json_build_object('amount', l.total, 'currency', o.currency),
+            'discount', json_build_object('amount', l.discount, 'currency', o.currency),
+            'tax', json_build_object('amount', l.tax, 'currency', o.currency)) ORDER BY l.position)
         FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
     (SELECT json_agg(json_build_object('at', h.at, 'status', h.status, 'who', h.who, 'why', h.why) ORDER BY h.at)
         FROM orders.history AS h WHERE h.order_id = o.id) AS history"""
@@ -143,6 +150,18 @@ Truth(
         """
 SELECT o.number FROM orders.placed AS o
 WHERE o.subtotal <> (SELECT coalesce(sum(l.total), -1) FROM orders.line AS l WHERE l.order_id = o.id)
+""",
+    ),
+)
+Truth(
+    "an order's discount is the sum of its lines', and its tax at least theirs",
+    Query(
+        "orders.truth_lines",
+        """
+SELECT o.number FROM orders.placed AS o
+CROSS JOIN LATERAL (SELECT sum(l.discount) AS discount, sum(l.tax) AS tax FROM orders.line AS l WHERE l.order_id = o.id
+    ) AS l
+WHERE o.discount <> l.discount OR o.tax < l.tax
 """,
     ),
 )

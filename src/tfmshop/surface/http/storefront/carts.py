@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.params import Parameter
+from msgspec import Meta
 
 from tfmshop.commerce import cart
 from tfmshop.commerce.vocabulary import Address, Email, Quantity
@@ -40,6 +42,18 @@ class Whose(msgspec.Struct, forbid_unknown_fields=True):
     """Who buys."""
 
     email: Email
+
+
+class Coupon(msgspec.Struct, forbid_unknown_fields=True):
+    """A coupon, as the buyer writes it."""
+
+    code: Annotated[str, Meta(min_length=1, max_length=60)]
+
+
+class Shipping(msgspec.Struct, forbid_unknown_fields=True):
+    """One of the cart's shipping choices."""
+
+    method: Annotated[str, Meta(min_length=1, max_length=30)]
 
 
 @post("/carts", summary="Make a cart", tags=["carts"])
@@ -147,7 +161,8 @@ async def put_email(request: AnyRequest, cart_id: UUID, data: Whose, cart_token:
 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
-    return await _describe(request, owner_of(request, cart_token), cart_id, data.email, None)
+    owner = owner_of(request, cart_token)
+    return await _changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, email=data.email))
 
 
 @put("/carts/{cart_id:uuid}/address", summary="Say where it goes", tags=["carts"])
@@ -156,7 +171,48 @@ async def put_address(request: AnyRequest, cart_id: UUID, data: Address, cart_to
 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
-    return await _describe(request, owner_of(request, cart_token), cart_id, None, data)
+    owner = owner_of(request, cart_token)
+    return await _changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, address=data))
+
+
+@put("/carts/{cart_id:uuid}/coupon", summary="Use a coupon", tags=["carts"])
+async def put_coupon(request: AnyRequest, cart_id: UUID, data: Coupon, cart_token: CartToken = None) -> cart.Cart:
+    """Put a coupon into the cart, in place of the one it had.
+
+    Errors: `cart_not_found`, `cart_ordered`, `coupon_invalid`, `invalid_request`, `invalid_token`.
+    """
+    owner = owner_of(request, cart_token)
+    return await _changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, data.code))
+
+
+@delete("/carts/{cart_id:uuid}/coupon", summary="Do without the coupon", tags=["carts"], status_code=200)
+async def drop_coupon(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
+    """Take the coupon out of the cart.
+
+    Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
+    """
+    owner = owner_of(request, cart_token)
+    return await _changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, None))
+
+
+@put("/carts/{cart_id:uuid}/shipping", summary="Say how it is sent", tags=["carts"])
+async def put_shipping(request: AnyRequest, cart_id: UUID, data: Shipping, cart_token: CartToken = None) -> cart.Cart:
+    """Choose one of the cart's `shipping_choices`.
+
+    Errors: `cart_not_found`, `cart_ordered`, `shipping_method_not_found`, `invalid_request`, `invalid_token`.
+    """
+    owner = owner_of(request, cart_token)
+    return await _changed(request, cart_id, owner, lambda tx: cart.set_shipping(tx, cart_id, owner, data.method))
+
+
+@get("/carts/{cart_id:uuid}/why", summary="Why it costs that", tags=["carts"])
+async def show_why(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> list[cart.Reason]:
+    """Every rule that was looked at (offers, shipping, taxes): whether it was applied, and why.
+
+    Errors: `cart_not_found`, `invalid_token`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return await cart.why(tx, cart_id, owner_of(request, cart_token))
 
 
 @post("/carts/{cart_id:uuid}/reservation", summary="Hold the units of a cart", tags=["carts"], status_code=200)
@@ -165,14 +221,9 @@ async def reserve(request: AnyRequest, cart_id: UUID, cart_token: CartToken = No
 
     Errors: `cart_not_found`, `cart_ordered`, `out_of_stock`, `invalid_token`.
     """
-    shop = shop_of(request)
     owner = owner_of(request, cart_token)
-
-    async def work(tx: Tx) -> cart.Cart:
-        await cart.hold(tx, cart_id, owner, shop.reserved_until())
-        return await cart.view(tx, cart_id, owner)
-
-    return await shop.platform.db.transact(work)
+    until = shop_of(request).reserved_until()
+    return await _changed(request, cart_id, owner, lambda tx: cart.hold(tx, cart_id, owner, until))
 
 
 @delete("/carts/{cart_id:uuid}/reservation", summary="Let go of held units", tags=["carts"], status_code=200)
@@ -182,12 +233,7 @@ async def let_go(request: AnyRequest, cart_id: UUID, cart_token: CartToken = Non
     Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-
-    async def work(tx: Tx) -> cart.Cart:
-        await cart.let_go(tx, cart_id, owner)
-        return await cart.view(tx, cart_id, owner)
-
-    return await shop_of(request).platform.db.transact(work)
+    return await _changed(request, cart_id, owner, lambda tx: cart.let_go(tx, cart_id, owner))
 
 
 async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
@@ -207,11 +253,13 @@ async def _held(tx: Tx, shop: Shop, cart_id: UUID, owner: cart.Owner) -> cart.Ca
     return await cart.view(tx, cart_id, owner)
 
 
-async def _describe(
-    request: AnyRequest, owner: cart.Owner, cart_id: UUID, email: str | None, address: Address | None
+async def _changed(
+    request: AnyRequest, cart_id: UUID, owner: cart.Owner, change: Callable[[Tx], Awaitable[None]]
 ) -> cart.Cart:
+    """Change a cart and show it, in one transaction."""
+
     async def work(tx: Tx) -> cart.Cart:
-        await cart.describe(tx, cart_id, owner, email=email, address=address)
+        await change(tx)
         return await cart.view(tx, cart_id, owner)
 
     return await shop_of(request).platform.db.transact(work)
@@ -219,5 +267,5 @@ async def _describe(
 
 ROUTES = [
     create_cart, my_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email, put_address,
-    reserve, let_go,
+    put_coupon, drop_coupon, put_shipping, show_why, reserve, let_go,
 ]  # fmt: skip

@@ -30,12 +30,13 @@ class Payment(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class CheckoutRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """What a purchase needs; e-mail and address may be in the cart already."""
+    """What a purchase needs; e-mail, address and shipping may be in the cart already."""
 
     payment: Payment
     expected_total: Money | Annotated[int, Meta(ge=0)] | None = None
     email: Email | None = None
     address: Address | None = None
+    shipping_method: Annotated[str, Meta(max_length=30)] | None = None
 
 
 @post(
@@ -56,17 +57,18 @@ async def check_out(
     Sent again, the key gives the same status and body with `Idempotent-Replayed: true`. `expected_total` (money, or
     minor units) guards against a price that changed meanwhile.
 
-    Errors: `idempotency_key_reused`, `request_in_progress`, `cart_not_found`,
-    `cart_ordered`, `cart_empty`, `product_unavailable`, `checkout_incomplete`, `price_changed`, `out_of_stock`,
-    `payment_declined`, `payment_unknown`, `payment_provider_unknown`, `payment_token_unknown`, `checkout_expired`,
-    `invalid_request`, `invalid_token`.
+    Errors: `idempotency_key_reused`, `request_in_progress`, `cart_not_found`, `cart_ordered`, `cart_empty`,
+    `product_unavailable`, `checkout_incomplete`, `price_changed`, `out_of_stock`, `not_deliverable`,
+    `coupon_invalid`, `coupon_exhausted`, `payment_declined`, `payment_unknown`, `payment_provider_unknown`,
+    `payment_token_unknown`, `checkout_expired`, `invalid_request`, `invalid_token`.
     """
     shop = shop_of(request)
     owner = owner_of(request, cart_token)
     provider = shop.providers.named(data.payment.provider)
     purchase = checkout.Purchase(
         cart_id, owner, _key(owner, cart_id, idempotency_key, await request.body()), data.payment.provider,
-        data.payment.token, data.email, data.address, _minor_units(data.expected_total, shop.currency),
+        data.payment.token, data.email, data.address, data.shipping_method,
+        _minor_units(data.expected_total, shop.currency),
     )  # fmt: skip
     answer = await checkout.complete(
         shop.platform.db, provider, purchase, _presenter(request),

@@ -1,0 +1,35 @@
+"""What is added to the price of goods: taxes and shipping."""
+
+from tfmshop.commerce.pricing.errors import BadMethod, MethodNotFound, NotDeliverable
+from tfmshop.commerce.pricing.model import (
+    STANDARD,
+    Choice,
+    Rules,
+    ShippingMethod,
+    Step,
+    TaxRate,
+    choices,
+    rate_for,
+    tax_of,
+)
+from tfmshop.commerce.pricing.rules import drop_method, drop_rate, rules, set_method, set_rate
+
+__all__ = [
+    "STANDARD",
+    "BadMethod",
+    "Choice",
+    "MethodNotFound",
+    "NotDeliverable",
+    "Rules",
+    "ShippingMethod",
+    "Step",
+    "TaxRate",
+    "choices",
+    "drop_method",
+    "drop_rate",
+    "rate_for",
+    "rules",
+    "set_method",
+    "set_rate",
+    "tax_of",
+]

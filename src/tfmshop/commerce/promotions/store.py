@@ -1,0 +1,74 @@
+"""Every statement about offers. Rows of limited offers are locked in the order of their ids."""
+
+from tfmshop.platform.db import Query, Truth
+
+SAVE = Query(
+    "promotions.save",
+    """
+INSERT INTO promotions.offer (id, name, code, kind, value, currency, buy, get, products, categories, minimum,
+    starts_at, ends_at, max_uses, max_uses_per_customer, stackable, priority)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+""",
+)
+
+END = Query(
+    "promotions.end",
+    """
+UPDATE promotions.offer SET ends_at = now() WHERE (code = $1 OR id::text = $1) AND (ends_at IS NULL OR ends_at > now())
+RETURNING id
+""",
+)
+
+LIST = Query("promotions.list", "SELECT offer::text FROM promotions.running ORDER BY id DESC LIMIT $1")
+
+REDEEM = Query(
+    "promotions.redeem",
+    """
+WITH wanted AS (
+    SELECT o.id, o.max_uses, o.max_uses_per_customer FROM promotions.offer AS o WHERE o.id = ANY($1)
+), locked AS MATERIALIZED (
+    SELECT o.id FROM promotions.offer AS o WHERE o.id = ANY($1) AND o.max_uses IS NOT NULL ORDER BY o.id FOR UPDATE
+), counted AS (
+    UPDATE promotions.offer AS o SET used = o.used + 1 FROM locked AS l WHERE o.id = l.id AND o.used < o.max_uses
+    RETURNING o.id
+), mine AS (
+    INSERT INTO promotions.customer_use AS u (offer_id, who, used)
+    SELECT w.id, $3, 1 FROM wanted AS w WHERE w.max_uses_per_customer > 0 ORDER BY w.id
+    ON CONFLICT (offer_id, who) DO UPDATE SET used = u.used + 1
+        WHERE u.used < (SELECT w.max_uses_per_customer FROM wanted AS w WHERE w.id = u.offer_id)
+    RETURNING u.offer_id
+), noted AS (
+    INSERT INTO promotions.redemption (order_id, offer_id, who) SELECT $2, w.id, $3 FROM wanted AS w
+)
+SELECT w.id FROM wanted AS w
+WHERE (w.max_uses IS NULL OR EXISTS (SELECT FROM counted AS c WHERE c.id = w.id))
+    AND (w.max_uses_per_customer IS NULL OR EXISTS (SELECT FROM mine AS m WHERE m.offer_id = w.id))
+""",
+)
+
+GIVE_BACK = Query(
+    "promotions.give_back",
+    """
+WITH gone AS (DELETE FROM promotions.redemption WHERE order_id = $1 RETURNING offer_id, who),
+locked AS MATERIALIZED (
+    SELECT o.id FROM promotions.offer AS o JOIN gone AS g ON g.offer_id = o.id WHERE o.max_uses IS NOT NULL
+    ORDER BY o.id FOR UPDATE OF o
+), counted AS (
+    UPDATE promotions.offer AS o SET used = o.used - 1 FROM locked AS l WHERE o.id = l.id
+)
+UPDATE promotions.customer_use AS u SET used = u.used - 1 FROM gone AS g
+WHERE u.offer_id = g.offer_id AND u.who = g.who
+""",
+)
+
+Truth(
+    "a limited offer was used as often as its orders say",
+    Query(
+        "promotions.truth_used",
+        """
+SELECT o.name FROM promotions.offer AS o
+WHERE o.max_uses IS NOT NULL
+    AND o.used <> (SELECT count(*) FROM promotions.redemption AS r WHERE r.offer_id = o.id)
+""",
+    ),
+)
