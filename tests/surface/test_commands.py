@@ -62,6 +62,23 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert json.loads(run("inventory", "history", "DEMO-001", "--json"))[0]["delta"] == 7
     for listing in ("warehouses", "history DEMO-001"):
         assert "lyon" in run("inventory", *listing.split())
+    run("tax", "set", "fr", "20", "--name", "TVA")
+    run("tax", "set", "US", "8.875", "--region", "NY", "--added")
+    assert [(rate["rate"], rate["included"]) for rate in json.loads(run("tax", "list", "--json"))] == [
+        (200_000, True), (88_750, False),
+    ]  # fmt: skip
+    assert "TVA" in run("tax", "list")
+    run("tax", "drop", "US", "--region", "NY")
+    run("shipping", "set", "parcel", "Parcel", "--by", "weight", "--price", "0:500", "--price", "5000:900",
+        "--currency", "usd", "--country", "fr")  # fmt: skip
+    assert json.loads(run("shipping", "list", "--json"))[0]["steps"][1] == {"at_least": 5000, "price": 900}
+    assert "0:500 5000:900" in run("shipping", "list")
+    assert "parcel is gone" in run("shipping", "drop", "parcel")
+    assert "coupon TEN" in run("promotions", "add", "Ten off", "--percent", "10", "--code", "ten", "--max-uses", "5")
+    assert json.loads(run("promotions", "add", "3 for 2", "--buy", "2", "--get", "1", "--json"))["value"] == 10_000
+    assert "0 of 5" in run("promotions", "list")
+    assert "over" in run("promotions", "end", "TEN")
+    assert [row["name"] for row in json.loads(run("promotions", "list", "--json"))] == ["3 for 2"]
     assert len(json.loads(run("orders", "list", "--json"))) == 6
     assert "USD" in run("orders", "list", "--limit", "1")
     assert [row["email"] for row in json.loads(run("accounts", "list", "--role", "admin", "--json"))] == [
@@ -112,6 +129,23 @@ def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
     fails(tfmshop("seed", cwd=tmp_path, **settings_of, APP_ENV="production", JWT_SECRET="s" * 40), 1, "production")
     nowhere = tfmshop("inventory", "set", "DEMO-001", "1", "--warehouse", "nowhere", cwd=tmp_path, **settings_of)
     fails(nowhere, 1, "no stock in a warehouse nowhere")
+    for command, word in (
+        (("tax", "set", "France", "20"), "two letters"),
+        (("shipping", "set", "post", "Post", "--price", "x", "--currency", "EUR"), "neither PRICE"),
+        (("promotions", "add", "x"), "give one of"),
+        (("promotions", "add", "x", "--fixed", "5", "--free-shipping"), "give one of"),
+    ):
+        wrong = tfmshop(*command, cwd=tmp_path, **settings_of)
+        assert (wrong.returncode, word in wrong.stderr) == (2, True), wrong.stderr
+    for command, word in (
+        (("shipping", "set", "post", "Post", "--price", "5:1", "--currency", "EUR"), "begin at 0"),
+        (("shipping", "set", "No Post", "Post", "--price", "5", "--currency", "EUR"), "small letters"),
+        (("shipping", "drop", "nothing"), "no shipping method nothing"),
+        (("tax", "drop", "FR"), "no such tax rate"),
+        (("promotions", "add", "x", "--fixed", "5"), "currency"),
+        (("promotions", "end", "nothing"), "no such running offer"),
+    ):
+        fails(tfmshop(*command, cwd=tmp_path, **settings_of), 1, word)
     wrong = tfmshop("inventory", "warehouse", "No Where", "x", cwd=tmp_path, **settings_of)
     assert (wrong.returncode, "1 to 30 small letters" in wrong.stderr) == (2, True)
     fails(tfmshop("inventory", "set", "nothing", "1", cwd=tmp_path, **settings_of), 1, "no such product")

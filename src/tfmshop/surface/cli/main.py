@@ -9,7 +9,21 @@ from tfmshop.platform.db import WrongServer
 from tfmshop.platform.db.migrate import CannotMigrate
 from tfmshop.platform.embedded import CannotStart
 from tfmshop.platform.errors import ShopError
-from tfmshop.surface.cli import accounts, catalog, categories, db, inventory, orders, search, seed, serve, settings, up
+from tfmshop.surface.cli import (
+    accounts,
+    catalog,
+    categories,
+    db,
+    inventory,
+    orders,
+    pricing,
+    promotions,
+    search,
+    seed,
+    serve,
+    settings,
+    up,
+)
 from tfmshop.surface.cli.host import Failure, Host
 from tfmshop.surface.cli.output import err
 
@@ -27,6 +41,9 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(categories.app, name="categories")
 app.add_typer(search.app, name="search")
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(pricing.tax, name="tax")
+app.add_typer(pricing.shipping, name="shipping")
+app.add_typer(promotions.app, name="promotions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(accounts.app, name="accounts")
 
