@@ -148,6 +148,7 @@ class Orders:
         )
         variants = _array(f"'e{n:031x}'" for n in products) + "::uuid[]"
         ones = _array("1" for _ in products)
+        none = _array("0" for _ in products) + "::bigint[]"
         titles = _array(f"'Bench {n}'" for n in products)
         key = "'POST /carts/{cart_id}/checkout guest'", "('key-' || :n::text)"
         total = str(1000 * len(products))
@@ -155,12 +156,13 @@ class Orders:
             "BEGIN",
             _filled(BEGIN.sql, *key, "sha256('body'::bytea)", order, "interval '15 s'"),
             _filled(CLOSE.sql, cart, "sha256(('token-' || :n::text)::bytea)", "NULL::uuid", "'b@example.com'",
-                    f"'{ADDRESS}'"),
+                    f"'{ADDRESS}'", "NULL"),
             _filled(PLACE.sql, order, "('N' || :n::text)", cart, "NULL::uuid", "'fake'", "'USD'", total, "0", "0", "0",
                     total, "'b@example.com'", f"'{ADDRESS}'", "now()", "'guest'", variants.replace("'e", "'f"),
                     variants, _array(f"'B-{n}'" for n in products), titles, ones,
-                    _array("1000" for _ in products) + "::bigint[]"),
-            _filled(TAKE.sql, variants, f"{ones}::bigint[]", order),
+                    _array("1000" for _ in products) + "::bigint[]",
+                    none, none, "0", "NULL", "'[]'"),
+            _filled(TAKE.sql, variants, f"{ones}::bigint[]", cart, order),
             "COMMIT",
             _filled(SETTLE.sql, order, "'fake_ABCDEFGHIJKL'", "sha256(:n::text::bytea)", "now()", "ARRAY['placed']",
                     "'guest'", f"convert_to(to_json({order})::text, 'UTF8')", *key, "201",
