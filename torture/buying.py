@@ -7,17 +7,16 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Final
 from urllib.parse import urlsplit
 
-import httpx
-
 from tfmshop.platform import codec
+from torture.client import Client
 from torture.report import Report
 from torture.shop import BUY, DEADLOCKS, Cart, Ledger, Shop, books, buy, carts, goods
 
-Figure = Callable[[Shop, Report, int, int], Awaitable[None]]
+Figure = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
 
 AT_ONCE: Final = 1000
 """Connections; further requests wait in the client."""
@@ -35,7 +34,7 @@ async def hot_product(shop: Shop, report: Report, seed: int, part: int) -> None:
         async def one(number: int, cart: Cart) -> None:
             answer = await buy(client, cart, f"r1 {seed} {number}")
             ledger.note(f"{number}", 1, answer)
-            answers[_kind(answer)] += 1
+            answers[answer.kind] += 1
 
         await asyncio.gather(*[one(number, cart) for number, cart in enumerate(made)])
         report.exactly("R1", "orders of 100 units", answers.pop("201"), 100)
@@ -62,7 +61,7 @@ async def crossing_carts(shop: Shop, report: Report, seed: int, part: int) -> No
             for cart in made[number::200]:
                 answer = await buy(client, cart, f"r2 {cart.id}")
                 ledger.note(str(cart.id), 1, answer)
-                answers[_kind(answer)] += 1
+                answers[answer.kind] += 1
 
         await asyncio.gather(*[worker(number) for number in range(200)])
         report.exactly("R2", "orders", answers.pop("201"), len(made))
@@ -84,15 +83,15 @@ async def same_product_often(shop: Shop, report: Report, seed: int, part: int) -
 
         async def add(cart: Cart, units: int) -> int:
             line = {"product_id": str(sold.products[0]), "quantity": units}
-            answer = await client.post(f"/carts/{cart.id}/lines", json=line, headers={"Cart-Token": cart.token})
-            return units if answer.status_code == 201 else 0
+            answer = await client.post(f"/carts/{cart.id}/lines", line, {"Cart-Token": cart.token})
+            return units if answer.status == 201 else 0
 
         async def one(cart: Cart, parts: list[int]) -> None:
             units = sum(await asyncio.gather(*[add(cart, part) for part in parts]))
             answer = await buy(client, cart, f"r3 {cart.id}")
             ledger.note(str(cart.id), 1, answer)
-            answers[_kind(answer)] += 1
-            if answer.status_code == 201:
+            answers[answer.kind] += 1
+            if answer.status == 201:
                 answers["wrong quantity"] += sum(line["quantity"] for line in answer.json()["lines"]) != units
 
         await asyncio.gather(*[one(cart, [source.randint(1, 2) for _ in range(source.randint(2, 3))]) for cart in made])
@@ -118,10 +117,10 @@ async def same_key(shop: Shop, report: Report, seed: int, part: int) -> None:
             for attempt in range(200):
                 answer = await buy(client, cart, key)
                 ledger.note(f"{cart.id}", attempt, answer)
-                if answer.status_code == 201:
-                    return answer.content
-                if _kind(answer) != "409 request_in_progress":
-                    found[_kind(answer)] += 1
+                if answer.status == 201:
+                    return answer.body
+                if answer.kind != "409 request_in_progress":
+                    found[answer.kind] += 1
                     return b""
                 await asyncio.sleep(0.05)
             raise SystemExit("a key was in progress for ever")
@@ -131,7 +130,7 @@ async def same_key(shop: Shop, report: Report, seed: int, part: int) -> None:
             bodies = set(await asyncio.gather(*[until_answered(made[number], key) for _ in range(10)]))
             found["keys with differing answers"] += len(bodies) != 1
             mismatched = await buy(client, made[number], key, {**BUY, "email": "other@example.com"})
-            found["mismatches that were not 422"] += mismatched.status_code != 422
+            found["mismatches that were not 422"] += mismatched.status != 422
             other = await until_answered(others[number], key)
             found["answers of another caller"] += other in bodies
 
@@ -157,7 +156,7 @@ async def cut_sockets(shop: Shop, report: Report, seed: int, part: int) -> None:
         async def one(cart: Cart, seconds: float) -> None:
             key = f"r5 {cart.id}"
             async with room:
-                cut = await _cut(str(address.hostname), address.port or 0, cart, key, seconds)
+                cut = await _cut(client, str(address.hostname), address.port or 0, cart, key, seconds)
                 counted["cut before an answer"] += cut
                 ledger.note(key, 0, None)
                 await _finish(client, cart, key, ledger, counted)
@@ -169,26 +168,23 @@ async def cut_sockets(shop: Shop, report: Report, seed: int, part: int) -> None:
         await _books(report, "R5", books(db, sold, made, ledger))
 
 
-async def _finish(client: httpx.AsyncClient, cart: Cart, key: str, ledger: Ledger, counted: Counter[str]) -> None:
+async def _finish(client: Client, cart: Cart, key: str, ledger: Ledger, counted: Counter[str]) -> None:
     for attempt in range(1, 200):
         answer = await buy(client, cart, key)
         ledger.note(key, attempt, answer)
-        if answer.status_code == 201:
+        if answer.status == 201:
             return
-        if _kind(answer) != "409 request_in_progress":
-            counted[_kind(answer)] += 1
+        if answer.kind != "409 request_in_progress":
+            counted[answer.kind] += 1
             return
         await asyncio.sleep(0.1)
 
 
-async def _cut(host: str, port: int, cart: Cart, key: str, seconds: float) -> bool:
+async def _cut(client: Client, host: str, port: int, cart: Cart, key: str, seconds: float) -> bool:
     """Send a checkout and cut the connection after a while; whether no answer had come by then."""
-    body = codec.encode(BUY)
-    fields = {"Host": host, "Cart-Token": cart.token, "Idempotency-Key": key, "Content-Type": "application/json",
-              "Content-Length": len(body)}  # fmt: skip
-    lines = [f"POST /api/v1/carts/{cart.id}/checkout HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
     reader, writer = await asyncio.open_connection(host, port)
-    writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+    headers = {"Cart-Token": cart.token, "Idempotency-Key": key}
+    writer.write(client.request(f"/carts/{cart.id}/checkout", codec.encode(BUY), headers))
     try:
         return not await asyncio.wait_for(reader.read(1), seconds)
     except (TimeoutError, OSError):
@@ -203,13 +199,6 @@ async def _cut(host: str, port: int, cart: Cart, key: str, seconds: float) -> bo
 async def _books(report: Report, figure: str, found: Awaitable[dict[str, int]]) -> None:
     for what, count in (await found).items():
         report.exactly(figure, what, count, 0)
-
-
-def _kind(answer: httpx.Response) -> str:
-    if answer.status_code < 400:
-        return str(answer.status_code)
-    problem: dict[str, Any] = answer.json()
-    return f"{answer.status_code} {problem.get('code')}"
 
 
 def _told(answers: Counter[str]) -> str:

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
-
 from bench.harness import BIN, finished, free_port, scratch_home, server
 from tfmshop.commerce import catalog, inventory
 from tfmshop.config import read
@@ -19,6 +17,7 @@ from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Database, Options, Query, broken, connect
 from tfmshop.platform.embedded import running
 from tfmshop.platform.security.access import digest
+from torture.client import Answer, Client
 
 BUY = {"payment": {"provider": "fake", "token": "ok"}, "email": "t@example.com",
        "address": {"name": "T", "line1": "1 Road", "city": "Lyon", "country": "FR"}}  # fmt: skip
@@ -60,10 +59,10 @@ class Ledger:
         self._file = path.open("ab")
         self.acknowledged: dict[str, set[str]] = {}
 
-    def note(self, key: str, attempt: int, answer: httpx.Response | None) -> None:
+    def note(self, key: str, attempt: int, answer: Answer | None) -> None:
         """One answer, or None when there was none."""
-        order = answer.json()["id"] if answer is not None and answer.status_code == 201 else None
-        self._file.write(codec.encode([key, attempt, answer and answer.status_code, order]) + b"\n")
+        order = answer.json()["id"] if answer is not None and answer.status == 201 else None
+        self._file.write(codec.encode([key, attempt, answer and answer.status, order]) + b"\n")
         self._file.flush()
         os.fsync(self._file.fileno())
         if order:
@@ -85,11 +84,9 @@ class Shop:
         yield db
         await db.close()
 
-    def client(self, connections: int) -> httpx.AsyncClient:
+    def client(self, connections: int) -> Client:
         """A client that waits for one of so many connections as long as it takes."""
-        limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        return httpx.AsyncClient(base_url=f"{self.base}/api/v1", limits=limits,
-                                 timeout=httpx.Timeout(60, pool=None))  # fmt: skip
+        return Client(self.base, connections)
 
     def ledger(self) -> Ledger:
         """A new ledger."""
@@ -120,10 +117,10 @@ async def carts(db: Database, filled_with: Sequence[Sequence[tuple[UUID, int]]])
     return made
 
 
-async def buy(client: httpx.AsyncClient, cart: Cart, key: str, body: dict[str, Any] | None = None) -> httpx.Response:
+async def buy(client: Client, cart: Cart, key: str, body: dict[str, Any] | None = None) -> Answer:
     """One checkout."""
     headers = {"Cart-Token": cart.token, "Idempotency-Key": key}
-    return await client.post(f"/carts/{cart.id}/checkout", json=body or BUY, headers=headers)
+    return await client.post(f"/carts/{cart.id}/checkout", body or BUY, headers)
 
 
 async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -> dict[str, int]:
