@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import cache
@@ -88,12 +88,12 @@ def model_of(config: Config) -> Model | None:
     return local_model() if config.text("SEARCH_MEANING") == "local" else None
 
 
-def providers() -> Providers:
-    """The payment companies of this shop."""
-    return Providers(fake=FakeProvider())
+def providers(config: Config) -> Providers:
+    """The payment companies of this shop. The fake one remembers in a file, for every process of the shop."""
+    return Providers(fake=FakeProvider(config.home / "fake-payments.jsonl"))
 
 
-def http(config: Config, shop_providers: Callable[[], Providers] = providers) -> Edge:
+def http(config: Config) -> Edge:
     """The web application. The framework is imported here: commands do without it."""
     from tfmshop.surface.http.app import build
     from tfmshop.surface.http.context import Shop
@@ -101,7 +101,7 @@ def http(config: Config, shop_providers: Callable[[], Providers] = providers) ->
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         async with opened(config, options(config, "tfmshop web")) as platform:
-            yield Shop(platform, shop_providers())
+            yield Shop(platform, providers(config))
 
     return build(open_shop)
 
@@ -132,5 +132,5 @@ def serve() -> Edge:
 
 def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
-    checkout.schedule_all(providers(), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
+    checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
     search.meaning.keep(model_of(config))

@@ -13,18 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP SCHEMA pricing CASCADE;
-DROP SCHEMA promotions CASCADE;
-ALTER TABLE cart.cart DROP COLUMN coupon, DROP COLUMN shipping_method;
-ALTER TABLE orders.line DROP COLUMN discount, DROP COLUMN tax;
-ALTER TABLE orders.placed DROP CONSTRAINT placed_total, DROP COLUMN tax_included, DROP COLUMN shipping_method,
-    DROP COLUMN discounts, ADD CONSTRAINT placed_total CHECK (total = subtotal - discount + shipping + tax);
-DROP VIEW catalog.sellable;
-CREATE VIEW catalog.sellable AS
-SELECT v.id AS variant_id, v.product_id, v.sku, p.slug, p.title, v.title AS variant_title, v.price, v.currency,
-    p.image, v.position
-FROM catalog.variant AS v JOIN catalog.product AS p ON p.id = v.product_id WHERE p.status = 'active';
-ALTER TABLE catalog.product DROP COLUMN tax_class;
+DROP SCHEMA payments CASCADE;
+DROP VIEW orders.payment;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

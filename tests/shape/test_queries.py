@@ -17,6 +17,7 @@ from tfmshop.commerce.catalog import store as catalog
 from tfmshop.commerce.catalog import store_edit as edit
 from tfmshop.commerce.inventory import store as inventory
 from tfmshop.commerce.orders import store as orders
+from tfmshop.commerce.payments import store as payments
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
 from tfmshop.commerce.search.listing import LIST_PRODUCTS
@@ -107,7 +108,8 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
     (orders.LIST.sql, [10]),
     (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
-    (orders.UNPAID.sql, [NOW, []]),
+    (orders.UNPAID.sql, [NOW, [], NOW]),
+    (payments.BALANCE.sql, [ID]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),
@@ -121,7 +123,8 @@ USES: list[tuple[str, list[object]]] = [
 INDEXES = """
 SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'platform', 'search', 'transfer')
+WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'payments', 'platform', 'pricing',
+    'promotions', 'search', 'transfer')
 """
 PLAIN = f"{INDEXES} AND NOT i.indisunique"
 

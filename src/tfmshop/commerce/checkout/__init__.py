@@ -1,8 +1,21 @@
 """Turns a cart into an order; the one place where modules meet."""
 
 from tfmshop.commerce.checkout import truths as truths
-from tfmshop.commerce.checkout.complete import Presenter, Purchase, complete
+from tfmshop.commerce.checkout.complete import complete
 from tfmshop.commerce.checkout.jobs import schedule_all
-from tfmshop.commerce.checkout.sweep import PATIENCE, sweep
+from tfmshop.commerce.checkout.money import ask_refund, cancel, hear
+from tfmshop.commerce.checkout.purchase import Presenter, Purchase
+from tfmshop.commerce.checkout.sweep import CHALLENGE, PATIENCE, sweep
 
-__all__ = ["PATIENCE", "Presenter", "Purchase", "complete", "schedule_all", "sweep"]
+__all__ = [
+    "CHALLENGE",
+    "PATIENCE",
+    "Presenter",
+    "Purchase",
+    "ask_refund",
+    "cancel",
+    "complete",
+    "hear",
+    "schedule_all",
+    "sweep",
+]

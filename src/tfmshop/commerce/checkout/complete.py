@@ -9,17 +9,15 @@ then the payment, then `orders.settle` alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import cart, inventory, orders, pricing, promotions
 from tfmshop.commerce.checkout.errors import CheckoutExpired, EmptyCart, Incomplete, PriceChanged, Unavailable
+from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.release import let_go, release
-from tfmshop.commerce.payments import Authorization, PaymentDeclined, PaymentUnknown, Provider
-from tfmshop.commerce.vocabulary import Address
+from tfmshop.commerce.payments import Authorization, Challenge, PaymentDeclined, PaymentUnknown, Provider
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.idempotency import Answer, Key, begin, end_lease, remember
@@ -33,37 +31,16 @@ AFTER_PAYMENT = timedelta(seconds=5)
 """How much longer than the payment may take a crashed sender's lease lasts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Purchase:
-    """What the buyer asks for. `expected_total` in minor units; what else is given overrides the cart's."""
-
-    cart_id: UUID
-    owner: cart.Owner
-    key: Key
-    provider_name: str
-    payment_token: str
-    email: str | None = None
-    address: Address | None = None
-    shipping_method: str | None = None
-    expected_total: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Presenter:
-    """How outcomes become the bytes that are sent, and sent again for the same key."""
-
-    order: Callable[[orders.Order], Answer]
-    declined: Callable[[PaymentDeclined], Answer]
-
-
 async def complete(
     db: Database, provider: Provider, purchase: Purchase, present: Presenter, *, payment_seconds: float
 ) -> Answer:
     """Order what is in the cart, once for each key.
 
-    A declined payment is an answer, and the cart is open again. `PaymentUnknown`: the same request, sent again, finds
-    out. Nothing changed after `CartNotFound`, `CartOrdered`, `EmptyCart`, `Unavailable`, `Incomplete`,
-    `PriceChanged`, `OutOfStock`, `KeyReused`, `StillRunning`, `UnknownPaymentToken`.
+    A declined payment is an answer, and the cart is open again. A challenge is not the last answer: the same request,
+    sent again once the buyer was at the provider's page, gives the order. `PaymentUnknown`: the same request, sent
+    again, finds out. Nothing changed after `CartNotFound`, `CartOrdered`, `EmptyCart`, `Unavailable`, `Incomplete`,
+    `PriceChanged`, `CouponInvalid`, `CouponExhausted`, `NotDeliverable`, `OutOfStock`, `KeyReused`, `StillRunning`,
+    `UnknownPaymentToken`.
     """
     provider.check(purchase.payment_token)
     db = db.share("checkout", maximum=AT_ONCE, patience_seconds=PATIENCE_SECONDS)
@@ -126,7 +103,7 @@ async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Pr
             return order
         if order.status == orders.OrderStatus.CANCELLED:
             raise CheckoutExpired
-        answer = present.order(order if customer else await orders.give_token(tx, order))
+        answer = present.order(order if customer else await orders.paying.give_token(tx, order))
         await remember(tx, purchase.key, answer)
         return answer
 
@@ -141,10 +118,9 @@ async def _pay(
     present: Presenter,
     seconds: float,
 ) -> Answer:
-    key = str(order.id)
     try:
-        authorization = await asyncio.wait_for(
-            provider.authorize(key, order.total, purchase.payment_token), timeout=seconds
+        outcome = await asyncio.wait_for(
+            provider.authorize(str(order.id), order.total, purchase.payment_token), timeout=seconds
         )
     except PaymentDeclined as declined:
         answer = present.declined(declined)
@@ -154,7 +130,12 @@ async def _pay(
         async with db.tx() as tx:
             await end_lease(tx, purchase.key)
         raise PaymentUnknown from None
-    return await _settle(db, order, authorization, purchase, present)
+    if isinstance(outcome, Challenge):
+        async with db.tx() as tx:
+            await orders.paying.mark(tx, order.id, "action_required", of=["pending"])
+            await end_lease(tx, purchase.key)
+        return present.challenge(order, outcome)
+    return await _settle(db, order, outcome, purchase, present)
 
 
 async def _settle(
@@ -169,7 +150,7 @@ async def _settle(
         token,
         digest(token) if token else None,
     )
-    answer = present.order(orders.as_paid(order, paid))
+    answer = present.order(orders.paying.as_paid(order, paid))
     try:
         async with db.read() as tx:
             await orders.settle(tx, order.id, paid, key=purchase.key, answer=answer)

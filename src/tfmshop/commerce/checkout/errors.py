@@ -41,3 +41,11 @@ class CheckoutExpired(
     says="This checkout was given up. Try again with a new Idempotency-Key.",
 ):
     """The order of this key was released before its payment was known."""
+
+
+class CannotRefund(
+    ShopError, kind=Kind.CONFLICT, code="cannot_refund", says="Nothing can be given back: the payment is {state}."
+):
+    """No money of the order was taken, or all of it went back."""
+
+    state: str

@@ -1,4 +1,4 @@
-"""What checkout does by the clock."""
+"""What checkout does by the clock, and what it has told to providers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from datetime import timedelta
 
 from tfmshop.commerce import cart
+from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, capture, refund
 from tfmshop.commerce.checkout.release import LetGo
-from tfmshop.commerce.checkout.sweep import PROVIDER_SECONDS, sweep
-from tfmshop.commerce.payments import Providers
+from tfmshop.commerce.checkout.sweep import sweep
+from tfmshop.commerce.payments import Providers, ToCapture, ToRefund
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database
 from tfmshop.platform.idempotency import forget_old
@@ -16,7 +17,7 @@ from tfmshop.platform.jobs import job, schedule
 
 
 def schedule_all(providers: Providers, key_age: timedelta) -> None:
-    """Declare the schedules (unpaid orders each minute, old keys and carts each hour) and the job that voids."""
+    """Declare the schedules (unpaid orders each minute, old keys and carts each hour) and the jobs that move money."""
 
     @schedule("checkout.sweep", "* * * * *")
     async def sweep_unpaid(db: Database) -> None:
@@ -26,6 +27,14 @@ def schedule_all(providers: Providers, key_age: timedelta) -> None:
     async def void(_: Database, payload: bytes) -> None:
         payment = codec.decode_as(payload, LetGo)
         await asyncio.wait_for(providers.named(payment.provider).void(payment.key), PROVIDER_SECONDS)
+
+    @job("payments.capture")
+    async def take(db: Database, payload: bytes) -> None:
+        await capture(db, providers, codec.decode_as(payload, ToCapture).order_id)
+
+    @job("payments.refund")
+    async def give_back(db: Database, payload: bytes) -> None:
+        await refund(db, providers, codec.decode_as(payload, ToRefund).refund_id)
 
     @schedule("checkout.forget", "7 * * * *")
     async def forget(db: Database) -> None:

@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import orders
+from tfmshop.commerce.checkout.money import PROVIDER_SECONDS
 from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import clock
@@ -18,7 +19,8 @@ from tfmshop.platform.errors import ShopError
 
 PATIENCE: Final = timedelta(minutes=2)
 """How long an order may be unpaid before it is looked after: longer than any payment may take."""
-PROVIDER_SECONDS: Final = 10.0
+CHALLENGE: Final = timedelta(minutes=30)
+"""How long a buyer has at the provider's page."""
 
 
 @dataclass(slots=True)
@@ -30,7 +32,9 @@ class Swept:
     put_off: int = 0
 
 
-async def sweep(db: Database, providers: Providers, older_than: timedelta = PATIENCE) -> Swept:
+async def sweep(
+    db: Database, providers: Providers, older_than: timedelta = PATIENCE, challenged: timedelta = CHALLENGE
+) -> Swept:
     """Settle unpaid orders whose payment went through, release the others; a silent provider does not stop the rest.
 
     Their customers were never told of success, so releasing breaks no promise; a request with the same key that comes
@@ -40,7 +44,7 @@ async def sweep(db: Database, providers: Providers, older_than: timedelta = PATI
     silent: set[str] = set()
     while True:
         async with db.read() as tx:
-            waiting = await orders.unpaid(tx, older_than, sorted(silent))
+            waiting = await orders.unpaid(tx, older_than, sorted(silent), challenged=challenged)
         if not waiting:
             return swept
         for order_id, provider_name in waiting:

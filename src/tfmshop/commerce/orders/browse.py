@@ -13,6 +13,7 @@ from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, Ord
 from tfmshop.commerce.orders.store import (
     FIND,
     FIND_BY_NUMBER,
+    ID_OF,
     LIST,
     LIST_BY_STATUS,
     LIST_OWN,
@@ -82,11 +83,23 @@ async def listing(tx: Tx, *, status: str | None, limit: int) -> list[Head]:
     return [Head(*row) for row in rows]
 
 
-async def unpaid(tx: Tx, older_than: timedelta, but_not_of: list[str]) -> list[tuple[UUID, str]]:
+async def unpaid(
+    tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta
+) -> list[tuple[UUID, str]]:
     """Up to 100 orders that were placed a while ago and never settled, with their payment provider, but not of some
-    providers.
+    providers; those whose buyer is at a provider's page have a while of their own.
     """
-    return [(row["id"], row["payment_provider"]) for row in await tx.rows(UNPAID, clock.now() - older_than, but_not_of)]
+    now = clock.now()
+    rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged)
+    return [(row["id"], row["payment_provider"]) for row in rows]
+
+
+async def id_of(tx: Tx, number: str) -> UUID:
+    """The id of the order with a number, for staff. `OrderNotFound`."""
+    found = await tx.value(ID_OF, number)
+    if found is None:
+        raise OrderNotFound
+    return UUID(int=found.int)
 
 
 def _found(row: Row | None) -> Order:

@@ -6,16 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import msgspec
-
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderPaid
-from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
-from tfmshop.commerce.orders.store import CANCEL, GIVE_TOKEN, LOAD, SETTLE
-from tfmshop.platform import clock, codec, ids
+from tfmshop.commerce.orders.model import OrderStatus, before
+from tfmshop.commerce.orders.store import CANCEL, LOAD, SETTLE
+from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Tx
 from tfmshop.platform.idempotency import Answer, Key
-from tfmshop.platform.security.access import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +24,6 @@ class Paid:
     who: str
     token: str | None = None
     token_hash: bytes | None = None
-
-
-def as_paid(order: Order, paid: Paid) -> Order:
-    """The order as it will stand once `settle` is done."""
-    return msgspec.structs.replace(
-        order, status=OrderStatus.PAID, payment_status="authorized", token=paid.token,
-        history=[*order.history, Event(paid.at, OrderStatus.PAID, paid.who, "")],
-    )  # fmt: skip
-
-
-async def give_token(tx: Tx, order: Order) -> Order:
-    """The guest's order with a fresh token: for one that the shop settled while its buyer was away."""
-    token = ids.token()
-    await tx.execute(GIVE_TOKEN, order.id, digest(token))
-    return msgspec.structs.replace(order, token=token)
 
 
 async def settle(tx: Tx, id: UUID, paid: Paid, *, key: Key | None = None, answer: Answer | None = None) -> None:

@@ -39,6 +39,31 @@ SELECT id, jobs.enqueue('orders.paid', $7), platform.remember_answer($8, $9, $10
 """,
 )
 
+PAYMENT = Query(
+    "orders.payment_of",
+    """
+SELECT id, number, status, payment_status, payment_provider, total, currency FROM orders.placed WHERE id = $1
+""",
+)
+HOLD_PAYMENT = Query("orders.hold_payment", f"{PAYMENT.sql} FOR UPDATE")
+
+MARK_PAYMENT = Query(
+    "orders.mark_payment",
+    "UPDATE orders.placed SET payment_status = $2, updated_at = now() WHERE id = $1 AND payment_status = ANY($3)",
+)
+
+MARK_REFUNDED = Query(
+    "orders.mark_refunded",
+    """
+WITH moved AS (
+    UPDATE orders.placed SET status = 'refunded', updated_at = $2 WHERE id = $1 AND status = ANY($3) RETURNING id
+)
+INSERT INTO orders.history (order_id, at, status, who, why) SELECT id, $2, 'refunded', $4, $5 FROM moved
+""",
+)
+
+ID_OF = Query("orders.id_of", "SELECT id FROM orders.placed WHERE number = $1")
+
 GIVE_TOKEN = Query(
     "orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1 AND customer_id IS NULL"
 )
@@ -120,7 +145,8 @@ UNPAID = Query(
     "orders.unpaid",
     """
 SELECT id, payment_provider FROM orders.placed WHERE status = 'placed' AND placed_at < $1
-    AND payment_provider <> ALL($2) ORDER BY placed_at LIMIT 100
+    AND payment_provider <> ALL($2) AND (payment_status <> 'action_required' OR placed_at < $3)
+ORDER BY placed_at LIMIT 100
 """,
 )
 

@@ -35,3 +35,11 @@ class UnknownPaymentToken(
     says="The payment token is not one the provider knows.",
 ):
     """The provider does not know the token; nothing was charged."""
+
+
+class RefundTooLarge(
+    ShopError, kind=Kind.CONFLICT, code="refund_too_large", says="Only {left} of what was paid can be given back."
+):
+    """More would be given back than was taken."""
+
+    left: int

@@ -1,53 +1,147 @@
-"""A payment company that lives in this process and does what its tokens say.
+"""A payment company that ships with the shop and does what its tokens say.
 
 `ok` authorises, `decline` declines, `timeout` never answers, `twice` authorises and is asked a second time, as a
-company does whose first answer was lost: the second answer is the first one again.
+company does whose first answer was lost (the second answer is the first one again), `challenge` sends the buyer to a
+page first, and `late` tells the shop by webhook before it answers. With a journal, a file of one JSON line for each
+thing that happened, it remembers across processes and crashes, as a company would.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+import msgspec
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
-from tfmshop.commerce.payments.port import Authorization
+from tfmshop.commerce.payments.journal import Entry, Journal
+from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice
 from tfmshop.commerce.vocabulary import Money
-from tfmshop.platform import ids
+from tfmshop.platform import clock, codec, ids
+from tfmshop.platform.security.webhooks import signed, verify
 
-TOKENS = ("ok", "decline", "timeout", "twice")
-FOREVER_SECONDS = 3600.0
+TOKENS: Final = ("ok", "decline", "timeout", "challenge", "twice", "late")
+FOREVER_SECONDS: Final = 3600.0
+SECRET: Final = b"the fake company's secret, which everybody knows"
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A webhook of the fake company."""
+
+    key: UUID
+    news: News
+    reference: str
+    amount: int
 
 
 class FakeProvider:
-    """Keeps its authorisations in memory, by key; `calls` lists every key it was asked for."""
+    """Keeps payments by key; `calls` lists every key it was asked to authorise; `tell` hears its webhooks."""
 
-    def __init__(self) -> None:
-        self._authorized: dict[str, Authorization] = {}
+    def __init__(self, journal: Path | None = None, page: str = "/api/v1/fake-bank/{key}") -> None:
+        self._journal = Journal(journal)
+        self._page = page
         self.calls: list[str] = []
+        self.tell: Callable[[Notice], Awaitable[None]] | None = None
 
     def check(self, token: str) -> None:
         """Refuse an unknown token."""
         if token not in TOKENS:
             raise UnknownPaymentToken
 
-    async def authorize(self, key: str, amount: Money, token: str) -> Authorization:
+    async def authorize(self, key: str, amount: Money, token: str) -> Authorization | Challenge:
         """Do what the token says."""
         self.check(token)
         self.calls.append(key)
-        if key in self._authorized:
-            return self._authorized[key]
-        if token == "decline":  # noqa: S105 - the fake's word, not a secret
+        known = self._journal.known(key)
+        if known is not None and known.state in {"authorized", "captured"}:
+            return Authorization(known.reference, known.amount)
+        if token == "decline" or (known is not None and known.state != "asked"):  # noqa: S105 - not a secret
             raise PaymentDeclined(reason="insufficient funds")
-        if token == "timeout":  # noqa: S105 - the fake's word, not a secret
+        if token == "timeout":  # noqa: S105 - not a secret
             await asyncio.sleep(FOREVER_SECONDS)
-        self._authorized[key] = Authorization(f"fake_{ids.readable(12)}", amount)
-        if token == "twice":  # noqa: S105 - the fake's word, not a secret
+        if token == "challenge":  # noqa: S105 - not a secret
+            if known is None:
+                self._journal.note(Entry(key, "asked", amount.amount, amount.currency))
+            return Challenge(self._page.format(key=key))
+        authorized = self._authorize(key, amount)
+        if token == "twice":  # noqa: S105 - not a secret
             return await self.authorize(key, amount, "ok")
-        return self._authorized[key]
+        if token == "late":  # noqa: S105 - not a secret
+            await self._say(Notice(UUID(key), News.AUTHORIZED, authorized.reference, amount.amount))
+        return authorized
+
+    async def confirm(self, key: str, *, approve: bool) -> bool:
+        """What the buyer says at the page; False when nobody was asked about that key."""
+        known = self._journal.known(key)
+        if known is None or known.state != "asked":
+            return False
+        if approve:
+            reference = self._authorize(key, known.amount).reference
+            await self._say(Notice(UUID(key), News.AUTHORIZED, reference, known.amount.amount))
+        else:
+            self._journal.note(Entry(key, "declined"))
+            await self._say(Notice(UUID(key), News.DECLINED, "", known.amount.amount))
+        return True
 
     async def find(self, key: str) -> Authorization | None:
-        """The authorisation with that key, if there is one."""
-        return self._authorized.get(key)
+        """What was authorised for that key."""
+        known = self._journal.known(key)
+        if known is None or known.state not in {"authorized", "captured"}:
+            return None
+        return Authorization(known.reference, known.amount)
+
+    async def capture(self, key: str, amount: Money) -> str:
+        """Take the money; a second time takes nothing."""
+        known = self._journal.known(key)
+        if known is None or known.state not in {"authorized", "captured"}:
+            raise PaymentDeclined(reason="nothing is authorised")
+        if known.state == "authorized":
+            self._journal.note(Entry(key, "captured", amount.amount, amount.currency, known.reference))
+        return known.reference
+
+    async def refund(self, key: str, refund_key: str, amount: Money) -> str:
+        """Give a part back, once for each `refund_key`."""
+        known = self._journal.known(key)
+        if known is None or known.state != "captured":
+            raise PaymentDeclined(reason="nothing was captured")
+        if refund_key not in known.refunds:
+            if sum(units for _, units in known.refunds.values()) + amount.amount > known.captured:
+                raise PaymentDeclined(reason="more than was captured")
+            self._journal.note(Entry(key, "refunded", amount.amount, amount.currency, refund_key))
+        return self._journal.of(key).refunds[refund_key][0]
 
     async def void(self, key: str) -> None:
-        """Forget the authorisation with that key."""
-        self._authorized.pop(key, None)
+        """Let go of everything that key has."""
+        known = self._journal.known(key)
+        if known is not None and known.state != "voided":
+            self._journal.note(Entry(key, "voided"))
+
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """What a webhook of this company says."""
+        verify(headers, body, SECRET)
+        message = codec.decode_as(body, Message)
+        return Notice(message.key, message.news, message.reference, message.amount)
+
+    def webhook(self, notice: Notice) -> tuple[dict[str, str], bytes]:
+        """The headers and the body of a webhook, as this company would send them."""
+        body = codec.encode(Message(notice.order_id, notice.news, notice.reference, notice.amount))
+        return signed(f"msg_{ids.readable(12)}", clock.now(), body, SECRET), body
+
+    def taken(self, key: str) -> int:
+        """The money that this company has of a buyer for a key, in minor units."""
+        known = self._journal.known(key)
+        if known is None or known.state != "captured":
+            return 0
+        return known.captured - sum(units for _, units in known.refunds.values())
+
+    def _authorize(self, key: str, amount: Money) -> Authorization:
+        reference = f"fake_{ids.readable(12)}"
+        self._journal.note(Entry(key, "authorized", amount.amount, amount.currency, reference))
+        return Authorization(self._journal.of(key).reference, amount)
+
+    async def _say(self, notice: Notice) -> None:
+        if self.tell is not None:
+            await self.tell(notice)

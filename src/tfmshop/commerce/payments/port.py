@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
 from typing import Protocol
+from uuid import UUID
 
 from tfmshop.commerce.payments.errors import UnknownProvider
 from tfmshop.commerce.vocabulary import Money
@@ -17,20 +21,59 @@ class Authorization:
     amount: Money
 
 
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The buyer must first say yes at the provider's page."""
+
+    redirect_url: str
+
+
+class News(StrEnum):
+    """What a provider tells by webhook."""
+
+    AUTHORIZED = "authorized"
+    DECLINED = "declined"
+    CAPTURED = "captured"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a provider says of the payment of an order, whose id is the payment's key."""
+
+    order_id: UUID
+    news: News
+    reference: str
+    amount: int
+
+
 class Provider(Protocol):
-    """A payment company. Every call is idempotent by `key`, and may raise TimeoutError."""
+    """A payment company. Every call is idempotent by `key`, and may raise TimeoutError.
+
+    One that lives in this process calls `tell` instead of sending a webhook.
+    """
+
+    tell: Callable[[Notice], Awaitable[None]] | None
 
     def check(self, token: str) -> None:
         """Refuse a token that cannot be one of the provider's, before anything is written. `UnknownPaymentToken`."""
 
-    async def authorize(self, key: str, amount: Money, token: str) -> Authorization:
+    async def authorize(self, key: str, amount: Money, token: str) -> Authorization | Challenge:
         """Ask for money. `PaymentDeclined`; TimeoutError means that the outcome is not known."""
 
     async def find(self, key: str) -> Authorization | None:
-        """What became of the request with that key, or None when it never reached the provider."""
+        """What was authorised for that key, or None when nothing was."""
+
+    async def capture(self, key: str, amount: Money) -> str:
+        """Take the money that was authorised for that key; the provider's reference. A second time takes nothing."""
+
+    async def refund(self, key: str, refund_key: str, amount: Money) -> str:
+        """Give back a part of what was captured for `key`, once for each `refund_key`; the provider's reference."""
 
     async def void(self, key: str) -> None:
-        """Let go of what was authorised for that key, if anything was."""
+        """Let go of all money of that key: what was authorised, and what was captured and not given back."""
+
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
+        """What a webhook says. `BadSignature`, `Unfit`."""
 
 
 class Providers:
@@ -38,6 +81,11 @@ class Providers:
 
     def __init__(self, **providers: Provider) -> None:
         self._providers = providers
+
+    def listen(self, hear: Callable[[str, Notice], Awaitable[None]]) -> None:
+        """Have what companies tell from within this process heard by name, as their webhooks are."""
+        for name, provider in self._providers.items():
+            provider.tell = partial(hear, name)
 
     def named(self, name: str) -> Provider:
         """The provider with that name. `UnknownProvider`."""

@@ -27,6 +27,7 @@ from tfmshop.surface.http.storefront import (
     checkout,
     media,
     orders,
+    payments,
     products,
     reviews,
     search,
@@ -40,8 +41,8 @@ def build(open_shop: OpenShop) -> Edge:
     storefront = Router(
         "/api/v1",
         route_handlers=[
-            *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *orders.ROUTES,
-            *auth.ROUTES, *media.ROUTES, *reviews.ROUTES,
+            *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
 from litestar import Request
 from litestar.connection import ASGIConnection
 
-from tfmshop.commerce import accounts, cart
+from tfmshop.commerce import accounts, cart, checkout
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import Platform, clock, codec
 from tfmshop.platform.errors import Kind, ShopError
@@ -54,6 +55,9 @@ class Shop:
 
     platform: Platform
     providers: Providers
+
+    def __post_init__(self) -> None:
+        self.providers.listen(partial(checkout.hear, self.platform.db))
 
     @property
     def currency(self) -> str:

@@ -12,7 +12,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Meta
 
 from tfmshop.commerce import cart, checkout, orders
-from tfmshop.commerce.payments import PaymentDeclined
+from tfmshop.commerce.payments import Challenge, PaymentDeclined
 from tfmshop.commerce.vocabulary import Address, Email, Money
 from tfmshop.platform import codec
 from tfmshop.platform.idempotency import Answer, Key
@@ -39,11 +39,22 @@ class CheckoutRequest(msgspec.Struct, forbid_unknown_fields=True):
     shipping_method: Annotated[str, Meta(max_length=30)] | None = None
 
 
+class ActionRequired(msgspec.Struct, frozen=True):
+    """The buyer must go to the payment company's page; then the same request, sent again, gives the order."""
+
+    order_id: UUID
+    redirect_url: str
+    code: str = "payment_action_required"
+
+
 @post(
     "/carts/{cart_id:uuid}/checkout",
     summary="Order what is in a cart",
     tags=["checkout"],
-    responses={201: ResponseSpec(data_container=orders.Order, description="The order.", generate_examples=False)},
+    responses={
+        201: ResponseSpec(data_container=orders.Order, description="The order.", generate_examples=False),
+        202: ResponseSpec(data_container=ActionRequired, description="Go to a page first.", generate_examples=False),
+    },
 )
 async def check_out(
     request: AnyRequest,
@@ -104,7 +115,10 @@ def _presenter(request: AnyRequest) -> checkout.Presenter:
     def declined(error: PaymentDeclined) -> Answer:
         return Answer(402, of_shop(error).encode(request.scope["state"]["request_id"]))
 
-    return checkout.Presenter(order, declined)
+    def challenge(placed: orders.Order, asked: Challenge) -> Answer:
+        return Answer(202, codec.encode(ActionRequired(placed.id, asked.redirect_url)))
+
+    return checkout.Presenter(order, declined, challenge)
 
 
 ROUTES = [check_out]

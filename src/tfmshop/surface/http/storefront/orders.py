@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from litestar import get
+from litestar import get, post
 from litestar.params import Parameter
 
-from tfmshop.commerce import orders
+from tfmshop.commerce import checkout, orders
+from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, viewer_of
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
@@ -54,9 +55,25 @@ async def show_order_by_number(request: AnyRequest, number: str, order_token: Or
         return await orders.find_by_number(tx, number, customer_id=customer, token_hash=token_hash)
 
 
+@post("/orders/{order_id:uuid}/cancel", summary="Cancel an order", tags=["orders"], status_code=200)
+async def cancel_order(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> orders.Order:
+    """Cancel an order that was not sent: its money goes back.
+
+    Errors: `order_not_found`, `order_cannot_move`, `invalid_token`.
+    """
+    customer, token_hash = _whose(request, order_token)
+
+    async def work(tx: Tx) -> orders.Order:
+        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        await checkout.cancel(tx, order_id, who=str(customer or "guest"), why="cancelled by the buyer")
+        return await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
 def _whose(request: AnyRequest, token: str | None) -> tuple[UUID | None, bytes | None]:
     viewer = viewer_of(request)
     return viewer.id if viewer else None, digest(token) if token else None
 
 
-ROUTES = [list_orders, show_order, show_order_by_number]
+ROUTES = [list_orders, show_order, show_order_by_number, cancel_order]

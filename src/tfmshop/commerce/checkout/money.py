@@ -1,0 +1,112 @@
+"""What happens to the money of an order after it was promised: taken, given back, let go; and what providers tell."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from tfmshop.commerce import inventory, orders, payments, promotions
+from tfmshop.commerce.checkout.errors import CannotRefund
+from tfmshop.commerce.checkout.release import let_go, release
+from tfmshop.commerce.payments import News, Notice, Providers
+from tfmshop.platform import clock
+from tfmshop.platform.db import Database, Tx
+
+PROVIDER_SECONDS: Final = 10.0
+TAKEN: Final = ("captured", "partially_refunded", "refunded")
+
+
+async def capture(db: Database, providers: Providers, order_id: UUID) -> None:
+    """Take the money that is authorised for an order, once; an order cancelled meanwhile has it let go."""
+    async with db.read() as tx:
+        due = await orders.paying.look(tx, order_id)
+    if due.state != "authorized":
+        return
+    provider = providers.named(due.provider)
+    reference = await asyncio.wait_for(provider.capture(str(order_id), due.total), PROVIDER_SECONDS)
+    await db.transact(partial(_captured, payment=due, reference=reference))
+
+
+async def _captured(tx: Tx, *, payment: orders.paying.Payment, reference: str) -> None:
+    if await orders.paying.mark(tx, payment.order_id, "captured", of=["authorized"]):
+        await payments.captured(tx, payment.order_id, payment.provider, reference, payment.total)
+    elif (await orders.paying.look(tx, payment.order_id)).status == orders.OrderStatus.CANCELLED:
+        await let_go(tx, payment.provider, payment.order_id)
+
+
+async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, why: str) -> int:
+    """Have money of an order given back, all that is left without an `amount`; how much. The order that has nothing
+    left is closed. `OrderNotFound`, `CannotRefund`, `RefundTooLarge`.
+    """
+    due = await orders.paying.look(tx, order_id, hold=True)
+    taken, back = await payments.balance(tx, order_id)
+    wanted = taken - back if amount is None else amount
+    if due.state not in TAKEN or wanted <= 0:
+        raise CannotRefund(state=due.state)
+    await payments.ask_refund(tx, order_id, wanted, who=who, why=why)
+    whole = back + wanted == taken
+    await orders.paying.mark(tx, order_id, "refunded" if whole else "partially_refunded", of=TAKEN)
+    if whole:
+        await orders.paying.mark_refunded(tx, order_id, who=who, why=why)
+    return wanted
+
+
+async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
+    """Tell the provider of a refund that was asked for, once."""
+    async with db.read() as tx:
+        asked = await payments.refund_of(tx, refund_id)
+    if asked.done:
+        return
+    provider = providers.named(asked.provider)
+    reference = await asyncio.wait_for(
+        provider.refund(str(asked.order_id), str(refund_id), asked.amount), PROVIDER_SECONDS
+    )
+    async with db.tx() as tx:
+        await payments.refunded(tx, refund_id, reference)
+
+
+async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
+    """Cancel an order that was not sent: stock and coupons go back, and so does the money. `CannotMove`."""
+    due = await orders.paying.look(tx, order_id, hold=True)
+    taken = due.state in TAKEN
+    _, units = await orders.cancel(tx, order_id, payment_status=due.state if taken else "voided", who=who, why=why)
+    await promotions.give_back(tx, order_id)
+    await inventory.give_back(tx, order_id, units)
+    if not taken:
+        await let_go(tx, due.provider, order_id)
+    elif due.state != "refunded" and due.total.amount:
+        await ask_refund(tx, order_id, None, who=who, why=why)
+
+
+async def hear(db: Database, provider: str, notice: Notice) -> None:
+    """Act on what a provider tells of a payment; however often, and in whatever order, it comes. `OrderNotFound`."""
+    order_id = notice.order_id
+    if notice.news is News.AUTHORIZED:
+        await _authorized(db, provider, order_id, notice)
+    elif notice.news is News.DECLINED:
+        with suppress(orders.CannotMove):
+            await db.transact(partial(
+                release, order_id=order_id, payment_status="declined", why=f"declined by {provider}"
+            ))  # fmt: skip
+    else:
+        await _authorized(db, provider, order_id, notice)
+        async with db.read() as tx:
+            due = await orders.paying.look(tx, order_id)
+        if notice.amount == due.total.amount:
+            await db.transact(partial(_captured, payment=due, reference=notice.reference))
+
+
+async def _authorized(db: Database, provider: str, order_id: UUID, notice: Notice) -> None:
+    try:
+        async with db.read() as tx:
+            due = await orders.paying.look(tx, order_id)
+            if notice.amount != due.total.amount:
+                raise orders.CannotMove(status=due.status, wanted="paid")
+            await orders.settle(tx, order_id, orders.Paid(notice.reference, clock.now(), provider))
+    except orders.CannotMove as refused:
+        if refused.status == orders.OrderStatus.CANCELLED:
+            async with db.tx() as tx:
+                await let_go(tx, provider, order_id)

@@ -1,0 +1,66 @@
+"""How an order is paid: reading it, holding it, marking what became of the money."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.orders.errors import OrderNotFound
+from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
+from tfmshop.commerce.orders.move import Paid
+from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MARK_REFUNDED, PAYMENT
+from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import clock, ids
+from tfmshop.platform.db import Tx
+from tfmshop.platform.security.access import digest
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """An order as those see it who move money."""
+
+    order_id: UUID
+    number: str
+    status: str
+    state: str
+    provider: str
+    total: Money
+
+
+async def look(tx: Tx, id: UUID, *, hold: bool = False) -> Payment:
+    """How an order is paid; with `hold` nobody else changes it until the transaction ends. `OrderNotFound`."""
+    row = await tx.row(HOLD_PAYMENT if hold else PAYMENT, id)
+    if row is None:
+        raise OrderNotFound
+    return Payment(
+        row["id"], row["number"], row["status"], row["payment_status"], row["payment_provider"],
+        Money(row["total"], row["currency"]),
+    )  # fmt: skip
+
+
+async def mark(tx: Tx, id: UUID, state: str, *, of: Sequence[str]) -> bool:
+    """Note what became of the money, if the payment stands as one `of` these states; whether it did."""
+    return await tx.execute(MARK_PAYMENT, id, state, list(of)) == 1
+
+
+def as_paid(order: Order, paid: Paid) -> Order:
+    """The order as it will stand once `settle` is done."""
+    return msgspec.structs.replace(
+        order, status=OrderStatus.PAID, payment_status="authorized", token=paid.token,
+        history=[*order.history, Event(paid.at, OrderStatus.PAID, paid.who, "")],
+    )  # fmt: skip
+
+
+async def give_token(tx: Tx, order: Order) -> Order:
+    """The guest's order with a fresh token: for one that the shop settled while its buyer was away."""
+    token = ids.token()
+    await tx.execute(GIVE_TOKEN, order.id, digest(token))
+    return msgspec.structs.replace(order, token=token)
+
+
+async def mark_refunded(tx: Tx, id: UUID, *, who: str, why: str) -> None:
+    """Close an order whose whole money goes back, where the table of moves has that step."""
+    await tx.execute(MARK_REFUNDED, id, clock.now(), before(OrderStatus.REFUNDED), who, why)

@@ -1,0 +1,237 @@
+"""Money after it was promised: challenges, webhooks in any order, captures, refunds, cancelled orders."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from tests.making import a_product
+from tfmshop.commerce import checkout, payments
+from tfmshop.commerce.payments import FakeProvider, News, Notice, Providers
+from tfmshop.commerce.payments.fake import SECRET
+from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import clock
+from tfmshop.platform.db import Query, broken
+from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
+from tfmshop.platform.security import webhooks
+
+SHELF = Query("test.money_shelf", "SELECT sum(available)::int FROM inventory.stock")
+CAPTURES = Query("test.money_captures", "SELECT count(*)::int FROM payments.capture")
+JOBS = Query("test.money_jobs", "SELECT id, entrypoint, payload FROM jobs.pgqueuer WHERE status = 'queued' ORDER BY id")
+DONE = Query("test.money_done", "DELETE FROM jobs.pgqueuer WHERE id = ANY($1)")
+STAND = Query("test.money_stand", "SELECT status, payment_status FROM orders.placed WHERE id = $1")
+
+
+@pytest.fixture
+async def lamp(db) -> str:
+    async with db.tx() as tx:
+        return await a_product(tx, price=1000, stock=10)
+
+
+@pytest.fixture(autouse=True)
+def movers(fake, monkeypatch):
+    """The jobs that move money, with this test's provider."""
+    for name in ("checkout.let_go", "payments.capture", "payments.refund"):
+        monkeypatch.delitem(HANDLERS, name, raising=False)
+    for name in ("checkout.sweep", "checkout.forget"):
+        monkeypatch.delitem(SCHEDULES, name, raising=False)
+    checkout.schedule_all(Providers(fake=fake), timedelta(hours=1))
+
+
+async def work_off(db) -> list[str]:
+    """Run every waiting job, twice as a queue may; the names."""
+    ran: list[str] = []
+    while True:
+        async with db.tx() as tx:
+            waiting = await tx.rows(JOBS)
+            await tx.execute(DONE, [row[0] for row in waiting])
+        if not waiting:
+            return ran
+        for _, name, payload in waiting:
+            for _ in range(2):
+                await HANDLERS[name](db, payload)
+            ran.append(name)
+
+
+async def stand(db, order: str) -> tuple[str, str]:
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+        row = await tx.row(STAND, UUID(order))
+        return row[0], row[1]
+
+
+async def value(db, query: Query) -> Any:
+    async with db.read() as tx:
+        return await tx.value(query)
+
+
+async def tell(shop, fake: FakeProvider, notice: Notice) -> int:
+    headers, body = fake.webhook(notice)
+    return (await shop.post("payments/fake/webhook", content=body, headers=headers)).status_code
+
+
+async def test_money_is_taken_once_the_order_is_paid(shop, db, fake, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 2)))).json()
+    assert await stand(db, order["id"]) == ("paid", "authorized")
+    assert sorted(await work_off(db)) == ["orders.paid", "payments.capture"]
+    assert await stand(db, order["id"]) == ("paid", "captured")
+    assert (fake.taken(order["id"]), await value(db, CAPTURES)) == (2000, 1)
+
+
+async def test_a_challenge_is_answered_and_the_same_request_gives_the_order(shop, db, fake, lamp):
+    cart = await shop.cart_with((lamp, 2))
+    asked = await shop.buy(cart, key="k", token="challenge")
+    assert asked.status_code == 202, asked.text
+    body = asked.json()
+    assert body["code"] == "payment_action_required"
+    again = await shop.buy(cart, key="k", token="challenge")
+    assert (again.status_code, again.json()) == (202, body)
+    assert await stand(db, body["order_id"]) == ("placed", "action_required")
+    page = await shop.get(body["redirect_url"].removeprefix("/api/v1/"))
+    assert (page.status_code, "Approve" in page.text) == (200, True)
+    approved = await shop.post(f"fake-bank/{body['order_id']}/approve")
+    assert "Approved" in approved.text
+    assert await stand(db, body["order_id"]) == ("paid", "authorized")
+    order = await shop.buy(cart, key="k", token="challenge")
+    assert (order.status_code, order.json()["id"]) == (201, body["order_id"])
+    replayed = await shop.buy(cart, key="k", token="challenge")
+    assert (replayed.content, replayed.headers["idempotent-replayed"]) == (order.content, "true")
+    seen = await shop.get(f"orders/{body['order_id']}", headers={"Order-Token": order.json()["token"]})
+    assert seen.json()["payment_status"] == "authorized"
+    assert "Nothing is waiting" in (await shop.post(f"fake-bank/{body['order_id']}/approve")).text
+
+
+async def test_a_challenge_that_is_refused_or_forgotten_gives_everything_back(shop, db, fake, lamp):
+    refused, forgotten = await shop.cart_with((lamp, 2)), await shop.cart_with((lamp, 3))
+    first = (await shop.buy(refused, key="a", token="challenge")).json()["order_id"]
+    second = (await shop.buy(forgotten, key="b", token="challenge")).json()["order_id"]
+    await shop.post(f"fake-bank/{first}/decline")
+    assert await stand(db, first) == ("cancelled", "declined")
+    assert (await shop.buy(refused, key="a", token="challenge")).json()["code"] == "checkout_expired"
+    assert (await shop.buy(refused, key="c")).status_code == 201
+    assert (await checkout.sweep(db, Providers(fake=fake), timedelta(0))).released == 0
+    assert (await checkout.sweep(db, Providers(fake=fake), timedelta(0), challenged=timedelta(0))).released == 1
+    assert await stand(db, second) == ("cancelled", "voided")
+    assert await value(db, SHELF) == 8
+
+
+async def test_the_webhook_may_come_first(shop, db, fake, lamp):
+    order = await shop.buy(await shop.cart_with((lamp, 1)), token="late")
+    assert order.status_code == 201, order.text
+    seen = await shop.get(f"orders/{order.json()['id']}", headers={"Order-Token": order.json()["token"]})
+    assert [step["status"] for step in seen.json()["history"]] == ["placed", "paid"]
+    await work_off(db)
+    assert await stand(db, order.json()["id"]) == ("paid", "captured")
+
+
+async def test_webhooks_that_cannot_be_believed(shop, db, fake, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 1)), token="challenge")).json()["order_id"]
+    notice = Notice(UUID(order), News.AUTHORIZED, "ref", 1000)
+    headers, body = fake.webhook(notice)
+    for wrong in (
+        {}, headers | {"webhook-id": "other"}, headers | {"webhook-signature": "v1,AAAA"},
+        headers | {"webhook-timestamp": "x"}, headers | {"webhook-signature": b"v1,\xc3\xa9"},
+        webhooks.signed("a", clock.now() - timedelta(minutes=6), body, SECRET),
+    ):  # fmt: skip
+        answer = await shop.post("payments/fake/webhook", content=body, headers=wrong)
+        assert (answer.status_code, answer.json()["code"]) == (401, "webhook_signature_invalid"), wrong
+    assert await stand(db, order) == ("placed", "action_required")
+    assert await tell(shop, fake, Notice(UUID(order), News.AUTHORIZED, "ref", 999)) == 204
+    assert await stand(db, order) == ("placed", "action_required")
+    assert await tell(shop, fake, Notice(uuid4(), News.AUTHORIZED, "ref", 999)) == 404
+    assert (await shop.post("payments/nobody/webhook", content=b"{}")).json()["code"] == "payment_provider_unknown"
+
+
+async def test_a_payment_that_arrives_for_a_released_order_is_let_go(shop, db, fake, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 1)), token="challenge")).json()["order_id"]
+    await checkout.sweep(db, Providers(fake=fake), timedelta(0), challenged=timedelta(0))
+    await fake.confirm(order, approve=True)
+    await work_off(db)
+    assert await stand(db, order) == ("cancelled", "voided")
+    assert (await fake.find(order), fake.taken(order), await value(db, SHELF)) == (None, 0, 10)
+
+
+async def test_confirm_and_webhook_together_in_any_order(busy_shop, wide_db, fake):
+    """R6, small: one capture and one order each, whatever comes when and how often."""
+    source = random.Random(6)
+    async with wide_db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=100)
+
+    async def one() -> None:
+        cart = await busy_shop.cart_with((lamp, 1))
+        key = uuid4().hex
+        order = (await busy_shop.buy(cart, key=key, token="challenge")).json()["order_id"]
+        fake.tell = None
+        await fake.confirm(order, approve=True)
+        authorized = await fake.find(order)
+        notice = Notice(UUID(order), News.AUTHORIZED, authorized.reference, 1000)
+        news = [notice] * source.randint(1, 3) + [Notice(UUID(order), News.CAPTURED, authorized.reference, 1000)]
+        source.shuffle(news)
+        told = [tell(busy_shop, fake, each) for each in news]
+        bought, *statuses = await asyncio.gather(busy_shop.buy(cart, key=key, token="challenge"), *told)
+        assert bought.status_code in {201, 409}, bought.text
+        assert set(statuses) == {204}
+        assert (await busy_shop.buy(cart, key=key, token="challenge")).status_code == 201
+
+    await asyncio.gather(*[one() for _ in range(25)])
+    await work_off(wide_db)
+    async with wide_db.read() as tx:
+        assert await broken(tx) == {}
+        assert await tx.value(CAPTURES) == 25
+        assert await tx.value(SHELF) == 75
+
+
+async def test_refunds_in_parts_and_never_more_than_was_taken(shop, db, fake, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()["id"]
+
+    async def refund(amount: int | None) -> int:
+        return await db.transact(lambda tx: checkout.ask_refund(tx, UUID(order), amount, who="staff", why="damaged"))
+
+    with pytest.raises(Exception, match="Nothing can be given back"):
+        await refund(None)
+    await work_off(db)
+    assert await refund(1000) == 1000
+    assert await stand(db, order) == ("paid", "partially_refunded")
+    with pytest.raises(payments.RefundTooLarge):
+        await refund(2001)
+    assert await refund(None) == 2000
+    await work_off(db)
+    assert (fake.taken(order), await stand(db, order)) == (0, ("refunded", "refunded"))
+    with pytest.raises(Exception, match="Nothing can be given back"):
+        await refund(None)
+
+
+@pytest.mark.parametrize("captured", [True, False])
+async def test_a_cancelled_order_gives_back_stock_and_money(shop, db, fake, lamp, captured):
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    other = (await shop.buy(await shop.cart_with((lamp, 1)))).json()
+    if captured:
+        await work_off(db)
+    path = f"orders/{order['id']}/cancel"
+    foreign = await shop.post(path, headers={"Order-Token": other["token"]})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "order_not_found")
+    gone = await shop.post(path, headers={"Order-Token": order["token"]})
+    assert (gone.status_code, gone.json()["status"]) == (200, "cancelled"), gone.text
+    again = await shop.post(path, headers={"Order-Token": order["token"]})
+    assert (again.status_code, again.json()["code"]) == (409, "order_cannot_move")
+    await work_off(db)
+    assert await stand(db, order["id"]) == ("cancelled", "refunded" if captured else "voided")
+    assert (fake.taken(order["id"]), await fake.find(order["id"]) is None or captured) == (0, True)
+    assert await value(db, SHELF) == 9
+
+
+async def test_a_journal_is_shared_by_processes(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    web, worker = FakeProvider(path), FakeProvider(path)
+    amount = Money(5, "EUR")
+    first = await web.authorize("k", amount, "ok")
+    assert await worker.find("k") == first
+    assert await worker.capture("k", amount) == await web.capture("k", amount) == first.reference
+    assert web.taken("k") == 5
+    assert await FakeProvider(path).refund("k", "r", amount) == await web.refund("k", "r", amount)
+    assert worker.taken("k") == 0
