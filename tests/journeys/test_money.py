@@ -44,17 +44,18 @@ def movers(fake, monkeypatch):
 
 
 async def work_off(db) -> list[str]:
-    """Run every waiting job, twice as a queue may; the names."""
+    """Run every waiting job, twice as a queue may, and take it from the queue when it is done; the names."""
     ran: list[str] = []
     while True:
-        async with db.tx() as tx:
+        async with db.read() as tx:
             waiting = await tx.rows(JOBS)
-            await tx.execute(DONE, [row[0] for row in waiting])
         if not waiting:
             return ran
-        for _, name, payload in waiting:
+        for id, name, payload in waiting:
             for _ in range(2):
                 await HANDLERS[name](db, payload)
+            async with db.tx() as tx:
+                await tx.execute(DONE, [id])
             ran.append(name)
 
 
