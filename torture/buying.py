@@ -7,7 +7,7 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,8 +15,6 @@ from tfmshop.platform import codec
 from torture.client import Client
 from torture.report import Report
 from torture.shop import BUY, DEADLOCKS, Cart, Ledger, Shop, books, buy, carts, goods
-
-Figure = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
 
 AT_ONCE: Final = 1000
 """Connections; further requests wait in the client."""
@@ -203,8 +201,3 @@ async def _books(report: Report, figure: str, found: Awaitable[dict[str, int]]) 
 
 def _told(answers: Counter[str]) -> str:
     return ", ".join(f"{kind} x {count}" for kind, count in answers.items() if count)
-
-
-FIGURES: Final[dict[str, Figure]] = {
-    "r1": hot_product, "r2": crossing_carts, "r3": same_product_often, "r4": same_key, "r5": cut_sockets,
-}  # fmt: skip

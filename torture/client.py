@@ -56,13 +56,17 @@ class Client:
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     async def post(self, path: str, body: object, headers: dict[str, str]) -> Answer:
-        """One POST of JSON. OSError when the connection breaks."""
+        """One POST of a value as JSON. OSError when the connection breaks."""
+        return await self.send(path, codec.encode(body), headers)
+
+    async def send(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
+        """One POST of bytes."""
         connection = await self._free.get()
         try:
             if connection is None:
                 connection = await asyncio.open_connection(self._host, self._port)
             async with asyncio.timeout(LONGEST_SECONDS):
-                answer = await self._exchange(*connection, self.request(path, codec.encode(body), headers))
+                answer = await self._exchange(*connection, self.request(path, body, headers))
         except BaseException:
             if connection is not None:
                 connection[1].close()
@@ -79,4 +83,5 @@ class Client:
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError("no answer") from error
         fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        return Answer(int(head[0].split()[1]), await reader.readexactly(int(fields["content-length"])))
+        length = int(fields.get("content-length", "0"))
+        return Answer(int(head[0].split()[1]), await reader.readexactly(length))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -12,18 +13,21 @@ from uuid import UUID
 
 from bench.harness import BIN, finished, free_port, scratch_home, server
 from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce.payments import FakeProvider
 from tfmshop.config import read
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Database, Options, Query, broken, connect
 from tfmshop.platform.embedded import running
 from tfmshop.platform.security.access import digest
-from torture.client import Answer, Client
+from torture.client import LONGEST_SECONDS, Answer, Client
 
 BUY = {"payment": {"provider": "fake", "token": "ok"}, "email": "t@example.com",
        "address": {"name": "T", "line1": "1 Road", "city": "Lyon", "country": "FR"}}  # fmt: skip
 
-CARTS = Query("torture.carts", "INSERT INTO cart.cart (id, token_hash, currency, expires_at) SELECT id, hash, 'USD', "
-              "now() + interval '1 day' FROM unnest($1::uuid[], $2::bytea[]) AS c(id, hash)")  # fmt: skip
+CARTS = Query("torture.carts", "INSERT INTO cart.cart (id, token_hash, currency, expires_at, coupon) "
+              "SELECT id, hash, 'USD', now() + interval '1 day', $3 FROM unnest($1::uuid[], $2::bytea[]) AS c(id, hash)"
+              )  # fmt: skip
+JOBS = Query("torture.jobs", "SELECT count(*)::int FROM jobs.pgqueuer")
 LINES = Query("torture.lines", "INSERT INTO cart.line (id, cart_id, variant_id, quantity, unit_price) "
               "SELECT gen_random_uuid(), cart, variant, quantity, 1000 "
               "FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS l(cart, variant, quantity)")  # fmt: skip
@@ -72,8 +76,9 @@ class Ledger:
 class Shop:
     """The shop's address, its database, and what a torture needs of both."""
 
-    def __init__(self, base: str, url: str, home: Path) -> None:
+    def __init__(self, base: str, url: str, home: Path, environment: dict[str, str]) -> None:
         self.base = base
+        self._environment = os.environ | environment
         self._url = url
         self._home = home
 
@@ -87,6 +92,29 @@ class Shop:
     def client(self, connections: int) -> Client:
         """A client that waits for one of so many connections as long as it takes."""
         return Client(self.base, connections)
+
+    @property
+    def company(self) -> FakeProvider:
+        """The payment company of the shop, as one who sits there."""
+        return FakeProvider(self._home / "fake-payments.jsonl")
+
+    async def work_off(self, db: Database) -> None:
+        """Run the shop's job runner until nothing waits any more."""
+        worker = await asyncio.create_subprocess_exec(
+            BIN / "tfmshop", "work", env=self._environment, stderr=asyncio.subprocess.DEVNULL
+        )
+        try:
+            async with asyncio.timeout(LONGEST_SECONDS):
+                while await self._waiting(db):  # noqa: ASYNC110 - another process empties the queue
+                    await asyncio.sleep(0.2)
+        finally:
+            worker.terminate()
+            await worker.wait()
+
+    async def _waiting(self, db: Database) -> int:
+        async with db.read() as tx:
+            found: int = await tx.value(JOBS)
+            return found
 
     def ledger(self) -> Ledger:
         """A new ledger."""
@@ -107,12 +135,14 @@ async def goods(db: Database, count: int, units: int) -> Goods:
     return Goods([one.product_id for one in loaded], [v for one in loaded for v in one.stock], count * units)
 
 
-async def carts(db: Database, filled_with: Sequence[Sequence[tuple[UUID, int]]]) -> list[Cart]:
+async def carts(
+    db: Database, filled_with: Sequence[Sequence[tuple[UUID, int]]], coupon: str | None = None
+) -> list[Cart]:
     """Guests' carts with these variants and quantities in them, made straight in the database."""
     made = [Cart(ids.new(), ids.token()) for _ in filled_with]
     rows = [(cart.id, *line) for cart, lines in zip(made, filled_with, strict=True) for line in lines]
     async with db.tx() as tx:
-        await tx.execute(CARTS, [cart.id for cart in made], [digest(cart.token) for cart in made])
+        await tx.execute(CARTS, [cart.id for cart in made], [digest(cart.token) for cart in made], coupon)
         await tx.execute(LINES, *[list(column) for column in zip(*rows, strict=True)] if rows else ([], [], []))
     return made
 
@@ -152,4 +182,4 @@ def open_shop() -> Iterator[Shop]:
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
-            yield Shop(base, url, home)
+            yield Shop(base, url, home, environment)

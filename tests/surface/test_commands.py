@@ -87,8 +87,8 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert "alice@example.com" in run("accounts", "list")
     assert len(json.loads(run("catalog", "list", "--json", "--limit", "100"))) == 60
     assert "Arc Floor Lamp" in run("catalog", "list", "--limit", "60")
-    assert not any(json.loads(run("db", "truths", "--json")).values())
-    assert "BROKEN" not in run("db", "truths")
+    assert not any(json.loads(run("doctor", "--json")).values())
+    assert "BROKEN" not in run("doctor")
     (tmp_path / "lamps.jsonl").write_text('{"sku": "X1", "title": "Lamp X", "price": 100}\n{"sku": "X2"}\n')
     said = run("catalog", "import", "lamps.jsonl")
     assert "Products added: 1, updated: 0; rows rejected: 1" in said
@@ -111,7 +111,7 @@ async def test_broken_truths_are_told(settings_of, wide_db, tmp_path):
     tfmshop("seed", cwd=tmp_path, **settings_of)
     async with wide_db.tx() as tx:
         await tx.execute(STEAL)
-    result = tfmshop("db", "truths", cwd=tmp_path, **settings_of)
+    result = tfmshop("doctor", cwd=tmp_path, **settings_of)
     assert (result.returncode, "BROKEN" in result.stdout, "DEMO-002" in result.stdout) == (1, True, True)
 
 

@@ -18,3 +18,20 @@ WHERE o.cart_id IS NOT NULL AND CASE
     WHEN o.payment_status = 'refunded' THEN b.captured IS DISTINCT FROM o.total OR b.refunded <> b.captured
     ELSE b.captured IS NOT NULL END
 """))  # fmt: skip
+ONE_EACH = Truth("a cart became one order at most", Query(
+    "checkout.truth_one_each", """
+SELECT min(number) FROM orders.payment WHERE cart_id IS NOT NULL AND status <> 'cancelled'
+GROUP BY cart_id HAVING count(*) > 1
+"""))  # fmt: skip
+UNPAID = Truth("no order waits longer than an hour for its payment", Query(
+    "checkout.truth_unpaid", """
+SELECT number FROM orders.payment WHERE status = 'placed' AND placed_at < now() - interval '1 hour'
+"""))  # fmt: skip
+PROMISED = Truth("no promised money waits longer than an hour to be taken", Query(
+    "checkout.truth_promised", """
+SELECT number FROM orders.payment
+WHERE payment_status = 'authorized' AND cart_id IS NOT NULL AND updated_at < now() - interval '1 hour'
+"""))  # fmt: skip
+GIVEN_BACK = Truth("no buyer waits longer than an hour for money to be given back", Query(
+    "checkout.truth_given_back", "SELECT order_id FROM payments.owed WHERE asked_at < now() - interval '1 hour'"
+))  # fmt: skip

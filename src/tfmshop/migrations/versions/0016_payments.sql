@@ -33,6 +33,9 @@ SELECT c.order_id, c.amount AS captured,
     coalesce((SELECT sum(r.amount) FROM payments.refund AS r WHERE r.order_id = c.order_id), 0)::bigint AS refunded
 FROM payments.capture AS c;
 
+-- For truths: refunds that the company has not made yet.
+CREATE VIEW payments.owed AS SELECT order_id, asked_at FROM payments.refund WHERE done_at IS NULL;
+
 ALTER TABLE orders.placed
     DROP CONSTRAINT placed_payment_status,
     ADD CONSTRAINT placed_payment_status CHECK (payment_status IN (
@@ -41,4 +44,4 @@ ALTER TABLE orders.placed
 
 -- For truths: how each order says it is paid.
 CREATE VIEW orders.payment AS
-SELECT id AS order_id, number, status, payment_status, total, cart_id FROM orders.placed;
+SELECT id AS order_id, number, status, payment_status, total, cart_id, placed_at, updated_at FROM orders.placed;

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from tfmshop.platform import codec
-from tfmshop.platform.db import Database, Query, Tx
+from tfmshop.platform.db import Database, Query, Truth, Tx
 
 Handler = Callable[[Database, bytes], Awaitable[None]]
 Task = Callable[[Database], Awaitable[None]]
@@ -22,6 +22,13 @@ SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(created)), 0)::
 FROM jobs.pgqueuer WHERE entrypoint = ANY($1::text[]) AND status IN ('queued', 'picked')
 """,
 )
+
+
+Truth("no job waits longer than ten minutes", Query(
+    "jobs.truth_waiting", """
+SELECT DISTINCT entrypoint FROM jobs.pgqueuer
+WHERE status IN ('queued', 'picked') AND execute_after < now() - interval '10 minutes'
+"""))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from tfmshop.surface.cli import (
     catalog,
     categories,
     db,
+    doctor,
     inventory,
     orders,
     pricing,
@@ -35,6 +36,7 @@ app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("work")(serve.work)
 app.command("config")(settings.config)
+app.command("doctor")(doctor.doctor)
 app.add_typer(db.app, name="db")
 app.add_typer(seed.app, name="seed")
 app.add_typer(catalog.app, name="catalog")
