@@ -22,6 +22,8 @@ from tfmshop.platform.embedded import running
 from tfmshop.platform.idempotency import BEGIN
 
 ROUNDS, SECONDS, BUYERS = 5, 4, 32
+BEST = 2
+"""Clients with which pgbench is quickest here: one a core."""
 MOST = 4000
 """Orders a second at most, on this machine: so many carts are ready for each second."""
 PRODUCTS = 100
@@ -72,12 +74,14 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
             many = Orders(url, base, home, 3)
             one = Orders(url, base, home, 1)
-            three = many.alternate("P3: orders of 3 lines", rounds, seconds, 0.5)
-            hot = one.alternate("P4: orders of one hot product", rounds, seconds, 1.0)
-    notes = (
-        f"{BUYERS} connections each, one server process, {rounds} alternating rounds of {seconds} s after a warm-up."
-    )
-    return write("orders", "P3 and P4: placing orders", notes, [three, hot])
+            figures = [
+                many.alternate("P3: orders of 3 lines", BUYERS, rounds, seconds, 0.5),
+                many.alternate(f"P3, pgbench with {BEST} clients", BEST, rounds, seconds, 0),
+                one.alternate("P4: orders of one hot product", BUYERS, rounds, seconds, 1.0),
+                one.alternate(f"P4, pgbench with {BEST} clients", BEST, rounds, seconds, 0),
+            ]
+    notes = f"{BUYERS} connections each where nothing else is said, one server process, {rounds} alternating rounds of {seconds} s after a warm-up."
+    return write("orders", "P3 and P4: placing orders", notes, figures)
 
 
 class Orders:
@@ -97,15 +101,15 @@ class Orders:
             script.write_text(self._script(number))
             self._scripts.append(script)
 
-    def alternate(self, name: str, rounds: int, seconds: int, goal: float) -> Figure:
-        """Both in turn."""
+    def alternate(self, name: str, clients: int, rounds: int, seconds: int, goal: float) -> Figure:
+        """Both in turn: buyers over HTTP, and so many clients of pgbench."""
         figure = Figure(name, "orders/s", [], [], goal)
         self._over_http(1)
-        self._by_pgbench(1)
+        self._by_pgbench(1, clients)
         for number in range(rounds):
             for ours in (True, False) if number % 2 else (False, True):
                 (figure.ours if ours else figure.floor).append(
-                    self._over_http(seconds) if ours else self._by_pgbench(seconds)
+                    self._over_http(seconds) if ours else self._by_pgbench(seconds, clients)
                 )
         return figure
 
@@ -124,11 +128,11 @@ class Orders:
             self._base, seconds=seconds, connections=BUYERS, script=self._lua, argument=first - 1
         )
 
-    def _by_pgbench(self, seconds: int) -> float:
+    def _by_pgbench(self, seconds: int, clients: int) -> float:
         first = self._carts(MOST * seconds)
         parts = urlsplit(self._url)
-        command = [str(_program("pgbench")), "-n", "-M", "prepared", "-c", str(BUYERS), "-j", "1", "-T", str(seconds),
-                   "-D", f"first={first}", "-D", "i=-1", "-D", f"each={MOST * seconds // BUYERS}"]  # fmt: skip
+        command = [str(_program("pgbench")), "-n", "-M", "prepared", "-c", str(clients), "-j", "1", "-T", str(seconds),
+                   "-D", f"first={first}", "-D", "i=-1", "-D", f"each={MOST * seconds // clients}"]  # fmt: skip
         for script in self._scripts:
             command += ["-f", f"{script}@1"]
         command += ["-h", parse_qs(parts.query)["host"][0], "-U", parts.username or "", parts.path[1:]]
