@@ -80,7 +80,10 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
                 one.alternate("P4: orders of one hot product", BUYERS, rounds, seconds, 1.0),
                 one.alternate(f"P4, pgbench with {BEST} clients", BEST, rounds, seconds, 0),
             ]
-    notes = f"{BUYERS} connections each where nothing else is said, one server process, {rounds} alternating rounds of {seconds} s after a warm-up."
+    notes = (
+        f"{BUYERS} connections each where nothing else is said, one server process, {rounds} alternating rounds of "
+        f"{seconds} s after a warm-up."
+    )
     return write("orders", "P3 and P4: placing orders", notes, figures)
 
 
