@@ -32,8 +32,8 @@ def main() -> int:
         parser.error(f"there is no figure {unknown.pop()!r}; there are: {', '.join(FIGURES)}")
     names = asked.names or list(FIGURES)
     report = Report()
-    with open_shop() as shop:
-        for name in names:
+    for name in names:
+        with open_shop() as shop:
             for seed in range(1 if asked.quick else asked.seeds):
                 asyncio.run(FIGURES[name](shop, report, seed, 10 if asked.quick else 1))
     return 0 if report.write(keep=not asked.quick) else 1

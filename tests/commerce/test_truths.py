@@ -47,6 +47,8 @@ PLANTED = {
         "INSERT INTO inventory.reservation "
         "SELECT variant_id, warehouse, gen_random_uuid(), 1, now() - interval '1 hour' FROM inventory.stock",
     "a limited offer was used as often as its orders say": "UPDATE promotions.offer SET used = used + 1",
+    "no more units came back than were bought":
+        "INSERT INTO orders.returned SELECT 'x', order_id, position, quantity + 1, 0, now() FROM orders.line",
     "no more was given back than was taken": "UPDATE payments.refund SET amount = amount + 100000",
     "no job waits longer than ten minutes": "UPDATE jobs.pgqueuer SET execute_after = now() - interval '1 hour'",
 }  # fmt: skip

@@ -13,8 +13,7 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP SCHEMA payments CASCADE;
-DROP VIEW orders.payment;
+DROP TABLE orders.moved_in, orders.returned;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

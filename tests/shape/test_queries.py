@@ -17,6 +17,7 @@ from tfmshop.commerce.catalog import store as catalog
 from tfmshop.commerce.catalog import store_edit as edit
 from tfmshop.commerce.inventory import store as inventory
 from tfmshop.commerce.orders import store as orders
+from tfmshop.commerce.orders import store_moving as moving
 from tfmshop.commerce.payments import store as payments
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
@@ -110,6 +111,7 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
     (orders.UNPAID.sql, [NOW, [], NOW]),
     (payments.BALANCE.sql, [ID]),
+    (moving.OPEN_LINES.sql, [["1"]]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),

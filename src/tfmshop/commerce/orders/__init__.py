@@ -1,10 +1,9 @@
 """What was bought: place, settle, cancel, find."""
 
+from tfmshop.commerce.orders import history, moving, paying
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders import paying
 from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number, id_of, listing, load, own, unpaid
 from tfmshop.commerce.orders.errors import CannotMove
-from tfmshop.commerce.orders.history import PastOrder, add_past
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import Paid, cancel, settle
 from tfmshop.commerce.orders.place import Buyer, place
@@ -17,14 +16,14 @@ __all__ = [
     "OrderList",
     "OrderStatus",
     "Paid",
-    "PastOrder",
-    "add_past",
     "cancel",
     "find",
     "find_by_number",
+    "history",
     "id_of",
     "listing",
     "load",
+    "moving",
     "own",
     "paying",
     "place",

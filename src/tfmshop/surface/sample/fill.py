@@ -87,7 +87,7 @@ async def fill(platform: Platform, sample: Sample, seed: int, progress: Progress
             filled.rows["people"] = len(people)
             progress("people", len(people), len(people))
             past = _past_orders(sample.order_count, people, sold, source, make_id)
-            filled.rows["orders"], filled.rows["order lines"] = await orders.add_past(
+            filled.rows["orders"], filled.rows["order lines"] = await orders.history.add_past(
                 tx, past, lambda done: progress("orders", done, sample.order_count)
             )
     await catalog.keep.add_up_counts(platform.db)
@@ -160,7 +160,7 @@ _HOW_OFTEN: Final = (10, 10, 15, 60, 5)
 def _past_orders(
     count: int, people: list[accounts.NewPerson], sold: list[_Sold], source: random.Random,
     make_id: Callable[[datetime], UUID],
-) -> Iterator[orders.PastOrder]:  # fmt: skip
+) -> Iterator[orders.history.PastOrder]:  # fmt: skip
     buyers = [person for person in people if person.role == "customer"]
     for _ in range(count):
         buyer = source.choice(buyers)
@@ -175,6 +175,6 @@ def _past_orders(
             for s in source.sample(sold, source.randint(1, min(4, len(sold))))
         ]
         number = "".join(source.choices(ids.READABLE, k=10))
-        yield orders.PastOrder(
+        yield orders.history.PastOrder(
             id, f"{number[:5]}-{number[5:]}", buyer.id, buyer.email, buyer.address, "USD", lines, steps
         )
