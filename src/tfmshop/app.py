@@ -89,7 +89,12 @@ def model_of(config: Config) -> Model | None:
 
 
 def providers(config: Config) -> Providers:
-    """The payment companies of this shop. The fake one remembers in a file, for every process of the shop."""
+    """The payment companies of this shop. The fake one remembers in a file, for every process of the shop.
+
+    In production there is none yet: the fake one takes no money.
+    """
+    if config.text("APP_ENV") == "production":
+        return Providers()
     return Providers(fake=FakeProvider(config.home / "fake-payments.jsonl"))
 
 

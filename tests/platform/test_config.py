@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tfmshop import config
+from tfmshop import app, config
+from tfmshop.commerce.payments.errors import UnknownProvider
 from tfmshop.config import BY_NAME, SETTINGS, ConfigError
 
 
@@ -77,3 +78,15 @@ def test_secrets_are_not_shown():
     for secret in ("s" * 40, "password", "pw@"):
         assert secret not in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(given)
+
+
+def test_no_fake_money_in_production():
+    given = {
+        "APP_ENV": "production",
+        "JWT_SECRET": "s" * 40,
+        "DATABASE_URL": "postgresql://x/y",
+        "REDIS_URL": "redis://x",
+    }
+    with pytest.raises(UnknownProvider):
+        app.providers(config.read(given, None)).named("fake")
+    assert app.providers(config.read({}, None)).named("fake")

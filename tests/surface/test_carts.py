@@ -240,3 +240,28 @@ async def test_a_customer_has_one_cart(shop, lamp):
     await shop.post(f"carts/{first['id']}/lines", json={"product_id": lamp}, headers=me)
     again = (await shop.get("carts/mine", headers=me)).json()
     assert (again["id"], len(again["lines"])) == (first["id"], 1)
+
+
+async def test_a_guest_who_signs_in_brings_the_cart_along(shop, db, lamp):
+    async with db.tx() as tx:
+        table = await a_product(tx, title="Table", stock=5)
+    me = await shop.sign_in("one@example.com")
+    mine = (await shop.get("carts/mine", headers=me)).json()
+    await shop.post(f"carts/{mine['id']}/lines", json={"product_id": lamp, "quantity": 2}, headers=me)
+    guest = await shop.cart_with((lamp, 1), (table, 1))
+    token = {"Cart-Token": guest["token"]}
+    await shop.post(f"carts/{guest['id']}/reservation", headers=token)
+
+    async def merge(**headers: str):
+        return await shop.post("carts/mine/merge", json={"cart_id": guest["id"]}, headers=headers)
+
+    assert (await merge(**token)).json()["code"] == "sign_in_required"
+    foreign = await merge(**me, **{"Cart-Token": "x"})
+    assert (foreign.status_code, foreign.json()["code"]) == (404, "cart_not_found")
+    merged = await merge(**me, **token)
+    assert (merged.status_code, merged.json()["id"]) == (200, mine["id"]), merged.text
+    assert sorted((line["title"], line["quantity"], line["available"]) for line in merged.json()["lines"]) == [
+        ("Lamp", 3, 5), ("Table", 1, 5),
+    ]  # fmt: skip
+    assert (await shop.get(f"carts/{guest['id']}", headers=token)).status_code == 404
+    assert (await merge(**me, **token)).json()["code"] == "cart_not_found"

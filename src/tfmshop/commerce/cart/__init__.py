@@ -3,12 +3,12 @@
 from tfmshop.commerce.cart.change import add, change, describe, remove, set_coupon, set_shipping
 from tfmshop.commerce.cart.close import close, drop_expired, reopen
 from tfmshop.commerce.cart.hold import hold, let_go
-from tfmshop.commerce.cart.model import Bought, Cart, Owner
+from tfmshop.commerce.cart.merge import merge
+from tfmshop.commerce.cart.model import Cart, Owner
 from tfmshop.commerce.cart.open import create, mine, view, why
 from tfmshop.commerce.cart.quote import Quote, Reason
 
 __all__ = [
-    "Bought",
     "Cart",
     "Owner",
     "Quote",
@@ -21,6 +21,7 @@ __all__ = [
     "drop_expired",
     "hold",
     "let_go",
+    "merge",
     "mine",
     "remove",
     "reopen",

@@ -34,6 +34,35 @@ SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AN
 """,
 )
 
+MERGE = Query(
+    "cart.merge",
+    """
+WITH both_carts AS MATERIALIZED (
+    SELECT c.id, c.token_hash, c.status, c.currency, c.coupon, c.address, c.shipping_method FROM cart.cart AS c
+    WHERE c.id IN ($1, $2) ORDER BY c.id FOR UPDATE
+), guest AS MATERIALIZED (SELECT * FROM both_carts WHERE id = $2 AND token_hash = $3),
+mine AS MATERIALIZED (SELECT b.* FROM both_carts AS b JOIN guest AS g ON g.currency = b.currency
+    AND g.status = 'open' AND b.status = 'open' WHERE b.id = $1),
+lines AS (
+    SELECT l.variant_id, l.quantity, l.unit_price, row_number() OVER (ORDER BY l.added_at, l.id) AS nth
+    FROM guest AS g CROSS JOIN LATERAL cart.lines_of(g.id) AS k JOIN cart.line AS l ON l.id = k.id
+), moved AS (
+    INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
+    SELECT gen_random_uuid(), m.id, n.variant_id, n.quantity, n.unit_price FROM mine AS m, lines AS n
+    WHERE n.nth + (SELECT count(*) FROM cart.lines_of(m.id) AS h WHERE h.variant_id <> n.variant_id) <= $5
+        OR EXISTS (SELECT FROM cart.lines_of(m.id) AS h WHERE h.variant_id = n.variant_id)
+    ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = least(l.quantity + excluded.quantity, $4)
+), kept AS (
+    UPDATE cart.cart AS c SET coupon = coalesce(c.coupon, g.coupon), address = coalesce(c.address, g.address),
+        shipping_method = coalesce(c.shipping_method, g.shipping_method), updated_at = now()
+    FROM mine AS m, guest AS g WHERE c.id = m.id
+), gone AS (
+    DELETE FROM cart.cart AS c USING mine AS m WHERE c.id = $2
+)
+SELECT g.status, g.currency, (SELECT b.currency FROM both_carts AS b WHERE b.id = $1) AS wanted FROM guest AS g
+""",
+)
+
 VIEW = Query(
     "cart.view",
     f"""

@@ -44,6 +44,12 @@ class Whose(msgspec.Struct, forbid_unknown_fields=True):
     email: Email
 
 
+class Guest(msgspec.Struct, forbid_unknown_fields=True):
+    """The cart that a guest had."""
+
+    cart_id: UUID
+
+
 class Coupon(msgspec.Struct, forbid_unknown_fields=True):
     """A coupon, as the buyer writes it."""
 
@@ -83,6 +89,23 @@ async def my_cart(request: AnyRequest) -> cart.Cart:
     async def work(tx: Tx) -> cart.Cart:
         id = await cart.mine(tx, customer, shop.currency, shop.cart_expires_at())
         return await cart.view(tx, id, cart.Owner(customer_id=customer))
+
+    return await shop.platform.db.transact(work)
+
+
+@post("/carts/mine/merge", summary="Bring a guest's cart along", tags=["carts"], status_code=200)
+async def merge_cart(request: AnyRequest, data: Guest, cart_token: CartToken = None) -> cart.Cart:
+    """After signing in: what is in the guest's cart (its id, and its token as `Cart-Token`) goes into one's own.
+
+    Errors: `sign_in_required`, `invalid_token`, `cart_not_found`, `cart_ordered`, `wrong_currency`, `invalid_request`.
+    """
+    shop = shop_of(request)
+    customer = signed_in(request)
+
+    async def work(tx: Tx) -> cart.Cart:
+        id = await cart.mine(tx, customer, shop.currency, shop.cart_expires_at())
+        await cart.merge(tx, id, data.cart_id, digest(cart_token) if cart_token else None)
+        return await _held(tx, shop, id, cart.Owner(customer_id=customer))
 
     return await shop.platform.db.transact(work)
 
@@ -266,6 +289,6 @@ async def _changed(
 
 
 ROUTES = [
-    create_cart, my_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email, put_address,
-    put_coupon, drop_coupon, put_shipping, show_why, reserve, let_go,
+    create_cart, my_cart, merge_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email,
+    put_address, put_coupon, drop_coupon, put_shipping, show_why, reserve, let_go,
 ]  # fmt: skip
