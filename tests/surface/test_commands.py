@@ -76,6 +76,7 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert "parcel is gone" in run("shipping", "drop", "parcel")
     assert "coupon TEN" in run("promotions", "add", "Ten off", "--percent", "10", "--code", "ten", "--max-uses", "5")
     assert json.loads(run("promotions", "add", "3 for 2", "--buy", "2", "--get", "1", "--json"))["value"] == 10_000
+    assert "10 %" in run("promotions", "list")
     assert "0 of 5" in run("promotions", "list")
     assert "over" in run("promotions", "end", "TEN")
     assert [row["name"] for row in json.loads(run("promotions", "list", "--json"))] == ["3 for 2"]

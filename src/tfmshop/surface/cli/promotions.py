@@ -89,7 +89,7 @@ def list_offers(
     else:
         print_table(
             ("name", "coupon", "kind", "value", "used", "id"),
-            [(r.name, r.code or "", r.kind, r.value, f"{r.used} of {r.max_uses}" if r.max_uses else "", r.id)
+            [(r.name, r.code or "", r.kind, _value(r), f"{r.used} of {r.max_uses}" if r.max_uses else "", r.id)
              for r in rows],
         )  # fmt: skip
 
@@ -106,6 +106,12 @@ def end_offer(context: typer.Context, code_or_id: Annotated[str, typer.Argument(
 
     host_of(context).with_platform(work)
     typer.echo(f"{code_or_id} is over.")
+
+
+def _value(offer: promotions.Offer) -> str:
+    if offer.kind is promotions.Kind.FIXED:
+        return f"{offer.value / 100:,.2f} {offer.currency}"
+    return "" if offer.kind is promotions.Kind.FREE_SHIPPING else f"{offer.value / 100:g} %"
 
 
 def _utc(when: datetime | None) -> datetime | None:
