@@ -140,10 +140,10 @@ async def test_staff_are_told_once_when_something_runs_low(db, goods):
     await SCHEDULES["inventory.low"].task(db)
     async with db.tx() as tx:
         await inventory.take(tx, ids.new(), {goods["A"]: 11}, cart_id=ids.new())
-    for expected in ([("A", "lyon", 4)], []):
+    for expected in ([(1, ["A in lyon: 4"])], []):
         with capture_logs() as heard:
             await SCHEDULES["inventory.low"].task(db)
-        assert [(line["sku"], line["warehouse"], line["available"]) for line in heard] == expected
+        assert [(line["levels"], line["lowest"]) for line in heard] == expected
     async with db.tx() as tx:
         listed = await inventory.listed(tx, 10**9, 10, low=True)
         assert [(one.sku, one.warehouse) for one in listed] == [("A", "main"), ("B", "main"), ("A", "lyon")]

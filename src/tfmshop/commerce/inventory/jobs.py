@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Final
 from uuid import UUID
 
 import structlog
@@ -15,6 +16,8 @@ from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.jobs import job, schedule
 
 log = structlog.get_logger("inventory")
+
+SHOWN: Final = 10
 
 
 @job("inventory.stock_changed")
@@ -37,8 +40,9 @@ async def release(db: Database) -> None:
 
 @schedule("inventory.low", "* * * * *")
 async def tell_low(db: Database) -> None:
-    """Levels that became low since the last time, one line of the log each."""
+    """Levels that became low since the last time: how many, and the lowest of them, in one line of the log."""
     async with db.tx() as tx:
         rows = await tx.rows(UNTOLD)
-    for row in rows:
-        log.warning("stock is low", sku=row["sku"], warehouse=row["warehouse"], available=row["available"])
+    if rows:
+        lowest = [f"{row['sku']} in {row['warehouse']}: {row['available']}" for row in rows[:SHOWN]]
+        log.warning("stock is low", levels=len(rows), lowest=lowest)
