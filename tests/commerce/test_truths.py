@@ -18,6 +18,8 @@ COPY = """INSERT INTO orders.placed SELECT (jsonb_populate_record(o, jsonb_build
 
 PLANTED = {
     "every product has something to buy": "DELETE FROM catalog.variant",
+    "a product's price is that of its first variant, and its codes are those of all":
+        "UPDATE catalog.variant SET price = price + 1",
     "a category counts the products on sale in it": "UPDATE catalog.category SET products = products + 1",
     "a category's ancestors end with itself and start with its parent's":
         "UPDATE catalog.category SET ancestors = ARRAY[gen_random_uuid(), id] WHERE parent_id IS NOT NULL",

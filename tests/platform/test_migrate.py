@@ -13,7 +13,7 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE orders.moved_in, orders.returned;
+ALTER TABLE catalog.staged DROP COLUMN kept;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -12,6 +12,9 @@ from msgspec import Meta
 LARGEST_AMOUNT = 9 * 10**13
 """Minor units; 100 lines of 999 units of it still fit in 64 bits."""
 
+YEARS = range(1970, 9999)
+"""Of times that are kept: in any zone they stand for four digits of a year."""
+
 Quantity = Annotated[int, Meta(ge=1, le=999, description="How many, 1 to 999.")]
 Line = Annotated[str, Meta(max_length=200)]
 Filled = Annotated[str, Meta(max_length=200, pattern=r"\S")]

@@ -11,6 +11,7 @@ from tfmshop.commerce.catalog.store_edit import (
     ADD_CATEGORY,
     DROP_CATEGORY,
     FIND_CATEGORY,
+    HOLD_BRANCH,
     LOCK_TREE,
     MOVE_CATEGORY,
     NOTE_CATEGORY_SLUG,
@@ -52,8 +53,13 @@ async def make(tx: Tx, paths: list[tuple[str, ...]]) -> int:
 
 
 async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> None:
-    """Give a category another name, and another slug if wanted; the old slug leads to it. `SlugTaken`."""
+    """Give a category another name, and another slug if wanted; the old slug leads to it. `SlugTaken`.
+
+    Whoever puts a product into it meanwhile waits, or is waited for: its search entry has the new name.
+    """
+    await tx.rows(LOCK_TREE)
     id = await _find(tx, category)
+    await tx.rows(HOLD_BRANCH, id)
     slug = slug_of(slug or "") or None
     if slug is not None:
         await tx.execute(TAKE_BACK_CATEGORY_SLUG, slug, id)
@@ -73,6 +79,7 @@ async def move(tx: Tx, category: str, parent: str | None) -> int:
     await tx.rows(LOCK_TREE)
     id = await _find(tx, category)
     parent_id = await _find(tx, parent) if parent else None
+    await tx.rows(HOLD_BRANCH, id)
     moved = await tx.execute(MOVE_CATEGORY, id, parent_id, DEEPEST)
     if not moved:
         raise CannotMoveCategory(why=f"it would be below itself, or more than {DEEPEST} levels deep")
@@ -81,6 +88,7 @@ async def move(tx: Tx, category: str, parent: str | None) -> int:
 
 async def order(tx: Tx, categories: list[str]) -> None:
     """Put sister categories in this order; those that are not named come after. `CategoryNotFound`."""
+    await tx.rows(LOCK_TREE)
     found = [await _find(tx, category) for category in categories]
     await tx.execute(ORDER_CATEGORIES, found)
 

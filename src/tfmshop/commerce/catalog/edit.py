@@ -19,6 +19,8 @@ from tfmshop.commerce.catalog.errors import (
     SlugTaken,
     StaleVersion,
 )
+from tfmshop.commerce.catalog.slugs import may_be_slug
+from tfmshop.commerce.catalog.store import SHOW_VARIANTS
 from tfmshop.commerce.catalog.store_edit import (
     ADD_PICTURE,
     CHANGE_PRODUCT,
@@ -26,19 +28,21 @@ from tfmshop.commerce.catalog.store_edit import (
     DROP_PICTURE,
     DROP_RELATED,
     FIND_PRODUCT,
+    HOLD,
     LEAD_PICTURE,
-    LEAD_PRICE,
     NEXT_PICTURE,
     NOTE_SLUG,
     SET_RELATED,
     TAKE_BACK_SLUG,
+    TOUCH,
 )
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Refused, Tx
 
 Amount = Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)]
 Slug = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)")]
+Moment = Annotated[datetime, Meta(tz=True)]
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -57,8 +61,8 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     specifications: dict[str, Any] | UnsetType = UNSET
     badge: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
     featured: bool | UnsetType = UNSET
-    publish_at: datetime | UnsetType | None = UNSET
-    withdraw_at: datetime | UnsetType | None = UNSET
+    publish_at: Moment | UnsetType | None = UNSET
+    withdraw_at: Moment | UnsetType | None = UNSET
 
 
 class VariantChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,13 +88,18 @@ async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None 
         raise StaleVersion(version=row["version"])
     wanted: dict[str, Any] = {name: row[name] for name in changes.__struct_fields__}
     wanted["specifications"] = codec.decode(row["specifications"])
-    wanted |= {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
+    given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
+    if not given:
+        return int(row["version"])
+    wanted |= given
     if changes.specifications is not UNSET:
         wanted["specifications"] = await attributes.checked(tx, wanted["category_id"], wanted["specifications"])
     wanted["specifications"] = codec.encode_text(wanted["specifications"])
     for name in ("publish_at", "withdraw_at"):
         wanted[name] = _moment(name, wanted[name])
     if wanted["slug"] != row["slug"]:
+        if not may_be_slug(wanted["slug"]):
+            raise SlugTaken(slug=wanted["slug"])
         await tx.execute(TAKE_BACK_SLUG, wanted["slug"], row["id"])
         await tx.execute(NOTE_SLUG, row["slug"], row["id"])
     try:
@@ -104,10 +113,23 @@ async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None 
 
 
 def _moment(name: str, moment: datetime | None) -> datetime | None:
-    try:
-        return moment.astimezone(UTC) if moment is not None else None
-    except OverflowError:
-        raise BadSpecification(name=name, why="out of range") from None
+    if moment is None:
+        return None
+    if moment.year not in YEARS:
+        raise BadSpecification(name=name, why="out of range")
+    return moment.astimezone(UTC)
+
+
+async def _held(tx: Tx, id_or_slug: str = "", *, sku: str | None = None, picture: UUID | None = None) -> UUID:
+    """The product that is asked for, changed by nobody else until the end: what is read of it later is true.
+
+    Imports lock in this order, too: the product before its variants.
+    """
+    id = ids.parse(id_or_slug)
+    found: UUID | None = await tx.value(HOLD, id, None if id else id_or_slug or None, sku, picture)
+    if found is None:
+        raise PictureNotFound if picture else ProductNotFound
+    return found
 
 
 async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
@@ -117,20 +139,24 @@ async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
     """
     given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
     args = [(given.get(name), name in given) for name in changes.__struct_fields__]
+    product = await _held(tx, sku=sku)
+    if not given:
+        return
     try:
         async with tx.savepoint():
-            product = await tx.value(CHANGE_VARIANT, sku, *(part for pair in args for part in pair))
+            changed = await tx.value(CHANGE_VARIANT, sku, *(part for pair in args for part in pair))
     except Refused:
         raise BadPrice from None
-    if product is None:
+    if changed != product:
         raise ProductNotFound
-    await tx.execute(LEAD_PRICE, product)
+    await tx.execute(SHOW_VARIANTS, [product])
+    await tx.execute(TOUCH, product)
 
 
 async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | None) -> UUID:
     """Add a picture after the others, of one variant if `sku` says so; its id. `ProductNotFound`."""
-    id = ids.parse(id_or_slug)
-    picture: UUID | None = await tx.value(ADD_PICTURE, ids.new(), id, None if id else id_or_slug, url, alt, sku)
+    product = await _held(tx, id_or_slug)
+    picture: UUID | None = await tx.value(ADD_PICTURE, ids.new(), product, url, alt, sku)
     if picture is None:
         raise ProductNotFound
     await tx.execute(LEAD_PICTURE, picture)
@@ -139,8 +165,8 @@ async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | No
 
 async def drop_picture(tx: Tx, picture: UUID) -> None:
     """Take a picture out; its product shows the next one in lists. `PictureNotFound`."""
-    product = await tx.value(DROP_PICTURE, picture)
-    if product is None:
+    product = await _held(tx, picture=picture)
+    if await tx.value(DROP_PICTURE, picture) is None:
         raise PictureNotFound
     await tx.execute(NEXT_PICTURE, product)
 

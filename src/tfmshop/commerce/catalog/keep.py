@@ -32,9 +32,9 @@ async def on_sale(tx: Tx, id_or_slug: str) -> UUID:
     return found
 
 
-async def lock(tx: Tx, product: UUID) -> None:
-    """Keep others from changing a product until the transaction ends."""
-    await tx.rows(LOCK_PRODUCTS, [product])
+async def lock(tx: Tx, *products: UUID) -> None:
+    """Keep others from changing products until the transaction ends."""
+    await tx.rows(LOCK_PRODUCTS, products)
 
 
 async def rate(tx: Tx, product: UUID, rating: float, count: int) -> None:

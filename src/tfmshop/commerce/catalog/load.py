@@ -22,8 +22,8 @@ from tfmshop.commerce.catalog.store import (
     DROP_PICTURES,
     FIND_IMPORTED,
     FIND_VARIANTS,
-    REFRESH_CODES,
     SAVE_STAGED,
+    SHOW_VARIANTS,
     STAGE_PRODUCTS,
     UPDATE_VARIANTS,
 )
@@ -138,13 +138,13 @@ class Loader:
             stock: dict[UUID, tuple[str, int]] = {}
             position = known.last if known else -1
             for new in product.sold_as:
-                compare_at = _above(new.compare_at_price or product.compare_at_price, new.price)
+                compare_at = product.compare_at(new)
                 variant = _same(known, product, new)
                 if variant is not None:
                     title, options = (new.title, codec.encode_text(new.options)) if product.variants else (None, None)
                     changed.append(
                         (variant, new.sku, new.price, compare_at, product.currency, title, options, new.weight_g,
-                         new.barcode)
+                         new.barcode, "compare_at_price" in product.kept)
                     )  # fmt: skip
                 else:
                     position += 1
@@ -159,25 +159,28 @@ class Loader:
             await tx.execute(UPDATE_VARIANTS, *(list(column) for column in zip(*changed, strict=True)))
         await tx.copy(COPY_VARIANTS, added)
         if updated := [id for _, id, known in accepted if known]:
-            await tx.execute(REFRESH_CODES, updated)
+            await tx.execute(SHOW_VARIANTS, updated)
         await self._save_pictures(tx, accepted, loaded, now)
         return loaded
 
     def _staged(self, batch: UUID, p: NewProduct, id: UUID, free_slug: str) -> tuple[object, ...]:
-        brand = self.brands.id_of(p.brand)
+        lead = p.sold_as[0]
         return (
-            batch, id, p.external_id, free_slug or str(id), p.title, p.model, p.description, brand, p.brand,
-            self.categories.id_of(p.category), p.sku, p.price, _above(p.compare_at_price, p.price), p.currency,
+            batch, id, p.external_id, free_slug or str(id), p.title, p.model, p.description, self.brands.id_of(p.brand),
+            p.brand,
+            self.categories.id_of(p.category), p.sku, lead.price, p.compare_at(lead), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at, p.rating, p.review_count, p.popularity, p.badge,
-            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status,
+            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status, list(p.kept),
         )  # fmt: skip
 
     async def _save_pictures(self, tx: Tx, accepted: list[_Accepted], loaded: list[Loaded], now: datetime) -> None:
-        if known := [id for _, id, there in accepted if there is not None]:
+        told = [(one, out) for one, out in zip(accepted, loaded, strict=True)
+                if one[2] is None or "pictures" not in one[0].kept]  # fmt: skip
+        if known := [id for (_, id, there), _ in told if there is not None]:
             await tx.execute(DROP_PICTURES, known)
         rows = []
-        for (product, id, _), outcome in zip(accepted, loaded, strict=True):
+        for (product, id, _), outcome in told:
             shown = {variant.picture: variant.sku for variant in reversed(product.variants) if variant.picture}
             of_sku = {sku: variant for variant, (sku, _) in outcome.stock.items()}
             rows += [
@@ -193,8 +196,3 @@ def _same(known: _Known | None, product: NewProduct, new: NewVariant) -> UUID | 
         return None
     only = next(iter(known.variants.values())) if len(known.variants) == len(product.sold_as) == 1 else None
     return known.variants.get(new.sku) or (only if product.variants else next(iter(known.variants.values())))
-
-
-def _above(compare_at: int | None, price: int) -> int | None:
-    """A former price only counts when it is above the present one."""
-    return compare_at if compare_at is not None and compare_at > price else None

@@ -184,6 +184,8 @@ class NewProduct(msgspec.Struct, kw_only=True):
     """None: on sale when it is new, otherwise as it is."""
     slug: str | None = None
     """Wanted for a new product; made from the title without it."""
+    kept: frozenset[str] = frozenset()
+    """What the source says nothing of: a product that is known keeps it."""
 
     @property
     def sold_as(self) -> list[NewVariant]:
@@ -194,6 +196,11 @@ class NewProduct(msgspec.Struct, kw_only=True):
     def skus(self) -> list[str]:
         """The SKU of each variant."""
         return [variant.sku for variant in self.sold_as]
+
+    def compare_at(self, variant: NewVariant) -> int | None:
+        """The former price of a variant, or of all; it only counts when it is above the present one."""
+        former = variant.compare_at_price or self.compare_at_price
+        return former if former is not None and former > variant.price else None
 
     @property
     def codes(self) -> list[str]:

@@ -178,7 +178,7 @@ UNION ALL SELECT slug FROM catalog.former_slug WHERE slug = ANY($1)
 STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
     "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
     "price", "compare_at_price", "currency", "image", "tags", "specifications", "published_at", "rating",
-    "review_count", "popularity", "badge", "in_stock", "codes", "status",
+    "review_count", "popularity", "badge", "in_stock", "codes", "status", "kept",
 ))  # fmt: skip
 
 SAVE_STAGED = Query(
@@ -188,16 +188,24 @@ WITH staged AS (DELETE FROM catalog.staged WHERE batch = $1 RETURNING *)
 INSERT INTO catalog.product (id, external_id, slug, title, model, description, brand_id, category_id, sku, price,
     compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
     review_count, popularity, badge, in_stock, codes, status)
-SELECT n.id, n.external_id, n.slug, n.title, n.model, n.description, n.brand_id, n.category_id, n.sku, n.price,
-    n.compare_at_price, n.currency, n.image, n.tags, n.specifications,
-    coalesce(n.published_at, (SELECT published_at FROM catalog.product WHERE id = n.id), $2), $2, $2, n.rating,
-    n.review_count, n.popularity, n.badge, n.in_stock, n.codes,
-    coalesce(n.status, (SELECT status FROM catalog.product WHERE id = n.id), 'active')
-FROM staged AS n
+SELECT n.id, n.external_id, n.slug, n.title,
+    CASE WHEN o.id IS NOT NULL AND 'model' = ANY(n.kept) THEN o.model ELSE n.model END,
+    CASE WHEN o.id IS NOT NULL AND 'description' = ANY(n.kept) THEN o.description ELSE n.description END,
+    CASE WHEN o.id IS NOT NULL AND 'brand' = ANY(n.kept) THEN o.brand_id ELSE n.brand_id END,
+    CASE WHEN o.id IS NOT NULL AND 'category' = ANY(n.kept) THEN o.category_id ELSE n.category_id END, n.sku, n.price,
+    CASE WHEN 'compare_at_price' = ANY(n.kept) AND o.compare_at_price > n.price THEN o.compare_at_price
+        ELSE n.compare_at_price END, n.currency,
+    CASE WHEN o.id IS NOT NULL AND 'pictures' = ANY(n.kept) THEN o.image ELSE n.image END,
+    CASE WHEN o.id IS NOT NULL AND 'tags' = ANY(n.kept) THEN o.tags ELSE n.tags END,
+    CASE WHEN o.id IS NOT NULL AND 'specifications' = ANY(n.kept) THEN o.specifications ELSE n.specifications END,
+    coalesce(n.published_at, o.published_at, $2), $2, $2, n.rating, n.review_count, n.popularity,
+    CASE WHEN o.id IS NOT NULL AND 'badge' = ANY(n.kept) THEN o.badge ELSE n.badge END, n.in_stock, n.codes,
+    coalesce(n.status, o.status, 'active')
+FROM staged AS n LEFT JOIN catalog.product AS o ON o.id = n.id
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
     description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
     sku = excluded.sku, price = excluded.price, compare_at_price = excluded.compare_at_price,
-    currency = excluded.currency, image = excluded.image, tags = excluded.tags,
+    currency = excluded.currency, image = excluded.image, tags = excluded.tags, badge = excluded.badge,
     specifications = excluded.specifications, published_at = excluded.published_at,
     updated_at = excluded.updated_at, codes = excluded.codes, status = excluded.status,
     version = catalog.product.version + 1
@@ -217,24 +225,29 @@ UPDATE_VARIANTS = Query(
     "catalog.update_variants",
     """
 UPDATE catalog.variant AS v
-SET sku = n.sku, price = n.price, compare_at_price = n.compare_at_price, currency = n.currency,
+SET sku = n.sku, price = n.price, currency = n.currency, compare_at_price = CASE
+        WHEN n.keeps AND v.compare_at_price > n.price THEN v.compare_at_price ELSE n.compare_at_price END,
     title = coalesce(n.title, v.title), options = coalesce(n.options::jsonb, v.options),
     weight_g = coalesce(n.weight_g, v.weight_g), barcode = coalesce(n.barcode, v.barcode)
 FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::integer[],
-    $9::text[]) AS n(id, sku, price, compare_at_price, currency, title, options, weight_g, barcode)
+    $9::text[], $10::boolean[])
+    AS n(id, sku, price, compare_at_price, currency, title, options, weight_g, barcode, keeps)
 WHERE v.id = n.id
 """,
 )
 
-REFRESH_CODES = Query(
-    "catalog.refresh_codes",
-    """
-UPDATE catalog.product AS p SET codes = v.codes FROM (
-    SELECT product_id, array_agg(sku ORDER BY position)
+_OF_VARIANTS = """SELECT product_id, (array_agg(price ORDER BY position))[1] AS price,
+        (array_agg(compare_at_price ORDER BY position))[1] AS compare_at_price, array_agg(sku ORDER BY position)
         || coalesce(array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL), '{}') AS codes
-    FROM catalog.variant WHERE product_id = ANY($1) GROUP BY product_id
-) AS v
-WHERE p.id = v.product_id AND p.codes <> v.codes
+    FROM catalog.variant"""
+
+SHOW_VARIANTS = Query(
+    "catalog.show_variants",
+    f"""
+UPDATE catalog.product AS p SET price = v.price, compare_at_price = v.compare_at_price, codes = v.codes
+FROM ({_OF_VARIANTS} WHERE product_id = ANY($1) GROUP BY product_id) AS v
+WHERE p.id = v.product_id
+    AND (p.price, p.compare_at_price, p.codes) IS DISTINCT FROM (v.price, v.compare_at_price, v.codes)
 """,
 )
 
@@ -284,6 +297,17 @@ Truth(
         "catalog.truth_variants",
         """
 SELECT p.id FROM catalog.product AS p WHERE NOT EXISTS (SELECT FROM catalog.variant AS v WHERE v.product_id = p.id)
+""",
+    ),
+)
+Truth(
+    "a product's price is that of its first variant, and its codes are those of all",
+    Query(
+        "catalog.truth_price",
+        f"""
+SELECT p.id FROM catalog.product AS p JOIN ({_OF_VARIANTS} GROUP BY product_id) AS v ON v.product_id = p.id
+WHERE (p.price, p.compare_at_price) IS DISTINCT FROM (v.price, v.compare_at_price)
+    OR NOT (p.codes @> v.codes AND p.codes <@ v.codes)
 """,
     ),
 )

@@ -31,6 +31,16 @@ ON CONFLICT (slug) DO UPDATE SET product_id = excluded.product_id
 
 TAKE_BACK_SLUG = Query("catalog.take_back_slug", "DELETE FROM catalog.former_slug WHERE slug = $1 AND product_id = $2")
 
+HOLD = Query(
+    "catalog.hold_product",
+    """
+SELECT id FROM catalog.product
+WHERE id = $1::uuid OR slug = $2 OR id = (SELECT product_id FROM catalog.variant WHERE sku = $3)
+    OR id = (SELECT product_id FROM catalog.picture WHERE id = $4)
+FOR NO KEY UPDATE
+""",
+)
+
 CHANGE_VARIANT = Query(
     "catalog.change_variant",
     """
@@ -44,26 +54,15 @@ WHERE sku = $1 RETURNING product_id
 """,
 )
 
-LEAD_PRICE = Query(
-    "catalog.lead_price",
-    """
-UPDATE catalog.product AS p SET price = v.price, compare_at_price = v.compare_at_price, updated_at = now(),
-    version = p.version + 1, codes = (
-        SELECT array_agg(sku ORDER BY position)
-            || array_agg(barcode ORDER BY position) FILTER (WHERE barcode IS NOT NULL)
-        FROM catalog.variant WHERE product_id = $1)
-FROM (SELECT price, compare_at_price FROM catalog.variant WHERE product_id = $1 ORDER BY position LIMIT 1) AS v
-WHERE p.id = $1
-""",
-)
+TOUCH = Query("catalog.touch", "UPDATE catalog.product SET updated_at = now(), version = version + 1 WHERE id = $1")
 
 ADD_PICTURE = Query(
     "catalog.add_picture",
     """
 INSERT INTO catalog.picture (id, product_id, url, alt, position, variant_id)
-SELECT $1, p.id, $4, $5, (SELECT coalesce(max(position), -1) + 1 FROM catalog.picture WHERE product_id = p.id), v.id
-FROM catalog.product AS p LEFT JOIN catalog.variant AS v ON v.product_id = p.id AND v.sku = $6
-WHERE (p.id = $2::uuid OR p.slug = $3) AND ($6::text IS NULL OR v.id IS NOT NULL)
+SELECT $1, p.id, $3, $4, (SELECT coalesce(max(position), -1) + 1 FROM catalog.picture WHERE product_id = p.id), v.id
+FROM catalog.product AS p LEFT JOIN catalog.variant AS v ON v.product_id = p.id AND v.sku = $5
+WHERE p.id = $2 AND ($5::text IS NULL OR v.id IS NOT NULL)
 RETURNING id
 """,
 )
@@ -136,6 +135,10 @@ SELECT $1::uuid, $2::uuid, $3, $4, coalesce(p.ancestors, '{}') || $1::uuid,
 FROM (SELECT 1) AS one LEFT JOIN catalog.category AS p ON p.id = $2::uuid
 WHERE coalesce(cardinality(p.ancestors), 0) < $5
 """,
+)
+
+HOLD_BRANCH = Query(
+    "catalog.hold_branch", "SELECT id FROM catalog.category WHERE ancestors @> ARRAY[$1::uuid] ORDER BY id FOR UPDATE"
 )
 
 RENAME_CATEGORY = Query(

@@ -41,6 +41,10 @@ async def find(tx: Tx, wanted: Wanted, model: Model | None = None) -> Listing:
     if words and wanted.cursor is not None and _opened(wanted).sort == "likeness":
         return await _near(tx, wanted, model)
     listing, found = await _page(tx, wanted, typed)
+    better = _opened(wanted).words if words and wanted.cursor is not None else None
+    if better is not None:
+        wanted = replace(wanted, q=better)
+        listing = msgspec.structs.replace(listing, corrected=better)
     if words and not found and wanted.cursor is None:
         better = await corrected(tx, words)
         if better is not None:

@@ -1,9 +1,10 @@
 """Products in and out of files: imports with a dry run and undo, Shopify's files, exports, category trees."""
 
-from tfmshop.commerce.transfer.bring_in import Import, Outcome
+from tfmshop.commerce.transfer.bring_in import Import
 from tfmshop.commerce.transfer.difference import ProductChange
 from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound
 from tfmshop.commerce.transfer.mapping import Mapping
+from tfmshop.commerce.transfer.outcome import Outcome
 from tfmshop.commerce.transfer.run import Listed, imports
 from tfmshop.commerce.transfer.send_out import count, export
 from tfmshop.commerce.transfer.trees import Tree, bring_in_tree

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from tfmshop.commerce.transfer.difference import ProductChange, difference
 from tfmshop.commerce.transfer.read import Found
 from tfmshop.commerce.transfer.store import NOTE_CHANGES, STOCK
 from tfmshop.platform import codec
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Refused, Tx, Unkept
 
 Units = dict[UUID, dict[UUID, int]]
 """Free units by product and variant."""
@@ -51,6 +52,25 @@ async def save(tx: Tx, loader: catalog.Loader, batch: list[Found]) -> Saved:
         tx,
         [inventory.Level(v, one.product_id, sku, n) for one in saved.loaded for v, (sku, n) in one.stock.items()],
     )
+    return saved
+
+
+async def save_singly(tx: Tx, loader: catalog.Loader, batch: list[Found]) -> Saved:
+    """Load products one by one, for a batch with one in it that PostgreSQL refuses: only that one is left out."""
+    saved = Saved()
+    for found in batch:
+        brands, categories = deepcopy(loader.brands), deepcopy(loader.categories)
+        try:
+            async with tx.savepoint():
+                one = await save(tx, loader, [found])
+        except (Refused, Unkept) as error:
+            loader.brands, loader.categories = brands, categories
+            reason = f"the database refuses it: {error}" if isinstance(error, Refused) else str(error)
+            saved.refused.append(replace(found, reason=reason))
+        else:
+            saved.loaded += one.loaded
+            saved.refused += one.refused
+            saved.stock |= one.stock
     return saved
 
 

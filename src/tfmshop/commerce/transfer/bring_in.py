@@ -5,52 +5,31 @@ from __future__ import annotations
 import hashlib
 import lzma
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 from tfmshop.commerce import catalog
-from tfmshop.commerce.transfer.batch import differences, names_of, note_changes, product_of, save
-from tfmshop.commerce.transfer.difference import ProductChange
+from tfmshop.commerce.transfer.batch import differences, names_of, note_changes, product_of, save, save_singly
 from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.mapping import Mapping
+from tfmshop.commerce.transfer.outcome import SHOWN, Outcome, Rejected
 from tfmshop.commerce.transfer.read import Found, read
 from tfmshop.commerce.transfer.rejects import Rejects
 from tfmshop.commerce.transfer.run import ImportRun
 from tfmshop.platform import codec
-from tfmshop.platform.db import Database, Refused, Tx
+from tfmshop.platform.db import Database, Refused, Tx, Unkept
 from tfmshop.platform.files.rows import RowFile
 
 BATCH: Final = 500
 ATTEMPTS: Final = 3
-SHOWN: Final = 10
-"""How many rejected rows are named on the screen; the reject file has them all."""
 DIFFERENCES: Final = 1000
 """How many differences a dry run keeps."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A row that could not be used."""
-
-    line: int
-    reason: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What an import did, or would do; `changes` are the first differences that a dry run found."""
-
-    run: UUID | None = None
-    created: int = 0
-    updated: int = 0
-    rejected: int = 0
-    resumed_after_line: int = 0
-    rejects_file: str | None = None
-    problems: list[Rejected] = field(default_factory=list)
-    changes: list[ProductChange] = field(default_factory=list)
+_Counts = tuple[int, int, list[Found]]
+"""How many were created and updated, and what was rejected."""
 
 
 @dataclass(slots=True)
@@ -75,6 +54,7 @@ class Import:
     _rejects: Rejects | None = None
     _met: dict[str, str] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+    _singly: bool = False
 
     async def run(self) -> Outcome:
         """Import the file; a dry run undoes each batch. `CannotImport` when the file cannot be read to its end."""
@@ -131,19 +111,30 @@ class Import:
         self._batch, self._refused, self._names = [], [], set()
         self.progress("reading", self.source.position, self.source.size)
 
-    async def _committed(self) -> tuple[int, int, list[Found]]:
-        """Save the batch; again when somebody else made the same brand, category or product at the same time."""
-        for attempt in range(ATTEMPTS):
-            try:
-                saved = await self.db.transact(self._save)
-                break
-            except Refused:
-                if attempt + 1 == ATTEMPTS:
-                    raise
+    async def _committed(self) -> _Counts:
+        """Save the batch."""
+        saved = await self._until_saved(lambda: self.db.transact(self._save))
         self._run = self._noted
         return saved
 
-    async def _tried(self) -> tuple[int, int, list[Found]]:
+    async def _until_saved(self, attempt: Callable[[], Awaitable[_Counts]]) -> _Counts:
+        """Save the batch; again when somebody else made the same brand, category or product at the same time, and row
+        by row when there is one among them that PostgreSQL refuses.
+        """
+        for _ in range(ATTEMPTS - 1):
+            try:
+                return await attempt()
+            except Refused:
+                continue
+            except Unkept:
+                break
+        self._singly = True
+        try:
+            return await attempt()
+        finally:
+            self._singly = False
+
+    async def _tried(self) -> _Counts:
         """Save the batch and undo it. What earlier batches would have made counts as made."""
         again = 0
         fresh: list[Found] = []
@@ -158,17 +149,21 @@ class Import:
                 fresh.append(found)
             self._seen.add(identity)
         self._batch = fresh
-        saved: tuple[int, int, list[Found]] = (0, 0, [])
+        saved = await self._until_saved(self._saved_and_undone)
+        return saved[0], saved[1] + again, saved[2]
+
+    async def _saved_and_undone(self) -> _Counts:
+        saved: _Counts = (0, 0, [])
         async with self.db.tx() as tx:
             saved = await self._save(tx)
             self._loader = catalog.Loader(remember=True)
             tx.roll_back()
-        return saved[0], saved[1] + again, saved[2]
+        return saved
 
-    async def _save(self, tx: Tx) -> tuple[int, int, list[Found]]:
+    async def _save(self, tx: Tx) -> _Counts:
         """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
         loader, self._loader = self._loader, catalog.Loader(remember=True)
-        saved = await save(tx, loader, self._batch)
+        saved = await (save_singly if self._singly else save)(tx, loader, self._batch)
         refused = [*self._refused, *saved.refused]
         created = sum(one.created for one in saved.loaded)
         updated = len(saved.loaded) - created

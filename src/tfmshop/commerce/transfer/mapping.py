@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from tfmshop.commerce.transfer.values import (
     clean,
     currency_of,
     fact,
+    has,
     list_of,
     moment_of,
     object_of,
@@ -27,6 +28,12 @@ from tfmshop.commerce.transfer.values import (
     typed,
 )
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, slug
+
+MOST_UNITS: Final = 10**9
+HEAVIEST: Final = 2 * 10**9
+"""Grams."""
+_KEPT: Final = ("model", "description", "brand", "category", "compare_at_price", "tags", "pictures", "badge")
+"""Properties that a known product keeps when the file has no column for them."""
 
 
 class Fields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -103,7 +110,16 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             status=one_of(row, fields.status, ("draft", "active", "archived")),
             badge=text_of(row, fields.badge, "badge"),
             variants=_variants(row.get("variants")),
+            kept=self._kept(row),
         )
+
+    def _kept(self, row: Raw) -> frozenset[str]:
+        """What `row` says nothing of, not even that it is empty."""
+        columns = {name: getattr(self.fields, name) for name in _KEPT}
+        kept = {name for name, column in columns.items() if not has(row, column)}
+        if "specifications" not in row and not any(c.startswith(p) for c in row for p in self.specifications):
+            kept.add("specifications")
+        return frozenset(kept)
 
     def _category(self, row: Raw) -> tuple[str, ...]:
         path: list[str] = []
@@ -131,7 +147,23 @@ def _variants(given: Any) -> list[NewVariant]:
         variants = msgspec.convert(object_of(given, "variants") or [], list[NewVariant])
     except msgspec.ValidationError as error:
         raise BadImport(f"variants: {error}") from None
-    for variant in variants:
-        if not 0 <= variant.price <= LARGEST_AMOUNT or variant.stock < 0:
-            raise BadImport(f"variants: {short(variant.sku)} has a price or stock out of range")
+    variants = [_clean(variant) for variant in variants]
+    if len({variant.sku for variant in variants}) < len(variants):
+        raise BadImport("variants: two have the same SKU")
     return variants
+
+
+def _clean(variant: NewVariant) -> NewVariant:
+    """A variant with text that can be kept, each number within its bounds. `BadImport`."""
+    row = msgspec.structs.asdict(variant)
+    compare_at, weight = variant.compare_at_price, variant.weight_g
+    if not 0 <= variant.price <= LARGEST_AMOUNT or not 0 <= variant.stock < MOST_UNITS:
+        raise BadImport(f"variants: {short(variant.sku)} has a price or stock out of range")
+    if not 0 <= (compare_at or 0) <= LARGEST_AMOUNT or not 0 <= (weight or 0) <= HEAVIEST:
+        raise BadImport(f"variants: {short(variant.sku)} has a weight or a price to compare with out of range")
+    return msgspec.structs.replace(
+        variant, sku=required(row, "sku", "sku"), title=text_of(row, "title", "variant's title") or "",
+        options={clean(name)[:200]: clean(value)[:200] for name, value in variant.options.items()},
+        barcode=text_of(row, "barcode", "barcode"),
+        picture=text_of(row, "picture", "picture"),
+    )  # fmt: skip

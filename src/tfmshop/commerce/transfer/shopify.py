@@ -28,6 +28,13 @@ _TAG: Final = re.compile(r"<[^>]*>")
 _OPTIONS: Final = (1, 2, 3)
 
 
+_KEPT: Final = {
+    "description": "Body (HTML)", "brand": "Vendor", "category": "Type", "tags": "Tags", "pictures": "Image Src",
+    "compare_at_price": "Variant Compare At Price",
+}  # fmt: skip
+"""Properties that a known product keeps when the file has not their column."""
+
+
 def groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Lines that follow each other with the same Handle, together; a line that cannot be read stands alone."""
     group: list[Line] = []
@@ -64,6 +71,7 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
         category=path, tags=list_of(first, "Tags", ","),
         price=lead.price, compare_at_price=lead.compare_at_price, currency=currency, status=_status(first),
         pictures=_pictures(rows), variants=variants, stock=lead.stock if only else None,
+        kept=frozenset({"model", "badge", "specifications", *(n for n, name in _KEPT.items() if name not in first)}),
     )  # fmt: skip
 
 
@@ -108,7 +116,7 @@ def _status(row: Raw) -> str:
 
 
 def _pictures(rows: Sequence[Raw]) -> list[str]:
-    placed = [(int(position) if (position := str(row.get("Image Position") or "")).isdecimal() else 999, n, url)
+    placed = [(int(position) if (position := str(row.get("Image Position") or "")[:6]).isdecimal() else 999, n, url)
               for n, row in enumerate(rows) if (url := text_of(row, "Image Src", "picture"))]  # fmt: skip
     shown = [text_of(row, "Variant Image", "picture") for row in rows]
     return list(dict.fromkeys([*(url for *_, url in sorted(placed)), *(url for url in shown if url)]))

@@ -36,7 +36,13 @@ NOTE_CHANGES = Query(
     """
 INSERT INTO transfer.change AS c (run_id, product_id, before, after_version)
 SELECT $1, p.id, p.before::jsonb, p.after FROM unnest($2::uuid[], $3::text[], $4::integer[]) AS p(id, before, after)
-ON CONFLICT (run_id, product_id) DO UPDATE SET after_version = excluded.after_version
+ON CONFLICT (run_id, product_id) DO UPDATE SET after_version = excluded.after_version,
+    before = CASE WHEN c.before IS NOT NULL THEN jsonb_set(c.before, '{stock}', (
+        SELECT coalesce(jsonb_object_agg(s.key, s.units), '{}') FROM (
+            SELECT e.key, sum(e.value::bigint) AS units FROM (
+                SELECT * FROM jsonb_each_text(c.before->'stock')
+                UNION ALL SELECT * FROM jsonb_each_text(excluded.before->'stock')) AS e
+            GROUP BY e.key) AS s)) END
 """,
 )
 

@@ -10,9 +10,16 @@ from tfmshop.commerce import catalog, inventory
 from tfmshop.commerce.transfer.errors import CannotUndo, ImportNotFound
 from tfmshop.commerce.transfer.store import CHANGES, LOCK_RUN, SOLD, UNDONE
 from tfmshop.platform import codec
-from tfmshop.platform.db import Row, Tx
+from tfmshop.platform.db import Refused, Row, Tx
 
 BATCH: Final = 500
+IN_THE_WAY: Final = {
+    "variant_sku": "a SKU that one of its products had belongs to another product now",
+    "product_external_id": "an external id that one of its products had belongs to another product now",
+    "product_brand_fkey": "a brand that one of its products had is gone: undo the later import first",
+    "product_category_fkey": "a category that one of its products had is gone",
+}
+"""What keeps products from being as they were, by the constraint that says so."""
 
 
 @dataclass(slots=True)
@@ -28,7 +35,8 @@ async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
     """Take an import back in one transaction, in batches.
 
     Added products that were sold meanwhile are archived. `ImportNotFound`; `CannotUndo` when it was undone before, is
-    not finished, or when a product was changed since, unless `force` (then that change is lost).
+    not finished, when what a product had is another's now, or when a product was changed since, unless `force` (then
+    that change is lost).
     """
     run = await tx.row(LOCK_RUN, run_id)
     if run is None:
@@ -38,7 +46,10 @@ async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
     done = Undone()
     after = UUID(int=0)
     while batch := await tx.rows(CHANGES, run_id, after, BATCH):
-        await _undo(tx, batch, done, force=force)
+        try:
+            await _undo(tx, batch, done, force=force)
+        except Refused as error:
+            raise CannotUndo(why=IN_THE_WAY.get(error.constraint, error.constraint)) from None
         after = batch[-1]["product_id"]
     await catalog.snapshot.sweep(tx, run["made_categories"], run["made_brands"])
     await tx.execute(UNDONE, run_id)
@@ -46,6 +57,7 @@ async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
 
 
 async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
+    await catalog.keep.lock(tx, *(row["product_id"] for row in batch))
     now = {id: codec.decode(text) for id, text in
            (await catalog.snapshot.take(tx, [row["product_id"] for row in batch])).items()}  # fmt: skip
     for row in batch:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping as AnyMapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
 from tfmshop.platform import codec
 
 Raw = AnyMapping[str, Any]
@@ -21,6 +21,8 @@ LONGEST: Final = {
     "external_id": 200,
     "model": 500,
     "brand": 200,
+    "barcode": 100,
+    "variant's title": 200,
     "description": 100_000,
 }
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -37,6 +39,12 @@ def value_of(row: Raw, column: str) -> Any:
         return column[len(CONSTANT) :]
     value = row.get(column)
     return None if value == "" else value
+
+
+def has(row: Raw, columns: str | list[str]) -> bool:
+    """Whether a row has a column, or one of some, be it empty; a constant is there always."""
+    names = [columns] if isinstance(columns, str) else columns
+    return any(name.startswith(CONSTANT) or name in row for name in names)
 
 
 def text_of(row: Raw, column: str, name: str) -> str | None:
@@ -98,10 +106,9 @@ def moment_of(row: Raw, column: str) -> datetime | None:
         moment = datetime.fromisoformat(str(value))
     except ValueError:
         raise BadImport(f"{column} is not an ISO 8601 time: {short(value)}") from None
-    try:
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except OverflowError:
-        raise BadImport(f"{column} is out of range: {short(value)}") from None
+    if moment.year not in YEARS:
+        raise BadImport(f"{column} is out of range: {short(value)}")
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def amount_of(row: Raw, column: str, unit: str, *, needed: bool) -> int | None:
@@ -113,10 +120,11 @@ def amount_of(row: Raw, column: str, unit: str, *, needed: bool) -> int | None:
         return None
     try:
         number = Decimal(str(value).strip())
-    except InvalidOperation:
+        amount = number * 100 if unit == "major" else number
+        whole = amount.is_finite() and amount == amount.to_integral_value()
+    except ArithmeticError:
         raise BadImport(f"{column} is not a number: {short(value)}") from None
-    amount = number * 100 if unit == "major" else number
-    if isinstance(value, bool) or not amount.is_finite() or amount != amount.to_integral_value():
+    if isinstance(value, bool) or not whole:
         raise BadImport(f"{column} is not a whole number of minor units: {short(value)}")
     if not 0 <= amount <= LARGEST_AMOUNT:
         raise BadImport(f"{column} is out of range: {short(value)}")

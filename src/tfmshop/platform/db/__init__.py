@@ -1,6 +1,7 @@
 """PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
 
 from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
+from tfmshop.platform.db.faults import Unkept
 from tfmshop.platform.db.query import Copy, Family, Query, listening, written
 from tfmshop.platform.db.truth import Truth, broken
 from tfmshop.platform.db.tx import Refused, Row, Tx
@@ -15,6 +16,7 @@ __all__ = [
     "Row",
     "Truth",
     "Tx",
+    "Unkept",
     "WrongServer",
     "broken",
     "check_server",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -48,8 +49,8 @@ async def change_product(
     if if_match is not None and not (given.isdecimal() and len(given) < 10):
         raise InvalidField("If-Match", "Send the version as a number in quotes.")
     version = int(given) if given else None
-    async with shop_of(request).platform.db.tx() as tx:
-        return Version(await catalog.edit.change(tx, id_or_slug, data, version))
+    change = partial(catalog.edit.change, id_or_slug=id_or_slug, changes=data, version=version)
+    return Version(await shop_of(request).platform.db.transact(change))
 
 
 @patch(
@@ -60,8 +61,7 @@ async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.Varia
 
     Errors: `product_not_found`, `bad_price`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    async with shop_of(request).platform.db.tx() as tx:
-        await catalog.edit.change_variant(tx, sku, data)
+    await shop_of(request).platform.db.transact(partial(catalog.edit.change_variant, sku=sku, changes=data))
 
 
 @post("/products/{id_or_slug:str}/pictures", summary="Add a picture", tags=["admin: catalogue"], opt=needs("catalog"))
@@ -84,9 +84,9 @@ async def add_picture(
     platform = shop_of(request).platform
     content = await asyncio.to_thread(images.accepted, await request.body())
     key = await asyncio.to_thread(platform.files.put, content, "webp")
-    async with platform.db.tx() as tx:
-        url = f"/api/v1/media/{key}"
-        return Uploaded(await catalog.edit.add_picture(tx, id_or_slug, url, alt, sku), url)
+    url = f"/api/v1/media/{key}"
+    add = partial(catalog.edit.add_picture, id_or_slug=id_or_slug, url=url, alt=alt, sku=sku)
+    return Uploaded(await platform.db.transact(add), url)
 
 
 @delete("/pictures/{picture_id:uuid}", summary="Take out a picture", tags=["admin: catalogue"], opt=needs("catalog"))
@@ -95,8 +95,7 @@ async def drop_picture(request: AnyRequest, picture_id: UUID) -> None:
 
     Errors: `picture_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    async with shop_of(request).platform.db.tx() as tx:
-        await catalog.edit.drop_picture(tx, picture_id)
+    await shop_of(request).platform.db.transact(partial(catalog.edit.drop_picture, picture=picture_id))
 
 
 ROUTES = [change_product, change_variant, add_picture, drop_picture]

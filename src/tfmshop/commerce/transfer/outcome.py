@@ -1,0 +1,34 @@
+"""What an import did, or would do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+
+from tfmshop.commerce.transfer.difference import ProductChange
+
+SHOWN: Final = 10
+"""How many rejected rows are named on the screen; the reject file has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A row that could not be used."""
+
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What an import did, or would do; `changes` are the first differences that a dry run found."""
+
+    run: UUID | None = None
+    created: int = 0
+    updated: int = 0
+    rejected: int = 0
+    resumed_after_line: int = 0
+    rejects_file: str | None = None
+    problems: list[Rejected] = field(default_factory=list)
+    changes: list[ProductChange] = field(default_factory=list)
