@@ -104,7 +104,8 @@ async def test_a_corrected_list_goes_on_with_its_cursor(tx):
     await tx.execute(Query("test.learn_laptop", "INSERT INTO search.word VALUES ('laptop', 5)"))
     seen, cursor = [], None
     while True:
-        page = await search.find(tx, search.Wanted(q="labtop", limit=2, cursor=cursor))
+        page = await search.find(tx, search.Wanted(q="labtop", limit=2, cursor=cursor, facets=["price"]))
+        assert (page.corrected, bool(page.facets and page.facets.price)) == ("laptop", True)
         seen += [item.title for item in page.items]
         cursor = page.next_cursor
         if cursor is None:
@@ -178,6 +179,9 @@ async def test_synonyms_are_data(goods, tx):
     assert await titles(tx, "notebooks") == []
     await search.set_synonym(tx, "notebook", ["laptop"])
     assert (await titles(tx, "notebooks"))[0] == 'Laptop 15.6" Full HD'
+    await search.set_synonym(tx, "lap top", ["television"])
+    assert "Television, 4K" in await titles(tx, "lap top")
+    assert "Television, 4K" not in await titles(tx, "flap tops")
     assert {"notebook", "telly", "mice"} < {one.term for one in await search.synonyms(tx)}
     assert await search.drop_synonym(tx, "telly")
     assert await titles(tx, "telly") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import gzip
 import io
@@ -12,7 +13,7 @@ import pytest
 
 from tests.making import new_product, some_products
 from tfmshop.commerce import catalog, inventory, search, transfer
-from tfmshop.platform.db import Query, broken
+from tfmshop.platform.db import Database, Query, broken
 from tfmshop.platform.files.rows import RowFile
 
 TABLES = ("product", "variant", "picture", "category", "brand", "former_price", "former_slug", "attribute", "related")
@@ -38,9 +39,9 @@ SELECT id, -1, 'sold', gen_random_uuid() FROM catalog.variant WHERE sku = $1
 def bring_in(db, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
-    async def bring_in(path: Path, *, dry_run: bool = False) -> transfer.Outcome:
+    async def bring_in(path: Path, *, dry_run: bool = False, into: Database = db) -> transfer.Outcome:
         how = transfer.Mapping()
-        job = transfer.Import(db, path, RowFile(path), how, "USD", dry_run=dry_run, progress=lambda *_: None)
+        job = transfer.Import(into, path, RowFile(path), how, "USD", dry_run=dry_run, progress=lambda *_: None)
         return await job.run()
 
     return bring_in
@@ -49,6 +50,11 @@ def bring_in(db, tmp_path, monkeypatch):
 async def everything(db) -> dict[str, str]:
     async with db.tx() as tx:
         return dict(await tx.rows(EVERYTHING))
+
+
+async def facts_of(tx, slug: str) -> dict[str, object]:
+    taken = await catalog.snapshot.take(tx, [await catalog.keep.on_sale(tx, slug)])
+    return catalog.snapshot.facts(taken.popitem()[1])
 
 
 def changed(path: Path, to: Path) -> Path:
@@ -249,3 +255,105 @@ async def test_a_branch_that_moved_during_an_import_stays_whole(db):
         await loader.load(tx, [new_product(category=("C", "A", "B", "D"))])
         assert await broken(tx) == {}
         assert (await catalog.show_category(tx, "c")).product_count == 3
+
+
+async def test_an_undo_waits_for_an_edit_and_then_sees_it(bring_in, wide_db, tmp_path):
+    row = {"sku": "E", "external_id": "e", "title": "Easel", "price": 100}
+    for title in ("Easel", "Easel of oak"):
+        (tmp_path / "easel.jsonl").write_text(json.dumps(row | {"title": title}))
+        run = (await bring_in(tmp_path / "easel.jsonl", into=wide_db)).run
+    began = asyncio.Event()
+
+    async def undo():
+        await began.wait()
+        await wide_db.transact(lambda tx: transfer.undo(tx, run))
+
+    undoing = asyncio.create_task(undo())
+    async with wide_db.tx() as tx:
+        await catalog.edit.change(tx, "easel", catalog.edit.Changes(title="Easel of a member of staff"))
+        began.set()
+        await asyncio.sleep(0.2)
+    with pytest.raises(transfer.CannotUndo, match="was changed since"):
+        await undoing
+    async with wide_db.read() as tx:
+        assert [entry.title for entry in await catalog.keep.newest(tx, 5)] == ["Easel of a member of staff"]
+
+
+async def test_undo_gives_back_the_stock_of_a_product_that_stood_twice_in_the_file(bring_in, db, tmp_path):
+    row = {"sku": "T", "external_id": "t", "title": "Tea", "price": 100}
+    (tmp_path / "old.jsonl").write_text(json.dumps(row | {"stock": 5}))
+    (tmp_path / "new.jsonl").write_text("".join(json.dumps(row | {"stock": n}) + "\n" for n in (10, 20)))
+    await bring_in(tmp_path / "old.jsonl")
+    before = await everything(db)
+    run = (await bring_in(tmp_path / "new.jsonl")).run
+    async with db.tx() as tx:
+        await transfer.undo(tx, run)
+        assert [level.available for level in await inventory.listed(tx, 100, 10)] == [5]
+    assert (await everything(db))["stock"] == before["stock"]
+
+
+async def test_what_another_product_has_now_stops_an_undo_with_a_reason(bring_in, db, tmp_path):
+    def file(name: str, *rows: dict[str, object]) -> Path:
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text("".join(json.dumps({"price": 100, **row}) + "\n" for row in rows))
+        return path
+
+    await bring_in(file("one", {"sku": "OLD", "external_id": "a", "title": "A"}))
+    run = (await bring_in(file("two", {"sku": "NEW", "external_id": "a", "title": "A"}))).run
+    await bring_in(file("three", {"sku": "OLD", "external_id": "b", "title": "B"}))
+    before = await everything(db)
+    with pytest.raises(transfer.CannotUndo, match="SKU"):
+        async with db.tx() as tx, tx.savepoint():
+            await transfer.undo(tx, run, force=True)
+    assert await everything(db) == before
+
+
+async def test_a_price_list_changes_prices_and_nothing_else(bring_in, db, tmp_path):
+    whole = {"sku": "W", "external_id": "w", "title": "Whole", "price": 100, "brand": "Brand", "category": "Home > All",
+             "description": "Long.", "model": "W-1", "tags": ["a"], "pictures": ["https://example.com/w.jpg"],
+             "specifications": {"depth": 3}, "compare_at_price": 500, "badge": "New", "stock": 4}  # fmt: skip
+    (tmp_path / "whole.jsonl").write_text(json.dumps(whole))
+    await bring_in(tmp_path / "whole.jsonl")
+    prices = tmp_path / "prices.csv"
+    prices.write_text("external_id,sku,title,price\nw,W,Whole,250\n")
+    outcome = await bring_in(prices, dry_run=True)
+    assert {field.field for product in outcome.changes for field in product.fields} == {"price", "variants.W.price"}
+    await bring_in(prices)
+    async with db.read() as tx:
+        kept = await facts_of(tx, "whole")
+        assert await broken(tx) == {}
+    assert (kept["price"], kept["compare_at_price"]) == (250, 500)
+    assert (kept["brand"], kept["category"]) == ("Brand", "Home > All")
+    assert (kept["description"], kept["model"], kept["tags"], kept["badge"]) == ("Long.", "W-1", ["a"], "New")
+    assert (kept["pictures"], kept["specifications.depth"]) == (["https://example.com/w.jpg"], 3)
+    emptied = tmp_path / "emptied.csv"
+    emptied.write_text("external_id,sku,title,price,brand,tags\nw,W,Whole,250,,\n")
+    await bring_in(emptied)
+    async with db.read() as tx:
+        kept = await facts_of(tx, "whole")
+    assert (kept["brand"], kept["tags"], kept["model"]) == (None, [], "W-1")
+
+
+async def test_only_the_row_that_cannot_be_kept_is_left_out(bring_in, db, tmp_path):
+    def variant(**changes: object) -> dict[str, object]:
+        return {"variants": [{"sku": "V", "price": 1} | changes]}
+
+    bad = [variant(sku=""), variant(sku="S" * 5000), variant(weight_g=-5), variant(weight_g=10**12),
+           variant(compare_at_price=10**25), variant(stock=10**19), variant(barcode="9" * 9000),
+           {"variants": [{"sku": "V", "price": 1}, {"sku": "V", "price": 2}]}, {"price": "1e999999"},
+           {"price": "sNaN"}, {"published_at": "0001-01-01T00:00:00Z"},
+           {"specifications": {"words": " ".join(f"word{n}" for n in range(200_000))}}]  # fmt: skip
+    rows = [
+        {"sku": f"R{n}", "external_id": f"r{n}", "title": f"Row {n}", "price": 100} | row for n, row in enumerate(bad)
+    ]
+    good = [{"sku": f"G{n}", "external_id": f"g{n}", "title": f"Good {n}", "price": 100} for n in range(20)]
+    good[3]["variants"] = [{"sku": "N\0UL", "price": 100, "title": "a\0b", "barcode": "1\0", "options": {"a\0": "b\0"}}]
+    mixed = [row for n in range(20) for row in (rows[n : n + 1] + good[n : n + 1])]
+    (tmp_path / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in mixed))
+    tried = await bring_in(tmp_path / "mixed.jsonl", dry_run=True)
+    outcome = await bring_in(tmp_path / "mixed.jsonl")
+    for one in (tried, outcome):
+        assert (one.created, one.rejected) == (len(good), len(bad)), one.problems
+    async with db.read() as tx:
+        assert len(await catalog.keep.newest(tx, 100)) == len(good)
+        assert await broken(tx) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from PIL import Image
 from tests.client import Client
 from tests.making import a_product
 from tests.processes import free_port
-from tfmshop.commerce import search
+from tfmshop.commerce import catalog, search
 from tfmshop.commerce.reviews.jobs import moderated
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import broken
@@ -231,3 +232,41 @@ async def test_synonyms_and_missed_queries_for_staff(shop, db):
     assert (await shop.delete("admin/search/synonyms/telly", headers=staff())).status_code == 204
     answer = await shop.put("admin/search/synonyms/the", json={"means": ["of"]}, headers=staff())
     assert answer.json()["code"] == "no_words"
+
+
+async def test_variants_and_pictures_changed_at_once_leave_the_product_as_they_are(shop, db):
+    async with db.tx() as tx:
+        id = await a_product(
+            tx,
+            title="Shirt",
+            sku="SHIRT-S",
+            variants=[catalog.NewVariant(sku=sku, price=1) for sku in ("SHIRT-S", "SHIRT-M")],
+        )
+    for price in range(1000, 1010):
+        answers = await asyncio.gather(
+            shop.patch("admin/variants/SHIRT-S", json={"price": price}, headers=staff()),
+            shop.patch("admin/variants/SHIRT-M", json={"barcode": str(price)}, headers=staff()),
+        )
+        assert [answer.status_code for answer in answers] == [204, 204]
+        page = (await shop.get(f"products/{id}")).json()
+        assert page["price"]["amount"] == price
+    uploads = [shop.post(f"admin/products/{id}/pictures", content=picture(size=(n, 9)),
+                         headers=staff() | {"Content-Type": "image/png"}) for n in range(10, 18)]  # fmt: skip
+    assert {answer.status_code for answer in await asyncio.gather(*uploads)} == {201}
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+@pytest.mark.parametrize("changes", [
+    {"publish_at": "0001-01-01T00:00:00"}, {"publish_at": "0001-01-01T00:00:00Z"},
+    {"withdraw_at": "2030-01-01T00:00:00"},
+    {"specifications": {"x": " ".join(f"word{n}" for n in range(100_000))}}, {"slug": "featured"},
+    {"slug": "01a20d35-5466-7441-8926-6ba55ee77603"},
+], ids=lambda changes: f"{changes}"[:40])  # fmt: skip
+async def test_what_a_product_cannot_be_is_refused_and_changes_nothing(shop, db, changes):
+    async with db.tx() as tx:
+        id = await a_product(tx, title="Lamp")
+    version = (await shop.get(f"products/{id}")).json()["version"]
+    answer = await shop.patch(f"admin/products/{id}", json=changes, headers=staff())
+    assert answer.status_code in (409, 422), answer.text
+    assert (await shop.patch(f"admin/products/{id}", json={}, headers=staff())).json() == {"version": version}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from tfmshop.commerce.catalog.store import SHOW_VARIANTS
 from tfmshop.commerce.catalog.store_snapshot import (
     ARCHIVE,
     DROP_NEW_PRICES,
@@ -61,6 +62,8 @@ async def restore(tx: Tx, snapshots: Mapping[UUID, str], kept: list[UUID]) -> No
     await tx.execute(RESTORE_PRICED_AT, given)
     await tx.execute(DROP_NEW_PRICES, products, given)
     await tx.execute(RESTORE_PICTURES, given)
+    if kept:
+        await tx.execute(SHOW_VARIANTS, products)
 
 
 async def erase(tx: Tx, products: list[UUID]) -> None:

@@ -22,6 +22,8 @@ _NAMES: Final = {
     "liter": "l", "litre": "l", "litres": "l", "hour": "h", "hours": "h", "minutes": "min",
 }  # fmt: skip
 _QUANTITY: Final = re.compile(r"\s*(-?\d+(?:[.,]\d+)?)\s*([^\d\s]*)\s*")
+_THOUSANDS: Final = re.compile(r"^(-?\d+),(\d{3})$")
+"""As search reads them: `1,000 mm` is a thousand, `1,5 mm` is one and a half."""
 
 
 def in_unit(text: str, unit: str | None) -> int | float | None:
@@ -32,7 +34,7 @@ def in_unit(text: str, unit: str | None) -> int | float | None:
     found = _QUANTITY.fullmatch(text) if len(text) <= 60 else None
     if found is None:
         return None
-    number = Decimal(found[1].replace(",", "."))
+    number = Decimal(_THOUSANDS.sub(r"\1\2", found[1]).replace(",", "."))
     given = _name(found[2])
     if given and given != _name(unit or ""):
         scale = next((scale for scale in _SCALES if given in scale and _name(unit or "") in scale), None)
