@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import platform_of
 from tfmshop.platform.db import Query, broken
-from tfmshop.surface.sample import fill, performance, small
+from tfmshop.surface.sample import fill, large, performance, small
 
 DIGESTS = {
     table: Query(f"test.digest_{table[:3]}_{table.split('.')[1]}",
@@ -14,6 +14,12 @@ DIGESTS = {
     for table in ("catalog.product", "catalog.variant", "catalog.category", "catalog.picture", "catalog.brand",
                   "accounts.customer", "accounts.address", "orders.placed", "orders.line", "orders.history")
 }  # fmt: skip
+
+WAITING = Query("test.sample_waiting", "SELECT count(*) FROM jobs.pgqueuer")
+TABLES = Query("test.sample_tables", """
+SELECT format('%s.%s', schemaname, tablename) AS name FROM pg_tables
+WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public', 'jobs')
+""")  # fmt: skip
 
 
 async def filled(settings, db, sample, seed):
@@ -66,3 +72,22 @@ async def test_a_second_time_changes_nothing_and_the_logins_work(settings, db, s
     assert page["options"] == {"size": ["M", "L"]}
     picture = await shop.get(page["pictures"][0]["url"])
     assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
+
+
+async def test_an_emptied_shop_is_filled_again(settings, wide_db):
+    platform = platform_of(settings, wide_db)
+    for _ in range(2):
+        await wide_db.empty()
+        outcome = await fill(platform, large("full", 300, 20, 30), 7, lambda *_: None)
+        assert (outcome.already_there, outcome.rows["products"], outcome.rows["orders"]) == (False, 300, 30)
+    async with wide_db.read() as tx:
+        assert await broken(tx) == {}
+        assert await tx.value(WAITING) == 0
+    await wide_db.empty()
+    async with wide_db.read() as tx:
+        names = [row["name"] for row in await tx.rows(TABLES)]
+        counts = " UNION ALL ".join(f"SELECT '{name}' AS name, count(*) AS rows FROM {name}" for name in names)
+        left = {row["name"] for row in await tx.rows(Query("test.sample_left", counts)) if row["rows"]}
+    assert left == {"search.state", "search.synonym", "inventory.warehouse"}
+    await platform.redis.close()
+    platform.passwords.close()

@@ -83,3 +83,18 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Every row of the shop and every job, but not how it is set up: warehouses, taxes, shipping, synonyms stay.
+CREATE OR REPLACE FUNCTION platform.empty_shop() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ')
+        FROM pg_tables
+        WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public', 'jobs', 'pricing')
+            AND (schemaname, tablename) NOT IN (
+                ('search', 'state'), ('search', 'synonym'), ('inventory', 'warehouse'))
+    );
+    DELETE FROM jobs.pgqueuer;
+    UPDATE search.state SET tier_open = true, learnt_at = NULL, learnt_changes = 0;
+END
+$$;

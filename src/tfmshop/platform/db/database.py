@@ -124,7 +124,7 @@ class Database:
             await tx.execute(VACUUM)
 
     async def empty(self) -> None:
-        """Take every row out of every table of the shop. There is no way back."""
+        """Take every row out of every table of the shop, but how it is set up. There is no way back."""
         async with self.tx() as tx:
             await tx.value(EMPTY)
 
