@@ -27,6 +27,7 @@ PLANTED = {
         "UPDATE orders.placed SET subtotal = subtotal + 1, total = total + 1",
     "an order's discount is the sum of its lines', and its tax at least theirs":
         "UPDATE orders.line SET discount = discount + 1",
+    "what a line says was sent is in its parcels": "UPDATE orders.line SET shipped = 1",
     "a status is the last step of its history": "UPDATE orders.placed SET status = 'packed'",
     "a published review is by someone who bought the product":
         "INSERT INTO reviews.review (id, product_id, customer_id, author, rating, title, body, status) "

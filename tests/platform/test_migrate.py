@@ -13,7 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-ALTER TABLE catalog.staged DROP COLUMN kept;
+DROP TABLE orders.shipped, orders.shipment;
+ALTER TABLE orders.line DROP COLUMN shipped;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

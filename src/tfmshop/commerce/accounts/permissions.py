@@ -7,9 +7,9 @@ from typing import Final
 from tfmshop.platform.errors import Kind, ShopError
 
 ROLES: Final = {
-    "admin": frozenset({"catalog", "reviews", "search"}),
+    "admin": frozenset({"catalog", "orders", "reviews", "search"}),
     "catalog_manager": frozenset({"catalog", "search"}),
-    "support": frozenset({"reviews"}),
+    "support": frozenset({"orders", "reviews"}),
 }
 """Permissions by role; whoever has another role has none."""
 

@@ -44,7 +44,7 @@ async def sweep(
     silent: set[str] = set()
     while True:
         async with db.read() as tx:
-            waiting = await orders.unpaid(tx, older_than, sorted(silent), challenged=challenged)
+            waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), challenged=challenged)
         if not waiting:
             return swept
         for order_id, provider_name in waiting:

@@ -1,8 +1,8 @@
-"""What was bought: place, settle, cancel, find."""
+"""What was bought: place, settle, send, cancel, find."""
 
-from tfmshop.commerce.orders import history, moving, paying
+from tfmshop.commerce.orders import fulfil, history, moving, paying
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number, id_of, listing, load, own, unpaid
+from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number, id_of, listing, load, own
 from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import Paid, cancel, settle
@@ -19,6 +19,7 @@ __all__ = [
     "cancel",
     "find",
     "find_by_number",
+    "fulfil",
     "history",
     "id_of",
     "listing",
@@ -28,5 +29,4 @@ __all__ = [
     "paying",
     "place",
     "settle",
-    "unpaid",
 ]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
 
 from tfmshop.commerce.orders.errors import OrderNotFound
-from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine
+from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine, Shipment
 from tfmshop.commerce.orders.store import (
     FIND,
     FIND_BY_NUMBER,
@@ -19,10 +19,9 @@ from tfmshop.commerce.orders.store import (
     LIST_OWN,
     LIST_OWN_BY_STATUS,
     LOAD,
-    UNPAID,
 )
 from tfmshop.commerce.vocabulary import Address, Money
-from tfmshop.platform import clock, codec, cursors
+from tfmshop.platform import codec, cursors
 from tfmshop.platform.db import Row, Tx
 
 _AFTER_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
@@ -83,17 +82,6 @@ async def listing(tx: Tx, *, status: str | None, limit: int) -> list[Head]:
     return [Head(*row) for row in rows]
 
 
-async def unpaid(
-    tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta
-) -> list[tuple[UUID, str]]:
-    """Up to 100 orders that were placed a while ago and never settled, with their payment provider, but not of some
-    providers; those whose buyer is at a provider's page have a while of their own.
-    """
-    now = clock.now()
-    rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged)
-    return [(row["id"], row["payment_provider"]) for row in rows]
-
-
 async def id_of(tx: Tx, number: str) -> UUID:
     """The id of the order with a number, for staff. `OrderNotFound`."""
     found = await tx.value(ID_OF, number)
@@ -119,5 +107,5 @@ def _order(row: Row) -> Order:
         money("subtotal"), money("discount"), money("shipping"), money("tax"), money("tax_included"), money("total"),
         codec.decode_as(row["discounts"], list[Discount]), row["shipping_method"], row["email"],
         Addresses(codec.decode_as(row["address"], Address)), row["placed_at"],
-        codec.decode_as(row["history"], list[Event]),
+        codec.decode_as(row["history"], list[Event]), codec.decode_as(row["shipments"], list[Shipment]),
     )  # fmt: skip

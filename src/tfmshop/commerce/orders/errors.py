@@ -7,6 +7,13 @@ class OrderNotFound(ShopError, kind=Kind.NOT_FOUND, code="order_not_found", says
     """No order of the caller has that id or number; a foreign order looks the same."""
 
 
+class CannotShip(ShopError, kind=Kind.CONFLICT, code="cannot_ship", says="{left} of {sku} can be sent."):
+    """Fewer units of it are left to be sent, or the order has none."""
+
+    sku: str
+    left: int
+
+
 class CannotMove(
     ShopError,
     kind=Kind.CONFLICT,

@@ -18,16 +18,19 @@ class OrderStatus(StrEnum):
     PLACED = "placed"
     PAID = "paid"
     PACKED = "packed"
+    PARTIALLY_SHIPPED = "partially_shipped"
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
     REFUNDED = "refunded"
 
 
+SENT: Final = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
 MOVES: Final = {
     OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
-    OrderStatus.PAID: {OrderStatus.PACKED, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
-    OrderStatus.PACKED: {OrderStatus.SHIPPED, OrderStatus.REFUNDED},
+    OrderStatus.PAID: {OrderStatus.PACKED, *SENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
+    OrderStatus.PACKED: {*SENT, OrderStatus.REFUNDED},
+    OrderStatus.PARTIALLY_SHIPPED: {*SENT, OrderStatus.REFUNDED},
     OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
     OrderStatus.DELIVERED: {OrderStatus.REFUNDED},
     OrderStatus.CANCELLED: set(),
@@ -53,6 +56,24 @@ class OrderLine(msgspec.Struct, frozen=True):
     total: Money
     discount: Money
     tax: Money
+    shipped: int = 0
+
+
+class ShippedLine(msgspec.Struct, frozen=True):
+    """Units in a parcel."""
+
+    sku: str
+    quantity: int
+
+
+class Shipment(msgspec.Struct, frozen=True):
+    """A parcel on its way; `carrier` and `tracking` are empty where nobody told."""
+
+    id: UUID
+    at: datetime
+    carrier: str
+    tracking: str
+    lines: list[ShippedLine]
 
 
 class Discount(msgspec.Struct, frozen=True):
@@ -101,4 +122,5 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     addresses: Addresses
     placed_at: datetime
     history: list[Event]
+    shipments: list[Shipment]
     token: str | None = None

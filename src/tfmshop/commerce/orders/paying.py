@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import msgspec
@@ -11,7 +12,7 @@ import msgspec
 from tfmshop.commerce.orders.errors import OrderNotFound
 from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
 from tfmshop.commerce.orders.move import Paid
-from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MARK_REFUNDED, PAYMENT
+from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, UNPAID
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Tx
@@ -41,6 +42,17 @@ async def look(tx: Tx, id: UUID, *, hold: bool = False) -> Payment:
     )  # fmt: skip
 
 
+async def unpaid(
+    tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta
+) -> list[tuple[UUID, str]]:
+    """Up to 100 orders that were placed a while ago and never settled, with their payment provider, but not of some
+    providers; those whose buyer is at a provider's page have a while of their own.
+    """
+    now = clock.now()
+    rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged)
+    return [(row["id"], row["payment_provider"]) for row in rows]
+
+
 async def mark(tx: Tx, id: UUID, state: str, *, of: Sequence[str]) -> bool:
     """Note what became of the money, if the payment stands as one `of` these states; whether it did."""
     return await tx.execute(MARK_PAYMENT, id, state, list(of)) == 1
@@ -63,4 +75,4 @@ async def give_token(tx: Tx, order: Order) -> Order:
 
 async def mark_refunded(tx: Tx, id: UUID, *, who: str, why: str) -> None:
     """Close an order whose whole money goes back, where the table of moves has that step."""
-    await tx.execute(MARK_REFUNDED, id, clock.now(), before(OrderStatus.REFUNDED), who, why)
+    await tx.execute(MOVE, id, OrderStatus.REFUNDED.value, clock.now(), before(OrderStatus.REFUNDED), who, why)

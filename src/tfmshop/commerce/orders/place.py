@@ -135,5 +135,5 @@ def _order(
                    money(line.unit_price * line.quantity), money(line.discount), money(line.tax)) for line in lines],
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
         money(sums.total), discounts, shipping_method,
-        buyer.email, Addresses(buyer.address), now, [Event(now, OrderStatus.PLACED, buyer.who, "")],
+        buyer.email, Addresses(buyer.address), now, [Event(now, OrderStatus.PLACED, buyer.who, "")], [],
     )  # fmt: skip

@@ -52,13 +52,33 @@ MARK_PAYMENT = Query(
     "UPDATE orders.placed SET payment_status = $2, updated_at = now() WHERE id = $1 AND payment_status = ANY($3)",
 )
 
-MARK_REFUNDED = Query(
-    "orders.mark_refunded",
+MOVE = Query(
+    "orders.move",
     """
 WITH moved AS (
-    UPDATE orders.placed SET status = 'refunded', updated_at = $2 WHERE id = $1 AND status = ANY($3) RETURNING id
+    UPDATE orders.placed SET status = $2, updated_at = $3 WHERE id = $1 AND status = ANY($4) RETURNING id
 )
-INSERT INTO orders.history (order_id, at, status, who, why) SELECT id, $2, 'refunded', $4, $5 FROM moved
+INSERT INTO orders.history (order_id, at, status, who, why) SELECT id, $3, $2, $5, $6 FROM moved
+""",
+)
+
+TO_SHIP = Query(
+    "orders.to_ship",
+    "SELECT position, sku, quantity - shipped AS left FROM orders.line WHERE order_id = $1 ORDER BY position",
+)
+
+SHIP = Query(
+    "orders.ship",
+    """
+WITH parcel AS (
+    INSERT INTO orders.shipment (order_id, id, carrier, tracking, who, at) VALUES ($1, $2, $3, $4, $5, $6)
+), sent AS (
+    UPDATE orders.line AS l SET shipped = l.shipped + w.quantity
+    FROM unnest($7::integer[], $8::integer[]) AS w(position, quantity)
+    WHERE l.order_id = $1 AND l.position = w.position
+    RETURNING l.position, w.quantity
+)
+INSERT INTO orders.shipped (order_id, shipment_id, position, quantity) SELECT $1, $2, position, quantity FROM sent
 """,
 )
 
@@ -89,8 +109,13 @@ _ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, 
             'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
             'total', json_build_object('amount', l.total, 'currency', o.currency),
             'discount', json_build_object('amount', l.discount, 'currency', o.currency),
-            'tax', json_build_object('amount', l.tax, 'currency', o.currency)) ORDER BY l.position)
-        FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
+            'tax', json_build_object('amount', l.tax, 'currency', o.currency), 'shipped', l.shipped)
+        ORDER BY l.position) FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
+    (SELECT coalesce(json_agg(json_build_object('id', s.id, 'at', s.at, 'carrier', s.carrier, 'tracking', s.tracking,
+            'lines', (SELECT json_agg(json_build_object('sku', l.sku, 'quantity', x.quantity) ORDER BY x.position)
+                FROM orders.shipped AS x JOIN orders.line AS l ON l.order_id = x.order_id AND l.position = x.position
+                WHERE x.order_id = s.order_id AND x.shipment_id = s.id)) ORDER BY s.at), '[]')
+        FROM orders.shipment AS s WHERE s.order_id = o.id) AS shipments,
     (SELECT json_agg(json_build_object('at', h.at, 'status', h.status, 'who', h.who, 'why', h.why) ORDER BY h.at)
         FROM orders.history AS h WHERE h.order_id = o.id) AS history"""
 
@@ -198,6 +223,17 @@ Truth(
         """
 SELECT o.number FROM orders.placed AS o
 WHERE o.status <> (SELECT h.status FROM orders.history AS h WHERE h.order_id = o.id ORDER BY h.at DESC LIMIT 1)
+""",
+    ),
+)
+Truth(
+    "what a line says was sent is in its parcels",
+    Query(
+        "orders.truth_shipped",
+        """
+SELECT o.number FROM orders.line AS l JOIN orders.placed AS o ON o.id = l.order_id
+WHERE l.shipped <> (SELECT coalesce(sum(x.quantity), 0) FROM orders.shipped AS x
+    WHERE x.order_id = l.order_id AND x.position = l.position)
 """,
     ),
 )

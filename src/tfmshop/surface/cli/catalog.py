@@ -15,7 +15,7 @@ from tfmshop.platform import Platform
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli.host import Failure, host_of
-from tfmshop.surface.cli.output import AsJson, err, print_json, print_table, progress_bar
+from tfmshop.surface.cli.output import AsJson, err, money, print_json, print_table, progress_bar
 
 SHOWN = 20
 """How many differences a dry run names on the screen."""
@@ -202,7 +202,7 @@ def list_products(
     else:
         print_table(
             ("sku", "title", "status", "price", "stock", "added"),
-            [(r.sku, r.title[:60], r.status, f"{r.price / 100:,.2f} {r.currency}", "yes" if r.in_stock else "no",
+            [(r.sku, r.title[:60], r.status, money(r.price, r.currency), "yes" if r.in_stock else "no",
               f"{r.created_at:%Y-%m-%d}") for r in rows],
         )  # fmt: skip
 

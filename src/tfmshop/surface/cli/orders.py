@@ -15,9 +15,9 @@ from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli.host import Failure, host_of
-from tfmshop.surface.cli.output import AsJson, Bar, print_json, print_table, progress_bar
+from tfmshop.surface.cli.output import AsJson, Bar, money, print_json, print_table, progress_bar
 
-app = typer.Typer(no_args_is_help=True, help="Orders: list, cancel, refund, bring in.")
+app = typer.Typer(no_args_is_help=True, help="Orders: list, show, ship, deliver, cancel, refund, bring in.")
 
 
 @app.command("list")
@@ -42,7 +42,7 @@ def list_orders(
     else:
         print_table(
             ("number", "status", "payment", "total", "e-mail", "placed"),
-            [(r.number, r.status, r.payment_status, f"{r.total / 100:,.2f} {r.currency}", r.email,
+            [(r.number, r.status, r.payment_status, money(r.total, r.currency), r.email,
               f"{r.placed_at:%Y-%m-%d %H:%M}") for r in rows],
         )  # fmt: skip
 
@@ -162,3 +162,91 @@ def refund_order(
 
     given = host_of(context).with_platform(work)
     typer.echo(f"{given} goes back to the buyer of {number}.")
+
+
+@app.command("show")
+def show_order(
+    context: typer.Context, number: Annotated[str, typer.Argument(help="Its number.")], as_json: AsJson = False
+) -> None:
+    """Show an order: its lines, what was sent of them, and its history.
+
+    Examples: `tfmshop orders show 4F7QK-2M9XA`, `tfmshop orders show 4F7QK-2M9XA --json`
+    """
+
+    async def work(platform: Platform) -> orders.Order:
+        async with platform.db.read() as tx:
+            return (await orders.load(tx, await orders.id_of(tx, number)))[0]
+
+    order = host_of(context).with_platform(work)
+    if as_json:
+        print_json(order)
+        return
+    total = money(order.total.amount, order.total.currency)
+    typer.echo(f"{order.number}  {order.status}, payment {order.payment_status}  {order.email}  {total}")
+    print_table(
+        ("sku", "title", "units", "sent", "total"),
+        [
+            (line.sku, line.title, str(line.quantity), str(line.shipped), money(line.total.amount, line.total.currency))
+            for line in order.lines
+        ],
+    )
+    for parcel in order.shipments:
+        held = ", ".join(f"{line.quantity} x {line.sku}" for line in parcel.lines)
+        typer.echo(f"{parcel.at:%Y-%m-%d %H:%M}  sent {held} {parcel.carrier} {parcel.tracking}".rstrip())
+    for step in order.history:
+        typer.echo(f"{step.at:%Y-%m-%d %H:%M}  {step.status}  {step.who}  {step.why}".rstrip())
+
+
+@app.command("ship")
+def ship_order(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Its number.")],
+    units: Annotated[list[str] | None, typer.Argument(help="SKU=UNITS, as often as needed; default: the rest.")] = None,
+    carrier: Annotated[str, typer.Option(help="Who carries it.")] = "",
+    tracking: Annotated[str, typer.Option(help="How it is followed.")] = "",
+) -> None:
+    """Send all that is left of an order, or some of it.
+
+    Examples: `tfmshop orders ship 4F7QK-2M9XA --carrier DHL --tracking 00340434`,
+    `tfmshop orders ship 4F7QK-2M9XA LAMP=1`
+    """
+    wanted = _units(units) if units else None
+
+    async def work(platform: Platform) -> orders.Order:
+        async def change(tx: Tx) -> orders.Order:
+            id = await orders.id_of(tx, number)
+            await orders.fulfil.ship(tx, id, wanted, carrier=carrier, tracking=tracking, who="staff")
+            return (await orders.load(tx, id))[0]
+
+        return await platform.db.transact(change)
+
+    order = host_of(context).with_platform(work)
+    sent = ", ".join(f"{line.quantity} x {line.sku}" for line in order.shipments[-1].lines)
+    typer.echo(f"{sent} sent; {number} is {order.status.replace('_', ' ')}.")
+
+
+def _units(texts: list[str]) -> dict[str, int]:
+    units: dict[str, int] = {}
+    for text in texts:
+        sku, _, count = text.rpartition("=")
+        if not sku or not count.isdecimal() or not 0 < int(count[:9]) <= 999:
+            raise Failure(f"{text} is not SKU=UNITS with 1 to 999 units.")
+        units[sku] = units.get(sku, 0) + int(count)
+    return units
+
+
+@app.command("deliver")
+def deliver_order(context: typer.Context, number: Annotated[str, typer.Argument(help="Its number.")]) -> None:
+    """Note that everything that was sent has arrived.
+
+    Example: `tfmshop orders deliver 4F7QK-2M9XA`
+    """
+
+    async def work(platform: Platform) -> None:
+        async def change(tx: Tx) -> None:
+            await orders.fulfil.deliver(tx, await orders.id_of(tx, number), who="staff")
+
+        await platform.db.transact(change)
+
+    host_of(context).with_platform(work)
+    typer.echo(f"{number} is delivered.")

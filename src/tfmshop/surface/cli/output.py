@@ -24,6 +24,11 @@ def print_json(value: object) -> None:
     out.print(codec.encode_text(value), markup=False)
 
 
+def money(amount: int, currency: str) -> str:
+    """An amount in minor units as people read it."""
+    return f"{amount / 100:,.2f} {currency}"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Print rows under column names, wrapped to the terminal."""
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -11,7 +11,7 @@ import typer
 from tfmshop.commerce import promotions
 from tfmshop.platform import Platform, ids
 from tfmshop.surface.cli.host import host_of
-from tfmshop.surface.cli.output import AsJson, print_json, print_table
+from tfmshop.surface.cli.output import AsJson, money, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Coupons and automatic offers.")
 
@@ -110,7 +110,7 @@ def end_offer(context: typer.Context, code_or_id: Annotated[str, typer.Argument(
 
 def _value(offer: promotions.Offer) -> str:
     if offer.kind is promotions.Kind.FIXED:
-        return f"{offer.value / 100:,.2f} {offer.currency}"
+        return money(offer.value, offer.currency or "")
     return "" if offer.kind is promotions.Kind.FREE_SHIPPING else f"{offer.value / 100:g} %"
 
 

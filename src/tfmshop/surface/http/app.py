@@ -13,6 +13,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
+from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
@@ -47,9 +48,11 @@ def build(open_shop: OpenShop) -> Edge:
     )  # fmt: skip
     staff = Router(
         "/api/v1/admin",
-        route_handlers=[*admin_products.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES],
+        route_handlers=[
+            *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
+        ],
         guards=[staff_only],
-    )
+    )  # fmt: skip
     app = Litestar(
         route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
         lifespan=[_lifespan(open_shop)],

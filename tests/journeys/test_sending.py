@@ -1,0 +1,85 @@
+"""Parcels: some of an order, then the rest; two members of staff at once; what cannot be sent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.making import a_product
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import checkout, orders
+from tfmshop.platform.db import broken
+
+
+async def three_lamps(shop, db) -> dict[str, Any]:
+    async with db.tx() as tx:
+        lamp = await a_product(tx, sku="LAMP", price=1000, stock=10)
+    return (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+
+
+@pytest.fixture
+async def order(shop, db) -> dict[str, Any]:
+    """A paid order of three lamps."""
+    return await three_lamps(shop, db)
+
+
+async def send(shop, order, **parcel):
+    return await shop.post(f"admin/orders/{order['number']}/shipments", json=parcel, headers=staff("support"))
+
+
+async def test_an_order_is_sent_in_parts_and_arrives(shop, db, order):
+    first = await send(shop, order, lines=[{"sku": "LAMP", "quantity": 1}], carrier="DHL", tracking="00340434")
+    assert (first.status_code, first.json()["status"]) == (201, "partially_shipped")
+    early = await shop.post(f"admin/orders/{order['number']}/deliver", headers=staff())
+    assert (early.status_code, early.json()["code"]) == (409, "order_cannot_move")
+    second = (await send(shop, order)).json()
+    assert second["status"] == "shipped"
+    assert [(p["carrier"], p["tracking"], p["lines"]) for p in second["shipments"]] == [
+        ("DHL", "00340434", [{"sku": "LAMP", "quantity": 1}]), ("", "", [{"sku": "LAMP", "quantity": 2}])
+    ]  # fmt: skip
+    seen = (await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})).json()
+    assert (seen["shipments"], seen["lines"][0]["shipped"]) == (second["shipments"], 3)
+    assert [step["status"] for step in seen["history"]] == ["placed", "paid", "partially_shipped", "shipped"]
+    assert (await shop.post(f"admin/orders/{order['number']}/deliver", headers=staff())).json()["status"] == "delivered"
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+@pytest.mark.parametrize(("parcel", "code"), [
+    ({"lines": [{"sku": "LAMP", "quantity": 4}]}, "cannot_ship"),
+    ({"lines": [{"sku": "LAMP", "quantity": 2}, {"sku": "LAMP", "quantity": 2}]}, "cannot_ship"),
+    ({"lines": [{"sku": "NONE", "quantity": 1}]}, "cannot_ship"),
+    ({"lines": []}, "invalid_request"),
+    ({"lines": [{"sku": "LAMP", "quantity": 0}]}, "invalid_request"),
+    ({"lines": [{"sku": "LAMP", "quantity": 10**9}]}, "invalid_request"),
+])  # fmt: skip
+async def test_what_cannot_be_sent_changes_nothing(shop, order, parcel, code):
+    answer = await send(shop, order, **parcel)
+    assert (answer.status_code in (409, 422), answer.json()["code"]) == (True, code)
+    seen = (await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})).json()
+    assert (seen["status"], seen["shipments"]) == ("paid", [])
+
+
+async def test_five_people_who_send_the_rest_send_it_once(busy_shop, wide_db):
+    order = await three_lamps(busy_shop, wide_db)
+    answers = await asyncio.gather(*(send(busy_shop, order) for _ in range(5)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    seen = (await busy_shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})).json()
+    assert [line["quantity"] for parcel in seen["shipments"] for line in parcel["lines"]] == [3]
+
+
+async def test_what_was_sent_is_not_cancelled_and_what_was_cancelled_is_not_sent(shop, db, order):
+    await send(shop, order, lines=[{"sku": "LAMP", "quantity": 1}])
+    async with db.tx() as tx:
+        with pytest.raises(orders.CannotMove):
+            await checkout.cancel(tx, await orders.id_of(tx, str(order["number"])), who="staff", why="")
+
+
+async def test_an_order_that_was_cancelled_or_never_was_is_not_sent(shop, order):
+    token = {"Order-Token": order["token"]}
+    assert (await shop.post(f"orders/{order['id']}/cancel", headers=token)).json()["status"] == "cancelled"
+    assert (await send(shop, order)).json()["code"] == "order_cannot_move"
+    missing = await send(shop, {"number": "NONE0-NONE0"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "order_not_found")
