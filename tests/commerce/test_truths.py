@@ -28,12 +28,15 @@ PLANTED = {
     "an order's discount is the sum of its lines', and its tax at least theirs":
         "UPDATE orders.line SET discount = discount + 1",
     "what a line says was sent is in its parcels": "UPDATE orders.line SET shipped = 1",
+    "what was received of a return is noted as come back":
+        "WITH w AS (INSERT INTO orders.return SELECT gen_random_uuid(), order_id, 'received', '', '', now(), '', now() "
+        "FROM orders.line RETURNING id, order_id) INSERT INTO orders.return_line SELECT id, order_id, 1, 1 FROM w",
     "a status is the last step of its history": "UPDATE orders.placed SET status = 'packed'",
     "a published review is by someone who bought the product":
         "INSERT INTO reviews.review (id, product_id, customer_id, author, rating, title, body, status) "
         "SELECT gen_random_uuid(), id, gen_random_uuid(), 'A', 5, '', '', 'published' FROM catalog.product",
     "lists show what is on sale, as the catalogue has it": "DELETE FROM search.entry",
-    "every order from a cart took its stock exactly once, every cancelled one gave it back":
+    "every order from a cart took its stock exactly once; what was cancelled or restocked is back":
         "DELETE FROM inventory.movement WHERE reason = 'sold'",
     "what was taken for an order is what it says it cost, and only paid orders were taken for":
         "UPDATE payments.capture SET amount = amount - 1",

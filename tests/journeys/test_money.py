@@ -10,8 +10,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.journeys.test_offers import offer
 from tests.making import a_product
-from tfmshop.commerce import checkout, payments
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import checkout, orders, payments, promotions
 from tfmshop.commerce.payments import FakeProvider, News, Notice, Providers
 from tfmshop.commerce.payments.fake import SECRET
 from tfmshop.commerce.vocabulary import Money
@@ -22,6 +24,7 @@ from tfmshop.platform.security import webhooks
 
 SHELF = Query("test.money_shelf", "SELECT sum(available)::int FROM inventory.stock")
 CAPTURES = Query("test.money_captures", "SELECT count(*)::int FROM payments.capture")
+REFUNDS = Query("test.money_refunds", "SELECT sum(amount)::int FROM payments.refund WHERE done_at IS NOT NULL")
 JOBS = Query("test.money_jobs", "SELECT id, entrypoint, payload FROM jobs.pgqueuer WHERE status = 'queued' ORDER BY id")
 DONE = Query("test.money_done", "DELETE FROM jobs.pgqueuer WHERE id = ANY($1)")
 STAND = Query("test.money_stand", "SELECT status, payment_status FROM orders.placed WHERE id = $1")
@@ -236,3 +239,57 @@ async def test_a_journal_is_shared_by_processes(tmp_path):
     assert web.taken("k") == 5
     assert await FakeProvider(path).refund("k", "r", amount) == await web.refund("k", "r", amount)
     assert worker.taken("k") == 0
+
+
+async def sent(shop, db, lamp, units: int) -> tuple[dict[str, Any], dict[str, str]]:
+    """An order whose money was taken and whose goods were sent, and its guest's headers."""
+    order = (await shop.buy(await shop.cart_with((lamp, units)))).json()
+    await work_off(db)
+    async with db.tx() as tx:
+        await orders.fulfil.ship(tx, UUID(order["id"]), None, carrier="", tracking="", who="staff")
+    return order, {"Order-Token": order["token"]}
+
+
+async def test_what_comes_back_is_paid_back_to_the_penny_and_stands_on_the_shelf(shop, db, fake, lamp):
+    async with db.tx() as tx:
+        await promotions.add(tx, offer(kind=promotions.Kind.FIXED, value=500, currency="USD"))
+    order, token = await sent(shop, db, lamp, 3)
+    assert order["total"]["amount"] == 2500
+    for after in (833, 1666, 2500):
+        wish = {"lines": [{"sku": order["lines"][0]["sku"], "quantity": 1}], "why": "too bright"}
+        asked = (await shop.post(f"orders/{order['id']}/returns", json=wish, headers=token)).json()
+        assert (await shop.get("admin/returns", headers=staff())).json()["items"] == [asked]
+        received = await shop.post(
+            f"admin/returns/{asked['id']}/receive", json={"restock": after != 1666}, headers=staff()
+        )
+        assert (received.status_code, received.json()["status"]) == (200, "received")
+        again = await shop.post(f"admin/returns/{asked['id']}/receive", json={}, headers=staff())
+        assert (again.status_code, again.json()["code"]) == (409, "return_decided")
+        assert await work_off(db) == ["payments.refund"]
+        assert (await value(db, REFUNDS), fake.taken(order["id"])) == (after, 2500 - after)
+    assert await value(db, SHELF) == 9
+    assert (await stand(db, order["id"]))[1] == "refunded"
+    listed = (await shop.get(f"orders/{order['id']}/returns", headers=token)).json()["items"]
+    assert [one["status"] for one in listed] == ["received"] * 3
+
+
+async def test_only_what_was_sent_and_is_not_on_its_way_can_come_back(shop, db, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    token, sku = {"Order-Token": order["token"]}, order["lines"][0]["sku"]
+
+    async def ask(units: int, headers=token):
+        wish = {"lines": [{"sku": sku, "quantity": units}]}
+        return await shop.post(f"orders/{order['id']}/returns", json=wish, headers=headers)
+
+    early = await ask(1)
+    assert (early.status_code, early.json()["code"], early.json()["left"]) == (409, "cannot_return", 0)
+    async with db.tx() as tx:
+        await orders.fulfil.ship(tx, UUID(order["id"]), {sku: 2}, carrier="", tracking="", who="staff")
+    assert (await ask(1, {})).json()["code"] == "order_not_found"
+    first = await ask(1)
+    assert (await ask(2)).json()["left"] == 1
+    refused = await shop.post(f"admin/returns/{first.json()['id']}/refuse", json={"answer": "worn"}, headers=staff())
+    assert (refused.json()["status"], refused.json()["answer"]) == ("refused", "worn")
+    assert (await ask(2)).status_code == 201
+    missing = await shop.post(f"admin/returns/{uuid4()}/refuse", json={"answer": "no"}, headers=staff())
+    assert (missing.status_code, missing.json()["code"]) == (404, "return_not_found")

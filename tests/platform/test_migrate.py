@@ -13,8 +13,11 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE orders.shipped, orders.shipment;
-ALTER TABLE orders.line DROP COLUMN shipped;
+DROP TABLE orders.return_line, orders.return;
+DROP VIEW orders.bought;
+ALTER TABLE orders.returned DROP COLUMN restocked;
+CREATE VIEW orders.bought AS SELECT id AS order_id, number, cart_id, status, NULL::uuid AS variant_id,
+    0::bigint AS quantity FROM orders.placed;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

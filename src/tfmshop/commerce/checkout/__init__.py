@@ -3,7 +3,7 @@
 from tfmshop.commerce.checkout import truths as truths
 from tfmshop.commerce.checkout.complete import complete
 from tfmshop.commerce.checkout.jobs import schedule_all
-from tfmshop.commerce.checkout.money import ask_refund, cancel, hear
+from tfmshop.commerce.checkout.money import ask_refund, cancel, hear, take_back
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.sweep import CHALLENGE, PATIENCE, sweep
 
@@ -18,4 +18,5 @@ __all__ = [
     "hear",
     "schedule_all",
     "sweep",
+    "take_back",
 ]

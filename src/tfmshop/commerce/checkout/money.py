@@ -81,6 +81,18 @@ async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
         await ask_refund(tx, order_id, None, who=who, why=why)
 
 
+async def take_back(tx: Tx, return_id: UUID, *, restock: bool, amount: int | None, who: str, answer: str) -> None:
+    """Receive a return: its units go to the shelf if `restock`, and what they are worth, or `amount`, to the buyer.
+
+    `ReturnNotFound`, `ReturnDecided`, `CannotRefund`, `RefundTooLarge`.
+    """
+    back = await orders.returns.receive(tx, return_id, restock=restock, who=who, answer=answer)
+    if restock:
+        await inventory.give_back(tx, back.order_id, back.units)
+    if owed := back.amount if amount is None else amount:
+        await ask_refund(tx, back.order_id, owed, who=who, why=answer or "goods came back")
+
+
 async def hear(db: Database, provider: str, notice: Notice) -> None:
     """Act on what a provider tells of a payment; however often, and in whatever order, it comes. `OrderNotFound`."""
     order_id = notice.order_id

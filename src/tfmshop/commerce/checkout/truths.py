@@ -2,12 +2,13 @@
 
 from tfmshop.platform.db import Query, Truth
 
-STOCK_OF_ORDERS = Truth("every order from a cart took its stock exactly once, every cancelled one gave it back", Query(
+STOCK_OF_ORDERS = Truth(
+    "every order from a cart took its stock exactly once; what was cancelled or restocked is back", Query(
     "checkout.truth_stock", """
 SELECT b.number FROM orders.bought AS b
 LEFT JOIN inventory.taken AS t ON t.order_id = b.order_id AND t.variant_id = b.variant_id
 WHERE b.cart_id IS NOT NULL
-    AND coalesce(t.quantity, 0) <> CASE WHEN b.status = 'cancelled' THEN 0 ELSE b.quantity END
+    AND coalesce(t.quantity, 0) <> CASE WHEN b.status = 'cancelled' THEN 0 ELSE b.quantity - b.restocked END
 """))  # fmt: skip
 PAID = Truth("what was taken for an order is what it says it cost, and only paid orders were taken for", Query(
     "checkout.truth_captured", """

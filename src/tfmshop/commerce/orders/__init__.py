@@ -1,8 +1,8 @@
 """What was bought: place, settle, send, cancel, find."""
 
-from tfmshop.commerce.orders import fulfil, history, moving, paying
+from tfmshop.commerce.orders import fulfil, history, moving, paying, returns
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import Head, OrderList, find, find_by_number, id_of, listing, load, own
+from tfmshop.commerce.orders.browse import Head, OrderList, find, id_of, listing, load, own
 from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import Paid, cancel, settle
@@ -18,7 +18,6 @@ __all__ = [
     "Paid",
     "cancel",
     "find",
-    "find_by_number",
     "fulfil",
     "history",
     "id_of",
@@ -28,5 +27,6 @@ __all__ = [
     "own",
     "paying",
     "place",
+    "returns",
     "settle",
 ]

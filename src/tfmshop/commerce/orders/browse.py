@@ -48,14 +48,10 @@ class Head:
     placed_at: datetime
 
 
-async def find(tx: Tx, id: UUID, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
-    """The caller's order with that id. `OrderNotFound`, also when it is someone else's."""
-    return _found(await tx.row(FIND, id, customer_id, token_hash))
-
-
-async def find_by_number(tx: Tx, number: str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
-    """The caller's order with that number. `OrderNotFound`, also when it is someone else's."""
-    return _found(await tx.row(FIND_BY_NUMBER, number, customer_id, token_hash))
+async def find(tx: Tx, key: UUID | str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
+    """The caller's order with that id or number. `OrderNotFound`, also when it is someone else's."""
+    query = FIND if isinstance(key, UUID) else FIND_BY_NUMBER
+    return _found(await tx.row(query, key, customer_id, token_hash))
 
 
 async def load(tx: Tx, id: UUID) -> tuple[Order, UUID | None]:

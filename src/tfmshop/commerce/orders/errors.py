@@ -7,6 +7,23 @@ class OrderNotFound(ShopError, kind=Kind.NOT_FOUND, code="order_not_found", says
     """No order of the caller has that id or number; a foreign order looks the same."""
 
 
+class ReturnNotFound(ShopError, kind=Kind.NOT_FOUND, code="return_not_found", says="There is no such return."):
+    """No return has that id."""
+
+
+class CannotReturn(ShopError, kind=Kind.CONFLICT, code="cannot_return", says="{left} of {sku} can be returned."):
+    """Fewer units of it were sent, or the rest is on its way back."""
+
+    sku: str
+    left: int
+
+
+class ReturnDecided(ShopError, kind=Kind.CONFLICT, code="return_decided", says="The return is {status} already."):
+    """Staff received or refused it before."""
+
+    status: str
+
+
 class CannotShip(ShopError, kind=Kind.CONFLICT, code="cannot_ship", says="{left} of {sku} can be sent."):
     """Fewer units of it are left to be sent, or the order has none."""
 

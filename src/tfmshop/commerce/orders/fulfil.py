@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from tfmshop.commerce.orders.errors import CannotMove, CannotShip
-from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, before
+from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, allotted, before
 from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store import MOVE, SHIP, TO_SHIP
 from tfmshop.platform import clock, ids
@@ -22,8 +22,9 @@ async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: st
     if due.status not in before(OrderStatus.SHIPPED):
         raise CannotMove(status=due.status, wanted=OrderStatus.SHIPPED)
     lines = [(row["position"], row["sku"], row["left"]) for row in await tx.rows(TO_SHIP, id)]
-    sent = _allotted(lines, units)
-    whole = sum(sent.values()) == sum(left for *_, left in lines)
+    left = {position: left for position, _, left in lines if left}
+    sent = left if units is None else allotted(lines, units, CannotShip)
+    whole = sum(sent.values()) == sum(left.values())
     now = clock.now()
     parcel = Shipment(ids.new(), now, carrier, tracking,
                       [ShippedLine(sku, sent[position]) for position, sku, _ in lines if position in sent])  # fmt: skip
@@ -38,22 +39,6 @@ async def deliver(tx: Tx, id: UUID, *, who: str) -> None:
     if due.status not in before(OrderStatus.DELIVERED):
         raise CannotMove(status=due.status, wanted=OrderStatus.DELIVERED)
     await _move(tx, id, OrderStatus.DELIVERED, who, "")
-
-
-def _allotted(lines: list[tuple[int, str, int]], units: Mapping[str, int] | None) -> dict[int, int]:
-    """How many units of each line (position, SKU, units left) go, first lines first. `CannotShip`."""
-    if units is None:
-        return {position: left for position, _, left in lines if left}
-    sent: dict[int, int] = {}
-    for sku, wanted in units.items():
-        missing = wanted
-        for position, _, left in (line for line in lines if line[1] == sku and line[2]):
-            if taken := min(left, missing):
-                sent[position] = taken
-                missing -= taken
-        if missing or not wanted:
-            raise CannotShip(sku=sku, left=wanted - missing)
-    return sent
 
 
 async def _move(tx: Tx, id: UUID, status: OrderStatus, who: str, why: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -42,6 +43,30 @@ MOVES: Final = {
 def before(status: OrderStatus) -> list[str]:
     """The statuses from which an order may become `status`."""
     return [origin.value for origin, targets in MOVES.items() if status in targets]
+
+
+def allotted(
+    lines: Sequence[tuple[int, str, int]], units: Mapping[str, int], short: Callable[[str, int], Exception]
+) -> dict[int, int]:
+    """Units by SKU as units by line (position, SKU, units left), first lines first; `short(sku, left)` is raised."""
+    taken: dict[int, int] = {}
+    for sku, wanted in units.items():
+        missing = wanted
+        for position, _, left in (line for line in lines if line[1] == sku and line[2]):
+            if part := min(left, missing):
+                taken[position] = part
+                missing -= part
+        if missing or not wanted:
+            raise short(sku, wanted - missing)
+    return taken
+
+
+def worth(paid: int, bought: int, before: int, units: int) -> int:
+    """What `units` of a line of `bought` are worth that cost `paid` in all, when `before` of them came back earlier.
+
+    Minor units that do not divide go with the later ones: whatever the parts, together they are worth `paid`.
+    """
+    return paid * (before + units) // bought - paid * before // bought
 
 
 class OrderLine(msgspec.Struct, frozen=True):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
+import msgspec
 from litestar import get, post
 from litestar.params import Parameter
+from msgspec import Meta
 
 from tfmshop.commerce import checkout, orders
+from tfmshop.commerce.vocabulary import Quantity
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, viewer_of
@@ -52,7 +55,7 @@ async def show_order_by_number(request: AnyRequest, number: str, order_token: Or
     """
     customer, token_hash = _whose(request, order_token)
     async with shop_of(request).platform.db.read() as tx:
-        return await orders.find_by_number(tx, number, customer_id=customer, token_hash=token_hash)
+        return await orders.find(tx, number, customer_id=customer, token_hash=token_hash)
 
 
 @post("/orders/{order_id:uuid}/cancel", summary="Cancel an order", tags=["orders"], status_code=200)
@@ -71,9 +74,61 @@ async def cancel_order(request: AnyRequest, order_id: UUID, order_token: OrderTo
     return await shop_of(request).platform.db.transact(work)
 
 
+class Units(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Units of an order."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=100)]
+    quantity: Quantity
+
+
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What shall go back, and why."""
+
+    lines: Annotated[list[Units], Meta(min_length=1, max_length=200)]
+    why: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """Returns, oldest first."""
+
+    items: list[orders.returns.Return]
+
+
+@post("/orders/{order_id:uuid}/returns", summary="Ask to send goods back", tags=["orders"])
+async def ask_return(
+    request: AnyRequest, order_id: UUID, data: Wish, order_token: OrderToken = None
+) -> orders.returns.Return:
+    """Ask to send back units that were sent. The shop says yes by receiving them; then their money goes back.
+
+    Errors: `order_not_found`, `cannot_return`, `invalid_request`, `invalid_token`.
+    """
+    customer, token_hash = _whose(request, order_token)
+    units: dict[str, int] = {}
+    for line in data.lines:
+        units[line.sku] = units.get(line.sku, 0) + line.quantity
+
+    async def work(tx: Tx) -> orders.returns.Return:
+        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        return await orders.returns.ask(tx, order_id, units, who=str(customer or "guest"), why=data.why)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+@get("/orders/{order_id:uuid}/returns", summary="Returns of an order", tags=["orders"])
+async def list_returns(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> Returns:
+    """What the buyer asked to send back, and what became of it.
+
+    Errors: `order_not_found`, `invalid_token`.
+    """
+    customer, token_hash = _whose(request, order_token)
+    async with shop_of(request).platform.db.read() as tx:
+        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        return Returns(await orders.returns.of(tx, order_id))
+
+
 def _whose(request: AnyRequest, token: str | None) -> tuple[UUID | None, bytes | None]:
     viewer = viewer_of(request)
     return viewer.id if viewer else None, digest(token) if token else None
 
 
-ROUTES = [list_orders, show_order, show_order_by_number, cancel_order]
+ROUTES = [list_orders, show_order, show_order_by_number, cancel_order, ask_return, list_returns]

@@ -1,0 +1,117 @@
+"""Goods that come back: a buyer asks, staff receive or refuse. What they were worth is told to whoever pays it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.orders.errors import CannotReturn, ReturnDecided, ReturnNotFound
+from tfmshop.commerce.orders.model import ShippedLine, allotted, worth
+from tfmshop.commerce.orders.paying import look
+from tfmshop.commerce.orders.store_returns import (
+    ASK,
+    COMING_BACK,
+    DECIDE,
+    FIND_RETURN,
+    NOTE_RETURNED,
+    RETURNS_ASKED,
+    RETURNS_OF,
+    TO_RETURN,
+)
+from tfmshop.platform import clock, codec, ids
+from tfmshop.platform.db import Row, Tx
+
+
+class Return(msgspec.Struct, frozen=True):
+    """Units of an order that shall come back: `asked`, `received` or `refused`, with the shop's `answer`."""
+
+    id: UUID
+    order_id: UUID
+    number: str
+    status: str
+    why: str
+    answer: str
+    asked_at: datetime
+    decided_at: datetime | None
+    lines: list[ShippedLine]
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """What was received: units by variant, and what the buyer paid for them in minor units."""
+
+    order_id: UUID
+    units: dict[UUID, int]
+    amount: int
+
+
+async def ask(tx: Tx, order_id: UUID, units: Mapping[str, int], *, who: str, why: str) -> Return:
+    """Ask to send units back, by SKU. `OrderNotFound`, `CannotReturn` for more than was sent and not asked for yet."""
+    await look(tx, order_id, hold=True)
+    lines = [(row["position"], row["sku"], row["left"]) for row in await tx.rows(TO_RETURN, order_id)]
+    wanted = allotted(lines, units, CannotReturn)
+    id = ids.new()
+    await tx.execute(ASK, id, order_id, who, why, clock.now(), list(wanted), list(wanted.values()))
+    return await find(tx, id)
+
+
+async def find(tx: Tx, id: UUID) -> Return:
+    """A return, for staff. `ReturnNotFound`."""
+    row = await tx.row(FIND_RETURN, id)
+    if row is None:
+        raise ReturnNotFound
+    return _return(row)
+
+
+async def of(tx: Tx, order_id: UUID) -> list[Return]:
+    """The returns of an order, oldest first."""
+    return [_return(row) for row in await tx.rows(RETURNS_OF, order_id)]
+
+
+async def asked(tx: Tx, limit: int) -> list[Return]:
+    """Returns that wait for staff, oldest first."""
+    return [_return(row) for row in await tx.rows(RETURNS_ASKED, limit)]
+
+
+async def receive(tx: Tx, id: UUID, *, restock: bool, who: str, answer: str) -> CameBack:
+    """Note that a return arrived; what came back and its worth. `ReturnNotFound`, `ReturnDecided`."""
+    due = await find(tx, id)
+    await look(tx, due.order_id, hold=True)
+    await _decide(tx, id, "received", who, answer)
+    rows = await tx.rows(COMING_BACK, id)
+    amounts = [worth(row["paid"] + _added_tax(row), row["bought"], row["before"], row["quantity"]) for row in rows]
+    await tx.execute(
+        NOTE_RETURNED, str(id), due.order_id, clock.now(), restock, [row["position"] for row in rows],
+        [row["quantity"] for row in rows], amounts,
+    )  # fmt: skip
+    units: dict[UUID, int] = {}
+    for row in rows:
+        units[row["variant_id"]] = units.get(row["variant_id"], 0) + row["quantity"]
+    return CameBack(due.order_id, units, sum(amounts))
+
+
+async def refuse(tx: Tx, id: UUID, *, who: str, answer: str) -> None:
+    """Say no to a return. `ReturnNotFound`, `ReturnDecided`."""
+    await find(tx, id)
+    await _decide(tx, id, "refused", who, answer)
+
+
+async def _decide(tx: Tx, id: UUID, status: str, who: str, answer: str) -> None:
+    if await tx.value(DECIDE, id, status, who, answer, clock.now()) is None:
+        raise ReturnDecided(status=(await find(tx, id)).status)
+
+
+def _added_tax(row: Row) -> int:
+    """The line's tax that came on top of its price: its share of what was added to the whole order."""
+    if not row["all_tax"]:
+        return 0
+    return int(row["tax"] * (row["all_tax"] - row["all_included"]) // row["all_tax"])
+
+
+def _return(row: Row) -> Return:
+    seen = {name: row[name] for name in Return.__struct_fields__}
+    return Return(**seen | {"lines": codec.decode_as(row["lines"], list[ShippedLine])})
