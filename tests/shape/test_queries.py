@@ -18,6 +18,7 @@ from tfmshop.commerce.catalog import store_edit as edit
 from tfmshop.commerce.inventory import store as inventory
 from tfmshop.commerce.orders import store as orders
 from tfmshop.commerce.orders import store_moving as moving
+from tfmshop.commerce.orders import store_returns as returns
 from tfmshop.commerce.payments import store as payments
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
@@ -120,6 +121,8 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.DEFAULT_ADDRESS.sql, [ID]),
     (idempotency.BEGIN.sql, ["s", "k", b"f", ID, timedelta(seconds=1)]),
     (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
+    (returns.RETURNS_OF.sql, [ID]),
+    (returns.RETURNS_ASKED.sql, [20]),
 ]
 
 INDEXES = """
