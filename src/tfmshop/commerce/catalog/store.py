@@ -201,7 +201,10 @@ SELECT n.id, n.external_id, n.slug, n.title,
     coalesce(n.published_at, o.published_at, $2), $2, $2, n.rating, n.review_count, n.popularity,
     CASE WHEN o.id IS NOT NULL AND 'badge' = ANY(n.kept) THEN o.badge ELSE n.badge END, n.in_stock, n.codes,
     coalesce(n.status, o.status, 'active')
-FROM staged AS n LEFT JOIN catalog.product AS o ON o.id = n.id
+FROM staged AS n LEFT JOIN LATERAL (
+    -- OFFSET 0: one look into the index for each row, however few rows the planner believes the table to have.
+    SELECT * FROM catalog.product AS p WHERE p.id = n.id OFFSET 0
+) AS o ON true
 ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
     description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
     sku = excluded.sku, price = excluded.price, compare_at_price = excluded.compare_at_price,
