@@ -97,6 +97,34 @@ async def test_the_job_runner_heals_and_loses_nothing(own_postgres):
         await db.close()
 
 
+async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_postgres):
+    """asyncpg drops a connection that got a fatal message between two queries, and tells no listener."""
+    _, url = own_postgres
+    done: list[bytes] = []
+
+    @job("test.note")
+    async def note(_, payload: bytes) -> None:
+        done.append(payload)
+
+    await migrate.upgrade(url)
+    db = await connect(url, Options(minimum=1, maximum=4))
+    worker = Worker(url, db)
+    running = asyncio.create_task(worker.run())
+    try:
+        async with db.tx() as tx:
+            await enqueue(tx, "test.note", "before")
+        await until(lambda: b'"before"' in done)
+        worker._runner.connection._connection._protocol.abort()
+        async with db.tx() as tx:
+            await enqueue(tx, "test.note", "after")
+        await until(lambda: b'"after"' in done, seconds=10)
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, 10)
+        HANDLERS.pop("test.note")
+        await db.close()
+
+
 async def until(holds, seconds: float = 20) -> None:
     """Wait for something to become true."""
     deadline = asyncio.get_running_loop().time() + seconds

@@ -56,6 +56,7 @@ class Worker:
                 OSError,
                 asyncpg.PostgresError,
                 asyncpg.InterfaceError,
+                asyncpg.InternalClientError,
                 PgqException,
                 RuntimeError,
             ) as error:
@@ -93,22 +94,22 @@ class Worker:
 
 
 async def _while_connected(connection: asyncpg.Connection[asyncpg.Record], work: Coroutine[Any, Any, None]) -> None:
-    """Run `work`; give it up soon after the connection is lost, since the queue goes on trying to write to it."""
-    lost = asyncio.Event()
-    connection.add_termination_listener(lambda _: lost.set())
+    """Run `work`; give it up soon after the connection is lost, since the queue goes on trying to write to it.
+
+    The connection is asked, not listened to: one that the client itself gave up says nothing to its listeners.
+    """
     running = asyncio.ensure_future(work)
-    losing = asyncio.ensure_future(lost.wait())
     try:
-        await asyncio.wait({running, losing}, return_when=asyncio.FIRST_COMPLETED)
-        if not running.done():
+        lost = False
+        while not running.done():
+            if lost:
+                raise ConnectionError("the connection is gone")
+            lost = connection.is_closed()
             await asyncio.wait({running}, timeout=LOST_SECONDS)
-        if not running.done():
-            raise ConnectionError("the connection is gone")
         await running
     finally:
-        losing.cancel()
         running.cancel()
-        await asyncio.wait({running, losing})
+        await asyncio.wait({running})
 
 
 def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
