@@ -11,6 +11,8 @@ from tfmshop.commerce import catalog
 from tfmshop.commerce.inventory.errors import TooManyOwed, WarehouseNotFound
 from tfmshop.commerce.inventory.store import (
     ADD_WAREHOUSE,
+    COPY_LEVELS,
+    COPY_MOVEMENTS,
     FIND_VARIANT,
     HISTORY,
     LEVELS,
@@ -84,6 +86,13 @@ async def set_levels(tx: Tx, levels: Iterable[Level], warehouse: str = "main") -
         return await stocked(tx, products)
 
     await catalog.keep.refresh_stock(tx, sorted({level.product_id for level in ordered}), change)
+
+
+async def add_levels(tx: Tx, levels: Iterable[Level], warehouse: str = "main") -> None:
+    """Give variants that this transaction added their first levels; their products have the right marks already."""
+    new = list(levels)
+    await tx.copy(COPY_LEVELS, [(one.variant_id, warehouse, one.product_id, one.sku, one.available) for one in new])
+    await tx.copy(COPY_MOVEMENTS, [(one.variant_id, warehouse, one.available, "set") for one in new if one.available])
 
 
 async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:

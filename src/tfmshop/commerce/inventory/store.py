@@ -4,7 +4,7 @@ reservations on it.
 
 from typing import Final
 
-from tfmshop.platform.db import Query, Truth
+from tfmshop.platform.db import Copy, Query, Truth
 
 _SHARED: Final = """
 WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS w(variant_id, quantity)),
@@ -160,6 +160,11 @@ FROM wanted AS w LEFT JOIN locked AS l ON l.variant_id = w.variant_id
 WHERE w.available <> coalesce(l.available, 0)
 """,
 )
+
+COPY_LEVELS = Copy(
+    "inventory.copy_levels", "inventory.stock", ("variant_id", "warehouse", "product_id", "sku", "available")
+)
+COPY_MOVEMENTS = Copy("inventory.copy_movements", "inventory.movement", ("variant_id", "warehouse", "delta", "reason"))
 
 ADD_WAREHOUSE = Query(
     "inventory.add_warehouse",

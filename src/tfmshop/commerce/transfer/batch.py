@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from uuid import UUID
@@ -48,11 +49,15 @@ async def save(tx: Tx, loader: catalog.Loader, batch: list[Found]) -> Saved:
         else:
             saved.loaded.append(outcome)
     saved.stock = await _stock(tx, [one.product_id for one in saved.loaded if not one.created])
-    await inventory.set_levels(
-        tx,
-        [inventory.Level(v, one.product_id, sku, n) for one in saved.loaded for v, (sku, n) in one.stock.items()],
-    )
+    await inventory.add_levels(tx, _levels(one for one in saved.loaded if one.created))
+    await inventory.set_levels(tx, _levels(one for one in saved.loaded if not one.created))
     return saved
+
+
+def _levels(loaded: Iterable[catalog.Loaded]) -> Iterator[inventory.Level]:
+    for one in loaded:
+        for variant, (sku, units) in one.stock.items():
+            yield inventory.Level(variant, one.product_id, sku, units)
 
 
 async def save_singly(tx: Tx, loader: catalog.Loader, batch: list[Found]) -> Saved:

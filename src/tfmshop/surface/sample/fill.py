@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -102,9 +103,8 @@ async def _fill_products(
 ) -> list[_Sold]:  # fmt: skip
     loader = catalog.Loader(make_id)
     sold: list[_Sold] = []
-    products = sample.products(source, platform)
     done = variants = 0
-    while batch := list(islice(products, BATCH)):
+    async for batch in _ahead(sample.products(source, platform)):
         levels: list[inventory.Level] = []
         for product, outcome in zip(batch, await loader.load(tx, batch), strict=True):
             if isinstance(outcome, str):
@@ -114,13 +114,25 @@ async def _fill_products(
                 variant, (sku, _) = next(iter(outcome.stock.items()))
                 price = product.variants[0].price if product.variants else product.price
                 sold.append(_Sold(outcome.product_id, variant, sku, product.title, price))
-        await inventory.set_levels(tx, levels)
+        await inventory.add_levels(tx, levels)
         done += len(batch)
         variants += len(levels)
         progress("products", done, sample.product_count)
     filled.rows["products"] = done
     filled.rows["variants"] = variants
     return sold
+
+
+async def _ahead(products: Iterator[catalog.NewProduct]) -> AsyncIterator[list[catalog.NewProduct]]:
+    """Batches of products; the next one is made in a thread while the last one is being saved."""
+
+    def coming() -> asyncio.Future[list[catalog.NewProduct]]:
+        return asyncio.ensure_future(asyncio.to_thread(lambda: list(islice(products, BATCH))))
+
+    following = coming()
+    while batch := await following:
+        following = coming()
+        yield batch
 
 
 def _people(
