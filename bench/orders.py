@@ -161,19 +161,22 @@ class Orders:
         total = str(1000 * len(products))
         steps = [
             "BEGIN",
-            _filled(BEGIN.sql, *key, "sha256('body'::bytea)", order, "interval '15 s'"),
-            _filled(CLOSE.sql, cart, "sha256(('token-' || :n::text)::bytea)", "NULL::uuid", "'b@example.com'",
-                    f"'{ADDRESS}'", "NULL"),
-            _filled(PLACE.sql, order, "('N' || :n::text)", cart, "NULL::uuid", "'fake'", "'USD'", total, "0", "0", "0",
-                    total, "'b@example.com'", f"'{ADDRESS}'", "now()", "'guest'", variants.replace("'e", "'f"),
-                    variants, _array(f"'B-{n}'" for n in products), titles, ones,
-                    _array("1000" for _ in products) + "::bigint[]",
-                    none, none, "0", "NULL", "'[]'"),
-            _filled(TAKE.sql, variants, f"{ones}::bigint[]", cart, order),
+            _filled(BEGIN.sql, *(f"ARRAY[{one}]" for one in (*key, "sha256('body'::bytea)", order)), "interval '15 s'"),
+            _filled(CLOSE.sql, f"ARRAY[{cart}]", "ARRAY[sha256(('token-' || :n::text)::bytea)]", "ARRAY[NULL::uuid]",
+                    "ARRAY['b@example.com']", f"ARRAY['{ADDRESS}']", "ARRAY[NULL::text]"),
+            _filled(PLACE.sql, "now()", *(f"ARRAY[{one}]" for one in (
+                order, "'N' || :n::text", cart, "NULL::uuid", "'fake'", "'USD'", f"{total}::bigint", "0::bigint",
+                "0::bigint", "0::bigint", "0::bigint", f"{total}::bigint", "'b@example.com'", f"'{ADDRESS}'",
+                "NULL::text", "'[]'", "'guest'")),
+                _array(order for _ in products), _array(str(n + 1) for n in range(len(products))),
+                variants.replace("'e", "'f"), variants, _array(f"'B-{n}'" for n in products), titles, ones,
+                _array("1000" for _ in products) + "::bigint[]", none, none),
+            _filled(TAKE.sql, variants, f"{ones}::bigint[]", _array(order for _ in products), f"ARRAY[{cart}]"),
             "COMMIT",
-            _filled(SETTLE.sql, order, "'fake_ABCDEFGHIJKL'", "sha256(:n::text::bytea)", "now()", "ARRAY['placed']",
-                    "'guest'", f"convert_to(to_json({order})::text, 'UTF8')", *key, "201",
-                    f"convert_to(repeat('x', {700 + 350 * len(products)}), 'UTF8')"),
+            _filled(SETTLE.sql, "ARRAY['placed']", *(f"ARRAY[{one}]" for one in (
+                order, "'fake_ABCDEFGHIJKL'", "sha256(:n::text::bytea)", "now()", "'guest'",
+                f"convert_to(to_json({order})::text, 'UTF8')", *key, "201",
+                f"convert_to(repeat('x', {700 + 350 * len(products)}), 'UTF8')"))),
         ]  # fmt: skip
         return "\\set i :i + 1\n\\set n :first + :client_id * :each + :i\n" + ";\n".join(steps) + ";\n"
 

@@ -14,6 +14,7 @@ import pytest
 from tests.client import Client, client_of
 from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database
 from tfmshop import config
+from tfmshop.commerce import checkout
 from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.cache.redis import Redis
@@ -166,7 +167,7 @@ async def open_client(settings: Config, db: Database, fake: FakeProvider) -> Asy
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         platform = platform_of(settings, db)
-        yield Shop(platform, Providers(fake=fake))
+        yield Shop(platform, Providers(fake=fake), checkout.Till(db))
         await platform.redis.close()
         platform.passwords.close()
 

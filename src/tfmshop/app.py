@@ -106,7 +106,7 @@ def http(config: Config) -> Edge:
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         async with opened(config, options(config, "tfmshop web")) as platform:
-            yield Shop(platform, providers(config))
+            yield Shop(platform, providers(config), checkout.Till(platform.db))
 
     return build(open_shop)
 

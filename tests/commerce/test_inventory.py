@@ -23,6 +23,13 @@ FALL = Query("test.fall", "UPDATE inventory.stock SET available = -1 WHERE sku =
 EXPIRE = Query("test.expire", "UPDATE inventory.reservation SET expires_at = now() - interval '1 second'")
 LONG_AGO = Query("test.long_ago", "UPDATE inventory.reservation SET expires_at = now() - interval '1 hour'")
 HELD = Query("test.held", "SELECT sum(quantity) FROM inventory.reservation")
+TAKEN = Query(
+    "test.taken",
+    """
+SELECT m.order_id, s.sku, -m.delta AS units FROM inventory.movement AS m
+JOIN inventory.stock AS s ON s.variant_id = m.variant_id AND s.warehouse = m.warehouse WHERE m.order_id IS NOT NULL
+""",
+)
 SOON = timedelta(minutes=10)
 
 
@@ -50,10 +57,15 @@ async def hold(db, cart: UUID, wanted: dict[UUID, int]) -> None:
     await db.transact(lambda tx: inventory.reserve(tx, cart, wanted, clock.now() + SOON))
 
 
+async def take(tx, order: UUID, wanted: dict[UUID, int], *, cart_id: UUID) -> None:
+    for short in (await inventory.take(tx, [inventory.Taking(order, cart_id, wanted)])).values():
+        raise short
+
+
 async def test_warehouses_give_in_their_order_and_get_back_what_they_gave(db, goods):
     order = ids.new()
     async with db.tx() as tx:
-        await inventory.take(tx, order, {goods["A"]: 7, goods["B"]: 1}, cart_id=ids.new())
+        await take(tx, order, {goods["A"]: 7, goods["B"]: 1}, cart_id=ids.new())
         assert {row[0]: row[1] for row in await tx.rows(LEVELS)} == {"A@main": 0, "A@lyon": 8, "B@main": 2}
         moved = [(m.warehouse, m.delta, m.reason) for m in await inventory.history(tx, "A", 2)]
         assert sorted(moved) == [("lyon", -2, "sold"), ("main", -5, "sold")]
@@ -64,22 +76,54 @@ async def test_warehouses_give_in_their_order_and_get_back_what_they_gave(db, go
 
 async def test_all_or_none_of_an_order_is_taken(db, goods):
     with pytest.raises(inventory.OutOfStock) as short:
-        await db.transact(lambda tx: inventory.take(tx, ids.new(), {goods["A"]: 15, goods["B"]: 4}, cart_id=ids.new()))
+        await db.transact(lambda tx: take(tx, ids.new(), {goods["A"]: 15, goods["B"]: 4}, cart_id=ids.new()))
     assert (short.value.sku, short.value.free) == ("B", 3)
     with pytest.raises(inventory.OutOfStock):
-        await db.transact(lambda tx: inventory.take(tx, ids.new(), {ids.new(): 1}, cart_id=ids.new()))
+        await db.transact(lambda tx: take(tx, ids.new(), {ids.new(): 1}, cart_id=ids.new()))
+    assert await levels(db) == {"A@main": 5, "A@lyon": 10, "B@main": 3}
+
+
+async def test_orders_that_take_together_get_what_each_wants_and_can_give_it_back(db, goods):
+    orders = [ids.new() for _ in range(3)]
+    cart = ids.new()
+    await hold(db, cart, {goods["A"]: 2})
+    async with db.tx() as tx:
+        takings = [inventory.Taking(order, cart if n == 1 else ids.new(), {goods["A"]: 4, goods["B"]: 1})
+                   for n, order in enumerate(orders)]  # fmt: skip
+        assert await inventory.take(tx, takings) == {}
+    assert await levels(db) == {"A@main": 0, "A@lyon": 3, "B@main": 0}
+    async with db.tx() as tx:
+        rows = await tx.rows(TAKEN)
+    assert {order: sum(row["units"] for row in rows if row["order_id"] == order and row["sku"] == "A")
+            for order in orders} == dict.fromkeys(orders, 4)  # fmt: skip
+    for order in orders:
+        await db.transact(lambda tx, order=order: inventory.give_back(tx, order, {goods["A"]: 4, goods["B"]: 1}))
+    assert await levels(db) == {"A@main": 5, "A@lyon": 10, "B@main": 3}
+
+
+async def test_a_variant_short_for_all_together_is_given_to_none_of_them(db, goods):
+    orders = [ids.new() for _ in range(4)]
+    wants = [{goods["B"]: 2}, {goods["B"]: 2}, {goods["A"]: 1}, {goods["A"]: 1, goods["B"]: 1}]
+    async with db.tx() as tx:
+        short = await inventory.take(
+            tx, [inventory.Taking(order, ids.new(), want) for order, want in zip(orders, wants, strict=True)]
+        )
+        tx.roll_back()
+    assert {orders.index(order): (error.sku, error.free) for order, error in short.items()} == {
+        0: ("B", 3), 1: ("B", 3), 3: ("B", 3)
+    }  # fmt: skip
     assert await levels(db) == {"A@main": 5, "A@lyon": 10, "B@main": 3}
 
 
 async def test_units_are_owed_only_as_far_as_was_chosen_and_only_when_nobody_has_any(db, goods):
     async with db.tx() as tx:
         await inventory.set_rules(tx, "A", "main", backorder_limit=4, low_at=None)
-        await inventory.take(tx, ids.new(), {goods["A"]: 14}, cart_id=ids.new())
+        await take(tx, ids.new(), {goods["A"]: 14}, cart_id=ids.new())
         assert {row[0]: row[1] for row in await tx.rows(LEVELS)} == {"A@main": 0, "A@lyon": 1, "B@main": 3}
-        await inventory.take(tx, ids.new(), {goods["A"]: 3}, cart_id=ids.new())
+        await take(tx, ids.new(), {goods["A"]: 3}, cart_id=ids.new())
     assert await levels(db) == {"A@main": -2, "A@lyon": 0, "B@main": 3}
     with pytest.raises(inventory.OutOfStock) as short:
-        await db.transact(lambda tx: inventory.take(tx, ids.new(), {goods["A"]: 3}, cart_id=ids.new()))
+        await db.transact(lambda tx: take(tx, ids.new(), {goods["A"]: 3}, cart_id=ids.new()))
     assert short.value.free == 2
     with pytest.raises(TooManyOwed):
         await db.transact(lambda tx: inventory.set_rules(tx, "A", "main", backorder_limit=1, low_at=None))
@@ -102,7 +146,7 @@ async def test_what_is_held_for_a_cart_is_nobody_elses(db, goods):
     with pytest.raises(inventory.OutOfStock) as short:
         await hold(db, other, {goods["A"]: 4})
     assert short.value.free == 3
-    await db.transact(lambda tx: inventory.take(tx, ids.new(), {goods["A"]: 12, goods["B"]: 2}, cart_id=mine))
+    await db.transact(lambda tx: take(tx, ids.new(), {goods["A"]: 12, goods["B"]: 2}, cart_id=mine))
     async with db.read() as tx:
         assert await tx.value(HELD) is None
     assert await levels(db) == {"A@main": 0, "A@lyon": 3, "B@main": 1}
@@ -139,7 +183,7 @@ async def test_a_reservation_that_nobody_released_is_found(db, goods):
 async def test_staff_are_told_once_when_something_runs_low(db, goods):
     await SCHEDULES["inventory.low"].task(db)
     async with db.tx() as tx:
-        await inventory.take(tx, ids.new(), {goods["A"]: 11}, cart_id=ids.new())
+        await take(tx, ids.new(), {goods["A"]: 11}, cart_id=ids.new())
     for expected in ([(1, ["A in lyon: 4"])], []):
         with capture_logs() as heard:
             await SCHEDULES["inventory.low"].task(db)
@@ -168,7 +212,7 @@ async def test_buyers_who_come_at_once_get_what_there_is_and_no_more(fresh_url):
                     if number % 3 == 0:
                         await db.transact(lambda tx: inventory.release(tx, cart))
                         return
-                await db.transact(lambda tx: inventory.take(tx, order, wanted, cart_id=cart))
+                await db.transact(lambda tx: take(tx, order, wanted, cart_id=cart))
             except inventory.OutOfStock:
                 return
             outcomes.append(wanted)

@@ -203,7 +203,7 @@ async def die_after_payment(shop, cart, monkeypatch) -> None:
         raise RuntimeError("the process died here")
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders, "settle", crash)
+        patch.setattr(orders.paying, "settle", crash)
         assert (await shop.buy(cart, key="k")).status_code == 500
 
 

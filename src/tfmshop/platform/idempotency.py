@@ -7,28 +7,35 @@ sender must wait for the one that is at work.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from tfmshop.platform.db import Query, Tx
+from tfmshop.platform.db import Query, Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
 
 BEGIN = Query(
     "platform.begin_key",
     """
 WITH guard AS MATERIALIZED (
-    SELECT pg_try_advisory_xact_lock(hashtextextended($1 || ' ' || $2, 0)) AS mine
+    SELECT a.*, pg_try_advisory_xact_lock(hashtextextended(a.scope || ' ' || a.key, 0)) AS mine
+    FROM unnest($1::text[], $2::text[], $3::bytea[], $4::uuid[]) WITH ORDINALITY
+        AS a(scope, key, fingerprint, subject, nth)
 ), fresh AS (
     INSERT INTO platform.idempotency_key (scope, key, fingerprint, subject, leased_until)
-    SELECT $1, $2, $3, $4, now() + $5 FROM guard WHERE mine
+    SELECT scope, key, fingerprint, subject, now() + $5 FROM guard WHERE mine
     ON CONFLICT (scope, key) DO NOTHING
     RETURNING subject
 )
 SELECT f.subject IS NOT NULL AS fresh, k.fingerprint, k.subject, k.status, k.body, k.leased_until > now() AS leased
-FROM guard
-LEFT JOIN fresh AS f ON true
-LEFT JOIN platform.idempotency_key AS k ON guard.mine AND k.scope = $1 AND k.key = $2
+FROM guard AS g
+LEFT JOIN fresh AS f ON f.subject = g.subject
+LEFT JOIN LATERAL (
+    SELECT i.fingerprint, i.subject, i.status, i.body, i.leased_until FROM platform.idempotency_key AS i
+    WHERE g.mine AND i.scope = g.scope AND i.key = g.key OFFSET 0
+) AS k ON true
+ORDER BY g.nth
 """,
 )
 TAKE_OVER = Query(
@@ -90,26 +97,34 @@ class Answer:
     replayed: bool = False
 
 
-async def begin(tx: Tx, key: Key, subject: UUID, lease: timedelta) -> Answer | UUID | None:
-    """Claim the key for `subject` in this transaction.
+Begun = Answer | UUID | KeyReused | StillRunning | None
+"""What became of claiming a key; see `begin`."""
 
-    None: it is new, go on. An `Answer`: it ended before, give that. A UUID: a crash left that subject unfinished, and
-    it is ours to finish. `KeyReused`, `StillRunning` otherwise.
+
+async def begin(tx: Tx, claims: Sequence[tuple[Key, UUID]], lease: timedelta) -> list[Begun]:
+    """Claim keys, all different, each for a subject, in this transaction.
+
+    For each: None when it is new, go on. An `Answer` when it ended before, give that. A UUID when a crash left that
+    subject unfinished, and it is ours to finish. `KeyReused` or `StillRunning` otherwise.
     """
-    row = await tx.row(BEGIN, key.scope, key.value, key.fingerprint, subject, lease)
-    assert row is not None  # noqa: S101 - the guard always gives a row
+    rows = await tx.rows(
+        BEGIN, [key.scope for key, _ in claims], [key.value for key, _ in claims],
+        [key.fingerprint for key, _ in claims], [subject for _, subject in claims], lease,
+    )  # fmt: skip
+    return [await _begun(tx, row, key, lease) for row, (key, _) in zip(rows, claims, strict=True)]
+
+
+async def _begun(tx: Tx, row: Row, key: Key, lease: timedelta) -> Begun:
     if row["fresh"]:
         return None
     if row["fingerprint"] is None:
-        raise StillRunning
+        return StillRunning()
     if row["fingerprint"] != key.fingerprint:
-        raise KeyReused
+        return KeyReused()
     if row["status"] is not None:
         return Answer(row["status"], row["body"], replayed=True)
     taken: UUID | None = None if row["leased"] else await tx.value(TAKE_OVER, key.scope, key.value, lease)
-    if taken is None:
-        raise StillRunning
-    return taken
+    return taken or StillRunning()
 
 
 async def remember(tx: Tx, key: Key, answer: Answer) -> None:

@@ -168,17 +168,25 @@ SELECT status FROM mine
 CLOSE = Query(
     "cart.close",
     f"""
-WITH closed AS (
-    UPDATE cart.cart AS c SET status = 'ordered', email = coalesce($4, c.email),
-        address = coalesce($5::jsonb, c.address), shipping_method = coalesce($6, c.shipping_method), updated_at = now()
-    WHERE {_MINE} AND c.status = 'open'
+WITH mine AS MATERIALIZED (
+    SELECT c.id, a.email, a.address::jsonb AS address, a.shipping_method
+    FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::text[], $5::text[], $6::text[])
+        AS a(id, token_hash, customer_id, email, address, shipping_method)
+    JOIN cart.cart AS c ON c.id = a.id AND (c.token_hash = a.token_hash OR c.customer_id = a.customer_id)
+    WHERE c.status = 'open' ORDER BY c.id FOR UPDATE OF c
+), closed AS (
+    UPDATE cart.cart AS c SET status = 'ordered', email = coalesce(m.email, c.email),
+        address = coalesce(m.address, c.address), shipping_method = coalesce(m.shipping_method, c.shipping_method),
+        updated_at = now()
+    FROM mine AS m WHERE c.id = m.id
     RETURNING c.id, c.currency, c.email, c.address, {_TERMS}
 )
 SELECT c.*, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price, s.categories,
     s.tax_class, s.weight_g
 FROM closed AS c LEFT JOIN LATERAL cart.lines_of(c.id) AS l ON true
-LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
-ORDER BY l.added_at, l.id
+-- OFFSET 0: a look into the index for each line, however many the planner believes there to be.
+LEFT JOIN LATERAL (SELECT * FROM catalog.sellable AS f WHERE f.variant_id = l.variant_id OFFSET 0) AS s ON true
+ORDER BY c.id, l.added_at, l.id
 """,
 )
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from tfmshop.commerce.catalog.store import ADD_BRANDS, FIND_BRANDS
 from tfmshop.commerce.vocabulary import same_name, slug
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Tx, columns
 
 
 class Brands:
@@ -48,4 +48,4 @@ class Brands:
                 self._made.append(id)
                 rows.append((id, free, name, key))
         if rows:
-            await tx.execute(ADD_BRANDS, *(list(column) for column in zip(*rows, strict=True)))
+            await tx.execute(ADD_BRANDS, *columns(rows))

@@ -9,7 +9,7 @@ from uuid import UUID
 from tfmshop.commerce.catalog.store import ADD_CATEGORIES, FIND_CATEGORIES
 from tfmshop.commerce.catalog.store_edit import LOCK_TREE
 from tfmshop.commerce.vocabulary import same_name, slug
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Tx, columns
 
 Path = tuple[str, ...]
 
@@ -47,7 +47,7 @@ class CategoryPaths:
                 if _key(part) not in self._ids:
                     rows.append(self._add(part, make_id(now), len(rows)))
         if rows:
-            await tx.execute(ADD_CATEGORIES, *(list(column) for column in zip(*rows, strict=True)))
+            await tx.execute(ADD_CATEGORIES, *columns(rows))
 
     def _add(self, path: Path, id: UUID, position: int) -> tuple[UUID, UUID | None, str, str, int, str]:
         parent = self._ids.get(_key(path[:-1])) if len(path) > 1 else None

@@ -28,7 +28,7 @@ from tfmshop.commerce.catalog.store import (
     UPDATE_VARIANTS,
 )
 from tfmshop.platform import clock, codec, ids
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Tx, columns
 
 _Accepted = tuple[NewProduct, UUID, "_Known | None"]
 MakeId = Callable[[datetime], UUID]
@@ -156,7 +156,7 @@ class Loader:
                     stock[variant] = (new.sku, new.stock)
             loaded.append(Loaded(id, known is None, stock, before.get(id)))
         if changed:
-            await tx.execute(UPDATE_VARIANTS, *(list(column) for column in zip(*changed, strict=True)))
+            await tx.execute(UPDATE_VARIANTS, *columns(changed))
         await tx.copy(COPY_VARIANTS, added)
         if updated := [id for _, id, known in accepted if known]:
             await tx.execute(SHOW_VARIANTS, updated)

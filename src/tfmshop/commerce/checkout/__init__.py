@@ -6,12 +6,14 @@ from tfmshop.commerce.checkout.jobs import schedule_all
 from tfmshop.commerce.checkout.money import ask_refund, cancel, hear, take_back
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.sweep import CHALLENGE, PATIENCE, sweep
+from tfmshop.commerce.checkout.till import Till
 
 __all__ = [
     "CHALLENGE",
     "PATIENCE",
     "Presenter",
     "Purchase",
+    "Till",
     "ask_refund",
     "cancel",
     "complete",

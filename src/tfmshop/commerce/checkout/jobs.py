@@ -41,4 +41,4 @@ def schedule_all(providers: Providers, key_age: timedelta) -> None:
         async with db.tx() as tx:
             await forget_old(tx, key_age)
         async with db.tx() as tx:
-            await cart.drop_expired(tx)
+            await cart.closing.drop_expired(tx)

@@ -117,7 +117,8 @@ async def _authorized(db: Database, provider: str, order_id: UUID, notice: Notic
             due = await orders.paying.look(tx, order_id)
             if notice.amount != due.total.amount:
                 raise orders.CannotMove(status=due.status, wanted="paid")
-            await orders.settle(tx, order_id, orders.Paid(notice.reference, clock.now(), provider))
+            paid = orders.paying.Paid(notice.reference, clock.now(), provider)
+            await orders.paying.settle_one(tx, order_id, paid)
     except orders.CannotMove as refused:
         if refused.status == orders.OrderStatus.CANCELLED:
             async with db.tx() as tx:

@@ -24,7 +24,7 @@ async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> N
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
     if cart_id is not None:
-        await cart.reopen(tx, cart_id)
+        await cart.closing.reopen(tx, cart_id)
 
 
 async def let_go(tx: Tx, provider: str, order_id: UUID) -> None:

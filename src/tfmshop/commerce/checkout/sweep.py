@@ -72,7 +72,7 @@ async def _look_after(db: Database, providers: Providers, order_id: UUID, provid
 
 async def _settle(db: Database, order_id: UUID, reference: str) -> None:
     async with db.read() as tx:
-        await orders.settle(tx, order_id, orders.Paid(reference, clock.now(), "shop"))
+        await orders.paying.settle_one(tx, order_id, orders.paying.Paid(reference, clock.now(), "shop"))
 
 
 async def _release(tx: Tx, order_id: UUID, provider: str) -> None:

@@ -17,13 +17,14 @@ from tfmshop.commerce.inventory.levels import (
     set_rules,
     warehouses,
 )
-from tfmshop.commerce.inventory.take import give_back, release, release_expired, reserve, take
+from tfmshop.commerce.inventory.take import Taking, give_back, release, release_expired, reserve, take
 
 __all__ = [
     "Level",
     "Listed",
     "Movement",
     "OutOfStock",
+    "Taking",
     "Warehouse",
     "add_levels",
     "add_warehouse",

@@ -7,15 +7,21 @@ from typing import Final
 from tfmshop.platform.db import Copy, Query, Truth
 
 _SHARED: Final = """
-WITH wanted AS (SELECT * FROM unnest($1::uuid[], $2::bigint[]) AS w(variant_id, quantity)),
-locked AS MATERIALIZED (
+WITH wanted AS (
+    SELECT w.variant_id, w.quantity, w.taker,
+        sum(w.quantity) OVER (PARTITION BY w.variant_id ORDER BY w.taker) - w.quantity AS sooner,
+        sum(w.quantity) OVER (PARTITION BY w.variant_id) AS whole
+    FROM unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS w(variant_id, quantity, taker)
+), locked AS MATERIALIZED (
     SELECT s.variant_id, s.warehouse, s.product_id, s.available, s.backorder_limit, h.priority
     FROM inventory.stock AS s JOIN inventory.warehouse AS h ON h.code = s.warehouse
-    WHERE s.variant_id = ANY($1 || ARRAY(SELECT r.variant_id FROM inventory.reservation AS r WHERE r.cart_id = $3))
+    WHERE s.variant_id = ANY($1 || ARRAY(
+        SELECT r.variant_id FROM inventory.reservation AS r WHERE r.cart_id = ANY($4)))
     ORDER BY s.variant_id, s.warehouse FOR UPDATE OF s
 ), freed AS (
     DELETE FROM inventory.reservation AS r USING locked AS l
-    WHERE r.variant_id = l.variant_id AND r.warehouse = l.warehouse AND (r.cart_id = $3 OR r.expires_at <= now())
+    WHERE r.variant_id = l.variant_id AND r.warehouse = l.warehouse
+        AND (r.cart_id = ANY($4) OR r.expires_at <= now())
     RETURNING r.variant_id, r.warehouse, r.quantity
 ), shelf AS (
     SELECT l.variant_id, l.warehouse, l.product_id, l.priority, l.backorder_limit, l.available AS before,
@@ -27,26 +33,31 @@ locked AS MATERIALIZED (
     UNION ALL
     SELECT variant_id, warehouse, true, priority, least(available, 0) + backorder_limit FROM shelf
     WHERE backorder_limit > 0
-), queued AS (
-    SELECT s.variant_id, s.warehouse, s.units, w.quantity,
-        sum(s.units) OVER (PARTITION BY s.variant_id ORDER BY s.owed, s.priority, s.warehouse) - s.units AS sooner,
-        sum(s.units) OVER (PARTITION BY s.variant_id) AS whole
-    FROM source AS s JOIN wanted AS w ON w.variant_id = s.variant_id
+), supply AS (
+    SELECT variant_id, warehouse, units,
+        sum(units) OVER (PARTITION BY variant_id ORDER BY owed, priority, warehouse) - units AS sooner,
+        sum(units) OVER (PARTITION BY variant_id) AS whole
+    FROM source
 ), given AS (
-    SELECT variant_id, warehouse, sum(least(units, quantity - sooner))::bigint AS units FROM queued
-    WHERE whole >= quantity AND sooner < quantity AND units > 0 GROUP BY variant_id, warehouse
+    SELECT w.taker, s.variant_id, s.warehouse, sum(least(s.sooner + s.units, w.sooner + w.quantity)
+        - greatest(s.sooner, w.sooner))::bigint AS units
+    FROM supply AS s JOIN wanted AS w ON w.variant_id = s.variant_id
+    WHERE s.whole >= w.whole AND s.sooner < w.sooner + w.quantity AND w.sooner < s.sooner + s.units
+    GROUP BY w.taker, s.variant_id, s.warehouse
+), gone AS (
+    SELECT variant_id, warehouse, sum(units)::bigint AS units FROM given GROUP BY variant_id, warehouse
 ), changed AS (
     UPDATE inventory.stock AS s SET available = n.available, updated_at = now()
     FROM (
         SELECT h.variant_id, h.warehouse, h.available - coalesce(g.units, 0) AS available
-        FROM shelf AS h LEFT JOIN given AS g ON g.variant_id = h.variant_id AND g.warehouse = h.warehouse
+        FROM shelf AS h LEFT JOIN gone AS g ON g.variant_id = h.variant_id AND g.warehouse = h.warehouse
         WHERE g.units > 0 OR h.available <> h.before
     ) AS n WHERE s.variant_id = n.variant_id AND s.warehouse = n.warehouse
     RETURNING 1
 )"""
-"""$1 and $2 are variants and how many of each, $3 a cart whose reservations (and all expired ones of these variants)
-are let go. `given` is what each warehouse gives: in their order, first what lies there, then what may be owed; nothing
-of a variant that is short.
+"""$1, $2 and $3 are variants, how many of each, and who takes them; $4 carts whose reservations (and all expired ones
+of these variants) are let go. `given` is what each taker gets from each warehouse: warehouses in turn, first what
+lies there, then what may be owed, laid beside the takers one after the other; nothing of a variant that is short.
 """
 
 _TELL: Final = """
@@ -55,7 +66,7 @@ SELECT t.variant_id, t.given, CASE WHEN (t.before > 0) <> (t.after > 0)
 FROM (
     SELECT h.variant_id, h.product_id, bool_or(g.units > 0) AS given, sum(h.before + h.backorder_limit) AS before,
         sum(h.available + h.backorder_limit - coalesce(g.units, 0)) AS after
-    FROM shelf AS h LEFT JOIN given AS g ON g.variant_id = h.variant_id AND g.warehouse = h.warehouse
+    FROM shelf AS h LEFT JOIN gone AS g ON g.variant_id = h.variant_id AND g.warehouse = h.warehouse
     GROUP BY h.variant_id, h.product_id
 ) AS t
 """
@@ -64,7 +75,7 @@ TAKE = Query(
     "inventory.take",
     f"""{_SHARED}, noted AS (
     INSERT INTO inventory.movement (variant_id, warehouse, delta, reason, order_id)
-    SELECT variant_id, warehouse, -units, 'sold', $4 FROM given
+    SELECT variant_id, warehouse, -units, 'sold', taker FROM given
 ){_TELL}""",
 )
 
@@ -72,7 +83,7 @@ RESERVE = Query(
     "inventory.reserve",
     f"""{_SHARED}, held AS (
     INSERT INTO inventory.reservation (variant_id, warehouse, cart_id, quantity, expires_at)
-    SELECT variant_id, warehouse, $3, units, $4 FROM given
+    SELECT variant_id, warehouse, taker, units, $5 FROM given
 ){_TELL}""",
 )
 

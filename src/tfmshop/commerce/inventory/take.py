@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.inventory.errors import OutOfStock
 from tfmshop.commerce.inventory.store import FREE, GIVE_BACK, RELEASE, RELEASE_EXPIRED, RESERVE, TAKE
-from tfmshop.platform.db import Query, Tx
+from tfmshop.platform.db import Query, Row, Tx
 
 
-async def take(tx: Tx, order_id: UUID, wanted: Mapping[UUID, int], *, cart_id: UUID) -> None:
-    """Take units of variants for an order, all or none; what its cart had reserved is used first.
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """The units of variants that an order takes; what its cart had reserved is used first."""
 
-    Warehouses give in the order of their priority, and owe only when nobody has. `OutOfStock` names the first variant
-    that is short.
+    order_id: UUID
+    cart_id: UUID
+    wanted: Mapping[UUID, int]
+
+
+async def take(tx: Tx, takings: Sequence[Taking]) -> dict[UUID, OutOfStock]:
+    """Take units for orders; the orders that are short, each with the first variant that is.
+
+    Warehouses give in the order of their priority, and owe only when nobody has. A variant of which there is not enough
+    for all of the orders is given to none of them. Where an order is short, the transaction must be given up.
     """
-    await _share(tx, TAKE, wanted, cart_id, order_id)
+    return await _share(tx, TAKE, [(one.order_id, one.wanted) for one in takings], [one.cart_id for one in takings])
 
 
 async def reserve(tx: Tx, cart_id: UUID, wanted: Mapping[UUID, int], expires_at: datetime) -> None:
     """Hold units of variants for a cart, all or none, in place of whatever it held before. `OutOfStock`."""
-    await _share(tx, RESERVE, wanted, cart_id, expires_at)
+    for short in (await _share(tx, RESERVE, [(cart_id, wanted)], [cart_id], expires_at)).values():
+        raise short
 
 
 async def release(tx: Tx, cart_id: UUID) -> None:
@@ -43,11 +54,20 @@ async def give_back(tx: Tx, order_id: UUID, quantities: Mapping[UUID, int]) -> N
     await tx.rows(GIVE_BACK, list(quantities), list(quantities.values()), order_id)
 
 
-async def _share(tx: Tx, query: Query, wanted: Mapping[UUID, int], cart_id: UUID, last: object) -> None:
-    rows = await tx.rows(query, list(wanted), list(wanted.values()), cart_id, last)
+async def _share(
+    tx: Tx, query: Query, takers: Sequence[tuple[UUID, Mapping[UUID, int]]], carts: Sequence[UUID], *more: object
+) -> dict[UUID, OutOfStock]:
+    units = [(variant, quantity, taker) for taker, wanted in takers for variant, quantity in wanted.items()]
+    rows = await tx.rows(
+        query, [one[0] for one in units], [one[1] for one in units], [one[2] for one in units], list(carts), *more
+    )
     given = {row[0] for row in rows if row[1]}
-    short = [variant for variant in wanted if variant not in given]
-    if short:
-        free = {row["variant_id"]: row for row in await tx.rows(FREE, short)}
-        first = free.get(short[0])
-        raise OutOfStock(sku=first["sku"] if first else str(short[0]), free=first["available"] if first else 0)
+    short = {taker: next((variant for variant in wanted if variant not in given), None) for taker, wanted in takers}
+    if not any(short.values()):
+        return {}
+    free = {row["variant_id"]: row for row in await tx.rows(FREE, [one for one in short.values() if one])}
+    return {taker: _short(variant, free.get(variant)) for taker, variant in short.items() if variant}
+
+
+def _short(variant: UUID, row: Row | None) -> OutOfStock:
+    return OutOfStock(sku=row["sku"], free=row["available"]) if row else OutOfStock(sku=str(variant), free=0)

@@ -5,17 +5,16 @@ from tfmshop.commerce.orders import jobs as jobs
 from tfmshop.commerce.orders.browse import Head, OrderList, find, id_of, listing, load, own
 from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.model import Order, OrderStatus
-from tfmshop.commerce.orders.move import Paid, cancel, settle
-from tfmshop.commerce.orders.place import Buyer, place
+from tfmshop.commerce.orders.move import cancel
+from tfmshop.commerce.orders.place import NewOrder, place
 
 __all__ = [
-    "Buyer",
     "CannotMove",
     "Head",
+    "NewOrder",
     "Order",
     "OrderList",
     "OrderStatus",
-    "Paid",
     "cancel",
     "find",
     "fulfil",
@@ -28,5 +27,4 @@ __all__ = [
     "paying",
     "place",
     "returns",
-    "settle",
 ]

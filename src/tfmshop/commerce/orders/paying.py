@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from operator import attrgetter
 from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce.orders.errors import OrderNotFound
+from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
+from tfmshop.commerce.orders.events import OrderPaid
 from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
-from tfmshop.commerce.orders.move import Paid
-from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, UNPAID
+from tfmshop.commerce.orders.move import why_not
+from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, SETTLE, UNPAID
 from tfmshop.commerce.vocabulary import Money
-from tfmshop.platform import clock, ids
-from tfmshop.platform.db import Tx
+from tfmshop.platform import clock, codec, ids
+from tfmshop.platform.db import Tx, columns
+from tfmshop.platform.idempotency import Answer, Key
 from tfmshop.platform.security.access import digest
 
 
@@ -29,6 +32,46 @@ class Payment:
     state: str
     provider: str
     total: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """That money for an order is promised: the provider's reference, when, and a guest's new token."""
+
+    reference: str
+    at: datetime
+    who: str
+    token: str | None = None
+    token_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """An order that is paid, and the answer that the request which made it so will give."""
+
+    order_id: UUID
+    paid: Paid
+    key: Key | None = None
+    answer: Answer | None = None
+
+
+async def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[CannotMove | OrderNotFound | None]:
+    """Mark orders as paid, tell the world, and remember the answers, in one statement; for each, why it did not go."""
+    rows = [
+        (one.order_id, one.paid.reference, one.paid.token_hash, one.paid.at, one.paid.who,
+         codec.encode(OrderPaid(one.order_id)), one.key and one.key.scope, one.key and one.key.value,
+         one.answer and one.answer.status, one.answer and one.answer.body)
+        for one in sorted(settlements, key=attrgetter("order_id"))
+    ]  # fmt: skip
+    moved = {row["id"] for row in await tx.rows(SETTLE, before(OrderStatus.PAID), *columns(rows))}
+    return [None if one.order_id in moved else await why_not(tx, one.order_id, OrderStatus.PAID) for one in settlements]
+
+
+async def settle_one(tx: Tx, id: UUID, paid: Paid) -> None:
+    """Mark one order as paid, for a payment that no request waits for. `CannotMove`, `OrderNotFound`."""
+    for refused in await settle(tx, [Settlement(id, paid)]):
+        if refused is not None:
+            raise refused
 
 
 async def look(tx: Tx, id: UUID, *, hold: bool = False) -> Payment:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -12,7 +12,7 @@ from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, Ord
 from tfmshop.commerce.orders.store import PLACE
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Tx, columns
 
 
 class Line(Protocol):
@@ -69,13 +69,28 @@ class Reduction(Protocol):
     def amount(self) -> int: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Buyer:
-    """Who orders, and where it goes."""
+def new_number() -> str:
+    """An order number that cannot be guessed and is easy to read out."""
+    symbols = ids.readable()
+    return f"{symbols[:5]}-{symbols[5:]}"
 
+
+@dataclass(frozen=True, slots=True)
+class NewOrder:
+    """An order to be placed: who buys what, where it goes, and what it comes to."""
+
+    id: UUID
+    cart_id: UUID
     customer_id: UUID | None
     email: str
     address: Address
+    currency: str
+    lines: Sequence[PricedLine]
+    sums: Sums
+    reductions: Sequence[Reduction]
+    shipping_method: str | None
+    provider: str
+    number: str = field(default_factory=new_number)
 
     @property
     def who(self) -> str:
@@ -88,52 +103,36 @@ class Buyer:
         return str(self.customer_id) if self.customer_id else self.email.lower()
 
 
-async def place(
-    tx: Tx,
-    *,
-    id: UUID,
-    cart_id: UUID,
-    buyer: Buyer,
-    currency: str,
-    lines: Sequence[PricedLine],
-    sums: Sums,
-    provider: str,
-    reductions: Sequence[Reduction],
-    shipping_method: str | None,
-) -> Order:
-    """Write a placed, unpaid order."""
+async def place(tx: Tx, wanted: Sequence[NewOrder]) -> list[Order]:
+    """Write placed, unpaid orders."""
     now = clock.now()
-    number = new_number()
-    discounts = [Discount(one.name, Money(one.amount, currency), one.code) for one in reductions]
-    await tx.execute(
-        PLACE, id, number, cart_id, buyer.customer_id, provider, currency, sums.subtotal, sums.discount, sums.shipping,
-        sums.tax, sums.total, buyer.email, codec.encode_text(buyer.address), now, buyer.who,
-        [line.product_id for line in lines], [line.variant_id for line in lines], [line.sku for line in lines],
-        [line.title for line in lines], [line.quantity for line in lines], [line.unit_price for line in lines],
-        [line.discount for line in lines], [line.tax for line in lines], sums.tax_included, shipping_method,
-        codec.encode_text(discounts),
-    )  # fmt: skip
-    return _order(id, number, now, buyer, currency, lines, sums, discounts, shipping_method)
+    placed = [_order(one, now) for one in wanted]
+    heads = [
+        (one.id, one.number, one.cart_id, one.customer_id, one.provider, one.currency, one.sums.subtotal,
+         one.sums.discount, one.sums.shipping, one.sums.tax, one.sums.tax_included, one.sums.total, one.email,
+         codec.encode_text(one.address), one.shipping_method, codec.encode_text(order.discounts), one.who)
+        for one, order in zip(wanted, placed, strict=True)
+    ]  # fmt: skip
+    lines = [
+        (one.id, position, line.product_id, line.variant_id, line.sku, line.title, line.quantity, line.unit_price,
+         line.discount, line.tax)
+        for one in wanted for position, line in enumerate(one.lines, start=1)
+    ]  # fmt: skip
+    await tx.execute(PLACE, now, *columns(heads), *columns(lines))
+    return placed
 
 
-def new_number() -> str:
-    """An order number that cannot be guessed and is easy to read out."""
-    symbols = ids.readable()
-    return f"{symbols[:5]}-{symbols[5:]}"
-
-
-def _order(
-    id: UUID, number: str, now: datetime, buyer: Buyer, currency: str, lines: Sequence[PricedLine], sums: Sums,
-    discounts: list[Discount], shipping_method: str | None,
-) -> Order:  # fmt: skip
+def _order(one: NewOrder, now: datetime) -> Order:
     def money(amount: int) -> Money:
-        return Money(amount, currency)
+        return Money(amount, one.currency)
 
+    sums = one.sums
     return Order(
-        id, number, OrderStatus.PLACED, "pending",
+        one.id, one.number, OrderStatus.PLACED, "pending",
         [OrderLine(line.product_id, line.variant_id, line.sku, line.title, line.quantity, money(line.unit_price),
-                   money(line.unit_price * line.quantity), money(line.discount), money(line.tax)) for line in lines],
+                   money(line.unit_price * line.quantity), money(line.discount), money(line.tax))
+         for line in one.lines],
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
-        money(sums.total), discounts, shipping_method,
-        buyer.email, Addresses(buyer.address), now, [Event(now, OrderStatus.PLACED, buyer.who, "")], [],
+        money(sums.total), [Discount(by.name, money(by.amount), by.code) for by in one.reductions],
+        one.shipping_method, one.email, Addresses(one.address), now, [Event(now, OrderStatus.PLACED, one.who, "")], [],
     )  # fmt: skip

@@ -5,22 +5,29 @@ from tfmshop.platform.db import Copy, Query, Truth
 PLACE = Query(
     "orders.place",
     """
-WITH placed AS (
+WITH wanted AS (
+    SELECT * FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[],
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[],
+            $16::text[], $17::text[], $18::text[])
+        AS w(id, number, cart_id, customer_id, provider, currency, subtotal, discount, shipping, tax, tax_included,
+            total, email, address, shipping_method, discounts, who)
+), placed AS (
     INSERT INTO orders.placed (id, number, cart_id, customer_id, status, payment_status, payment_provider, currency,
-        subtotal, discount, shipping, tax, total, email, address, placed_at, updated_at, tax_included, shipping_method,
-        discounts)
-    VALUES ($1, $2, $3, $4, 'placed', 'pending', $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14, $14, $24, $25,
-        $26::jsonb)
+        subtotal, discount, shipping, tax, tax_included, total, email, address, shipping_method, discounts, placed_at,
+        updated_at)
+    SELECT id, number, cart_id, customer_id, 'placed', 'pending', provider, currency, subtotal, discount, shipping, tax,
+        tax_included, total, email, address::jsonb, shipping_method, discounts::jsonb, $1, $1
+    FROM wanted
 ), noted AS (
-    INSERT INTO orders.history (order_id, at, status, who) VALUES ($1, $14, 'placed', $15)
+    INSERT INTO orders.history (order_id, at, status, who) SELECT id, $1, 'placed', who FROM wanted
 )
 INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total, discount,
     tax)
-SELECT $1, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price, l.unit_price * l.quantity,
-    l.discount, l.tax
-FROM unnest($16::uuid[], $17::uuid[], $18::text[], $19::text[], $20::integer[], $21::bigint[], $22::bigint[],
-        $23::bigint[])
-    WITH ORDINALITY AS l(product_id, variant_id, sku, title, quantity, unit_price, discount, tax, position)
+SELECT l.order_id, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price,
+    l.unit_price * l.quantity, l.discount, l.tax
+FROM unnest($19::uuid[], $20::integer[], $21::uuid[], $22::uuid[], $23::text[], $24::text[], $25::integer[],
+        $26::bigint[], $27::bigint[], $28::bigint[])
+    AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax)
 """,
 )
 
@@ -28,14 +35,17 @@ SETTLE = Query(
     "orders.settle",
     """
 WITH moved AS (
-    UPDATE orders.placed SET status = 'paid', payment_status = 'authorized', payment_reference = $2, token_hash = $3,
-        updated_at = $4
-    WHERE id = $1 AND status = ANY($5)
-    RETURNING id
+    UPDATE orders.placed AS o SET status = 'paid', payment_status = 'authorized', payment_reference = a.reference,
+        token_hash = a.token_hash, updated_at = a.at
+    FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[], $6::text[], $7::bytea[], $8::text[],
+            $9::text[], $10::integer[], $11::bytea[])
+        AS a(id, reference, token_hash, at, who, news, scope, key, answer, body)
+    WHERE o.id = a.id AND o.status = ANY($1)
+    RETURNING a.*
 ), noted AS (
-    INSERT INTO orders.history (order_id, at, status, who) SELECT id, $4, 'paid', $6 FROM moved
+    INSERT INTO orders.history (order_id, at, status, who) SELECT id, at, 'paid', who FROM moved
 )
-SELECT id, jobs.enqueue('orders.paid', $7), platform.remember_answer($8, $9, $10, $11) FROM moved
+SELECT id, jobs.enqueue('orders.paid', news), platform.remember_answer(scope, key, answer, body) FROM moved
 """,
 )
 

@@ -2,7 +2,7 @@
 
 from tfmshop.commerce.promotions.errors import CouponExhausted, CouponInvalid
 from tfmshop.commerce.promotions.model import WHOLE, Kind, Offer, Outcome, Verdict, apply
-from tfmshop.commerce.promotions.offers import add, end, give_back, redeem, running
+from tfmshop.commerce.promotions.offers import Use, add, end, give_back, redeem, running
 
 __all__ = [
     "WHOLE",
@@ -11,6 +11,7 @@ __all__ = [
     "Kind",
     "Offer",
     "Outcome",
+    "Use",
     "Verdict",
     "add",
     "apply",

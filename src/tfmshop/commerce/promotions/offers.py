@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from tfmshop.commerce.promotions.errors import BadOffer, CouponExhausted, OfferNotFound
@@ -39,15 +40,29 @@ async def running(tx: Tx, limit: int) -> list[Offer]:
     return [codec.decode_as(row[0], Offer) for row in await tx.rows(LIST, limit)]
 
 
-async def redeem(tx: Tx, order_id: UUID, offers: Sequence[Offer], who: str) -> None:
-    """Use limited offers for an order, all or none; an unlimited one is not even looked at. `CouponExhausted`."""
-    limited = {offer.id: offer for offer in offers if offer.limited}
+@dataclass(frozen=True, slots=True)
+class Use:
+    """The offers that an order uses; `who` is counted for limits per customer."""
+
+    order_id: UUID
+    who: str
+    offers: Sequence[Offer]
+
+
+async def redeem(tx: Tx, uses: Sequence[Use]) -> dict[UUID, CouponExhausted]:
+    """Use limited offers for orders; an unlimited one is not even looked at. The orders that cannot have theirs.
+
+    Where there is one, the transaction must be given up: others may have been counted.
+    """
+    limited = {(use.order_id, offer.id): (use, offer) for use in uses for offer in use.offers if offer.limited}
     if not limited:
-        return
-    for row in await tx.rows(REDEEM, list(limited), order_id, who):
-        del limited[row[0]]
-    for offer in limited.values():
-        raise CouponExhausted(name=offer.code or offer.name)
+        return {}
+    wanted = limited.values()
+    for row in await tx.rows(
+        REDEEM, [offer.id for _, offer in wanted], [use.order_id for use, _ in wanted], [use.who for use, _ in wanted]
+    ):
+        del limited[row["order_id"], row["id"]]
+    return {order: CouponExhausted(name=offer.code or offer.name) for (order, _), (_, offer) in limited.items()}
 
 
 async def give_back(tx: Tx, order_id: UUID) -> None:

@@ -24,25 +24,30 @@ LIST = Query("promotions.list", "SELECT offer::text FROM promotions.running ORDE
 REDEEM = Query(
     "promotions.redeem",
     """
-WITH wanted AS (
-    SELECT o.id, o.max_uses, o.max_uses_per_customer FROM promotions.offer AS o WHERE o.id = ANY($1)
+WITH wanted AS MATERIALIZED (
+    SELECT o.id, o.max_uses, o.max_uses_per_customer, w.order_id, w.who
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w(id, order_id, who) JOIN promotions.offer AS o ON o.id = w.id
 ), locked AS MATERIALIZED (
     SELECT o.id FROM promotions.offer AS o WHERE o.id = ANY($1) AND o.max_uses IS NOT NULL ORDER BY o.id FOR UPDATE
 ), counted AS (
-    UPDATE promotions.offer AS o SET used = o.used + 1 FROM locked AS l WHERE o.id = l.id AND o.used < o.max_uses
+    UPDATE promotions.offer AS o SET used = o.used + n.uses
+    FROM (SELECT l.id, count(*) AS uses FROM locked AS l JOIN wanted AS w ON w.id = l.id GROUP BY l.id) AS n
+    WHERE o.id = n.id AND o.used + n.uses <= o.max_uses
     RETURNING o.id
 ), mine AS (
     INSERT INTO promotions.customer_use AS u (offer_id, who, used)
-    SELECT w.id, $3, 1 FROM wanted AS w WHERE w.max_uses_per_customer > 0 ORDER BY w.id
-    ON CONFLICT (offer_id, who) DO UPDATE SET used = u.used + 1
-        WHERE u.used < (SELECT w.max_uses_per_customer FROM wanted AS w WHERE w.id = u.offer_id)
-    RETURNING u.offer_id
+    SELECT w.id, w.who, count(*) FROM wanted AS w WHERE w.max_uses_per_customer > 0 GROUP BY w.id, w.who
+    HAVING count(*) <= min(w.max_uses_per_customer) ORDER BY w.id, w.who
+    ON CONFLICT (offer_id, who) DO UPDATE SET used = u.used + excluded.used
+        WHERE u.used + excluded.used <= (SELECT min(w.max_uses_per_customer) FROM wanted AS w WHERE w.id = u.offer_id)
+    RETURNING u.offer_id, u.who
 ), noted AS (
-    INSERT INTO promotions.redemption (order_id, offer_id, who) SELECT $2, w.id, $3 FROM wanted AS w
+    INSERT INTO promotions.redemption (order_id, offer_id, who) SELECT w.order_id, w.id, w.who FROM wanted AS w
 )
-SELECT w.id FROM wanted AS w
+SELECT w.order_id, w.id FROM wanted AS w
 WHERE (w.max_uses IS NULL OR EXISTS (SELECT FROM counted AS c WHERE c.id = w.id))
-    AND (w.max_uses_per_customer IS NULL OR EXISTS (SELECT FROM mine AS m WHERE m.offer_id = w.id))
+    AND (w.max_uses_per_customer IS NULL
+        OR EXISTS (SELECT FROM mine AS m WHERE m.offer_id = w.id AND m.who = w.who))
 """,
 )
 

@@ -1,15 +1,16 @@
 """PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
 
 from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
-from tfmshop.platform.db.faults import Unkept
+from tfmshop.platform.db.faults import NoAnswer, Unkept
 from tfmshop.platform.db.query import Copy, Family, Query, listening, written
 from tfmshop.platform.db.truth import Truth, broken
-from tfmshop.platform.db.tx import Refused, Row, Tx
+from tfmshop.platform.db.tx import Refused, Row, Tx, columns
 
 __all__ = [
     "Copy",
     "Database",
     "Family",
+    "NoAnswer",
     "Options",
     "Query",
     "Refused",
@@ -20,6 +21,7 @@ __all__ = [
     "WrongServer",
     "broken",
     "check_server",
+    "columns",
     "connect",
     "listening",
     "open_connection",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -104,3 +104,8 @@ class Tx:
 
 def _one(result: object) -> int:
     return 0 if result is None else 1
+
+
+def columns(rows: Sequence[Sequence[object]]) -> Iterator[list[object]]:
+    """Rows, one at least, column by column: what a statement takes that unnests arrays."""
+    return (list(column) for column in zip(*rows, strict=True))

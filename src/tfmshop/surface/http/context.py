@@ -55,6 +55,7 @@ class Shop:
 
     platform: Platform
     providers: Providers
+    till: checkout.Till
 
     def __post_init__(self) -> None:
         self.providers.listen(partial(checkout.hear, self.platform.db))

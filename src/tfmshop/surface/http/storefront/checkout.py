@@ -82,7 +82,7 @@ async def check_out(
         _minor_units(data.expected_total, shop.currency),
     )  # fmt: skip
     answer = await checkout.complete(
-        shop.platform.db, provider, purchase, _presenter(request),
+        shop.till, provider, purchase, _presenter(request),
         payment_seconds=shop.platform.config.seconds("PAYMENT_TIMEOUT"),
     )  # fmt: skip
     return Response(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
@@ -12,19 +16,38 @@ from tfmshop.commerce.cart.quote import quote
 from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec
-from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.db import Refused, Row, Tx
 
 
-async def close(
-    tx: Tx, id: UUID, owner: Owner, *, email: str | None, address: Address | None, shipping_method: str | None = None
-) -> Closed:
-    """Close the cart and give what is in it at today's prices. `CartNotFound`, `CartOrdered`."""
-    text = codec.encode_text(address) if address else None
-    rows = await tx.rows(CLOSE, id, owner.token_hash, owner.customer_id, email, text, shipping_method)
-    if not rows:
-        if await tx.value(STATUS, id, owner.token_hash, owner.customer_id) is None:
-            raise CartNotFound
-        raise CartOrdered
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A cart that shall be closed; what else is given overrides the cart's own."""
+
+    id: UUID
+    owner: Owner
+    email: str | None = None
+    address: Address | None = None
+    shipping_method: str | None = None
+
+
+async def close(tx: Tx, carts: Sequence[Closing]) -> list[Closed | CartNotFound | CartOrdered]:
+    """Close carts, all different; for each what is in it at today's prices, or why it was not closed."""
+    rows = await tx.rows(
+        CLOSE, [one.id for one in carts], [one.owner.token_hash for one in carts],
+        [one.owner.customer_id for one in carts], [one.email for one in carts],
+        [codec.encode_text(one.address) if one.address else None for one in carts],
+        [one.shipping_method for one in carts],
+    )  # fmt: skip
+    of_cart = {id: list(lines) for id, lines in groupby(rows, itemgetter("id"))}
+    return [_closed(of_cart[one.id]) if one.id in of_cart else await _why_not(tx, one) for one in carts]
+
+
+async def _why_not(tx: Tx, one: Closing) -> CartNotFound | CartOrdered:
+    status = await tx.value(STATUS, one.id, one.owner.token_hash, one.owner.customer_id)
+    return CartNotFound() if status is None else CartOrdered()
+
+
+def _closed(rows: list[Row]) -> Closed:
     head = rows[0]
     where = address_of(head)
     there = [row for row in rows if row["product_id"] is not None]
