@@ -54,7 +54,7 @@ async def _run(url: str, base: str, home: Path, environment: dict[str, str], pro
     async with db.read() as tx:
         offenders = await broken(tx)
         kept = await tx.value(KEPT)
-    await search.reindex(db, "english", lambda *_: None)
+    await search.reindex(db, "english", lambda *_: None, rest=0)
     async with db.read() as tx:
         same = kept == await tx.value(KEPT)
     await db.close()

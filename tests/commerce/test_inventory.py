@@ -24,7 +24,7 @@ EXPIRE = Query("test.expire", "UPDATE inventory.reservation SET expires_at = now
 LONG_AGO = Query("test.long_ago", "UPDATE inventory.reservation SET expires_at = now() - interval '1 hour'")
 HELD = Query("test.held", "SELECT sum(quantity) FROM inventory.reservation")
 TAKEN = Query(
-    "test.taken",
+    "test.units_taken",
     """
 SELECT m.order_id, s.sku, -m.delta AS units FROM inventory.movement AS m
 JOIN inventory.stock AS s ON s.variant_id = m.variant_id AND s.warehouse = m.warehouse WHERE m.order_id IS NOT NULL

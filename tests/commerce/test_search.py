@@ -236,8 +236,8 @@ async def test_only_the_last_reindex_goes_on_and_leaves_indexes_and_tiers_as_the
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await search.reindex(wide_db, "english", cut_off)
-    done = await search.reindex(wide_db, "german", lambda *_: None)
+        await search.reindex(wide_db, "english", cut_off, rest=0)
+    done = await search.reindex(wide_db, "german", lambda *_: None, rest=0)
     assert (done.products, done.resumed) == (200, False), "another language begins anew"
     async with wide_db.tx() as tx:
         assert (await tx.value(INDEX_DEFINITIONS), await tx.value(FIRST_TIER)) == before
@@ -245,7 +245,7 @@ async def test_only_the_last_reindex_goes_on_and_leaves_indexes_and_tiers_as_the
         await tx.value(taken)
         fill = Query("test.fill_other", "SELECT search.fill_shadow(gen_random_uuid(), 10)")
         assert await tx.value(fill) == -1
-        swap = Query("test.swap_other", "SELECT search.swap_shadow(gen_random_uuid())")
+        swap = Query("test.swap_other", "SELECT search.swap_shadow(gen_random_uuid(), true)")
         assert await tx.value(swap) is False
 
 
@@ -307,14 +307,14 @@ async def test_the_language_is_the_shops(wide_db):
     async with wide_db.tx() as tx:
         await some_products(tx, new_product(title="Häuser aus Holz", category=("Spielzeug", "Bauen")))
         assert await titles(tx, "haus") == []
-    done = await search.reindex(wide_db, "german", lambda *_: None)
+    done = await search.reindex(wide_db, "german", lambda *_: None, rest=0)
     assert done.products == 1
     async with wide_db.tx() as tx:
         assert await titles(tx, "haus") == ["Häuser aus Holz"]
         await a_product(tx, title="Alte Bäume")
         assert await titles(tx, "baum") == ["Alte Bäume"]
     with pytest.raises(NoSuchLanguage):
-        await search.reindex(wide_db, "klingon", lambda *_: None)
+        await search.reindex(wide_db, "klingon", lambda *_: None, rest=0)
 
 
 async def test_a_reindex_beside_writers_loses_nothing(wide_db):
@@ -347,8 +347,8 @@ async def test_a_reindex_beside_writers_loses_nothing(wide_db):
     writers = [asyncio.create_task(write(number)) for number in range(8)]
     try:
         with pytest.raises(KeyboardInterrupt):
-            await search.reindex(wide_db, "english", cut_off)
-        done = await search.reindex(wide_db, "english", lambda *_: None)
+            await search.reindex(wide_db, "english", cut_off, rest=0)
+        done = await search.reindex(wide_db, "english", lambda *_: None, rest=0)
     finally:
         going = False
     assert done.resumed
@@ -357,6 +357,6 @@ async def test_a_reindex_beside_writers_loses_nothing(wide_db):
         kept = await tx.value(ENTRIES)
         assert await tx.value(INDEXES) == before
         assert await broken(tx) == {}
-    await search.reindex(wide_db, "english", lambda *_: None)
+    await search.reindex(wide_db, "english", lambda *_: None, rest=0)
     async with wide_db.tx() as tx:
         assert await tx.value(ENTRIES) == kept

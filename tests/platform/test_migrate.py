@@ -13,11 +13,11 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE orders.return_line, orders.return;
-DROP VIEW orders.bought;
-ALTER TABLE orders.returned DROP COLUMN restocked;
-CREATE VIEW orders.bought AS SELECT id AS order_id, number, cart_id, status, NULL::uuid AS variant_id,
-    0::bigint AS quantity FROM orders.placed;
+DROP TABLE search.shadow_due;
+CREATE TABLE search.shadow_gone ();
+DROP FUNCTION search.tidy_shadow(), search.add_to_shadow(uuid[], regconfig, boolean),
+    search.catch_up_shadow(uuid, integer), search.swap_shadow(uuid, boolean);
+CREATE FUNCTION search.swap_shadow(uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true';
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -219,7 +219,7 @@ async def test_search_by_commands(settings_of, tmp_path):
     assert "0 products" in run("search", "meaning", SEARCH_MEANING="local").stdout
     now = json.loads(run("search", "status", "--json").stdout)
     assert (now["entries"], now["model"], now["reindexing"]) == (60, "wordllama-l2-supercat-256", None)
-    assert json.loads(run("search", "reindex", "--json").stdout)["products"] == 60
+    assert json.loads(run("search", "reindex", "--rest", "0", "--json").stdout)["products"] == 60
     assert "forgotten" in run("search", "meaning", "--off").stdout
     assert json.loads(run("search", "status", "--json").stdout)["model"] is None
     fails(run("search", "status", SEARCH_MEANING="remote"), 2, "SEARCH_MEANING", "local")

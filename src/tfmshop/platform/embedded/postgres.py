@@ -139,6 +139,8 @@ def _for_this_machine() -> dict[str, str]:
         "effective_cache_size": f"{max(memory // 2, 256)}MB",
         "maintenance_work_mem": f"{min(max(memory // 64, 64), 256)}MB",
         "max_wal_size": "4GB",
+        "min_wal_size": "1GB",
+        "wal_init_zero": "off",
         "random_page_cost": "1.1",
     }
 
