@@ -14,17 +14,20 @@ import pytest
 from tests.client import Client, client_of
 from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database
 from tfmshop import config
-from tfmshop.commerce import checkout
+from tfmshop.commerce import checkout, news
 from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database, Options, Tx, connect, listening, open_connection
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.mail import LogMailer
+from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
 
+news.schedule_all(LogMailer(), Outgoing(), news.Sender("Test"), None)
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 

@@ -10,15 +10,17 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
-from tfmshop.commerce import checkout, reviews, search  # noqa: F401 - their jobs are declared on import
+from tfmshop.commerce import checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs
+from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 
@@ -88,6 +90,17 @@ def model_of(config: Config) -> Model | None:
     return local_model() if config.text("SEARCH_MEANING") == "local" else None
 
 
+def mailer_of(config: Config) -> Mailer:
+    """Who brings letters: the mail server that `MAIL_URL` names, or the log."""
+    url = config.text("MAIL_URL")
+    return SmtpMailer(url, config.text("MAIL_FROM")) if url else LogMailer()
+
+
+def outgoing_of(config: Config) -> Outgoing:
+    """Where webhooks may go."""
+    return Outgoing(private=config.flag("WEBHOOKS_PRIVATE"))
+
+
 def providers(config: Config) -> Providers:
     """The payment companies of this shop. The fake one remembers in a file, for every process of the shop.
 
@@ -138,4 +151,7 @@ def serve() -> Edge:
 def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
+    hours = config.number("CART_REMINDER_HOURS")
+    sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"))
+    news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))

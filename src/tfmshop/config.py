@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -99,6 +100,12 @@ def _address(text: str) -> str | None:
     return None
 
 
+def _sender(text: str) -> str | None:
+    _, address = parseaddr(text)
+    local, _, domain = address.rpartition("@")
+    return None if local and domain and address.isascii() else "must be an address, such as Shop <shop@example.com>"
+
+
 def _secret_text(text: str) -> str | None:
     if text and len(text.encode()) < 32:
         return "must be empty (a secret is then made and kept in TFMSHOP_HOME) or at least 32 bytes long"
@@ -185,6 +192,24 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         choices=("checkout", "cart"),
     ),
     Setting("RESERVATION_MINUTES", 10, "How long units are held for a cart, minutes.", least=1, most=1440),
+    Setting("SHOP_NAME", "TFMShop", "What the shop is called in letters."),
+    Setting("SHOP_URL", "", "Address of the shop's pages, for letters.", check=_url("https", "http")),
+    Setting(
+        "MAIL_URL",
+        "",
+        "Mail server: smtp://user:password@host:587 or smtps://host; empty logs letters instead of sending them.",
+        secret=True,
+        check=_url("smtp", "smtps"),
+    ),
+    Setting("MAIL_FROM", "shop@localhost", "Who letters come from: an address, or Name <address>.", check=_sender),
+    Setting(
+        "CART_REMINDER_HOURS",
+        0,
+        "When people are reminded of a cart they left, hours; 0 is never (ask for consent first).",
+        least=0,
+        most=8760,
+    ),
+    Setting("WEBHOOKS_PRIVATE", False, "Send webhooks to http and to private networks too; for development."),
     Setting("ENABLE_CACHING", True, "Keep answers and query results in the cache.", waits_for="cache"),
     Setting("ENABLE_COMPRESSION", True, "Compress answers for clients that accept it.", waits_for="cache"),
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=0, most=86_400, waits_for="cache"),
@@ -232,6 +257,10 @@ class Config:
     def number(self, name: str) -> int:
         """A whole-number setting."""
         return int(self.values[name])
+
+    def flag(self, name: str) -> bool:
+        """A setting that is on or off."""
+        return bool(self.values[name])
 
     def seconds(self, name: str) -> float:
         """A setting in milliseconds, as seconds."""

@@ -56,6 +56,10 @@ PLANTED = {
     "no more units came back than were bought":
         "INSERT INTO orders.returned SELECT 'x', order_id, position, quantity + 1, 0, now() FROM orders.line",
     "no more was given back than was taken": "UPDATE payments.refund SET amount = amount + 100000",
+    "nothing that happened waits longer than ten minutes to be told":
+        "UPDATE jobs.event SET at = now() - interval '1 hour'",
+    "no letter waits longer than an hour to be sent":
+        "INSERT INTO news.letter VALUES ('x', 'shipped', 'a@b', gen_random_uuid(), '{}', now() - interval '2 hours')",
     "no job waits longer than ten minutes": "UPDATE jobs.pgqueuer SET execute_after = now() - interval '1 hour'",
 }  # fmt: skip
 

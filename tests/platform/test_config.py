@@ -72,10 +72,11 @@ def test_every_mistake_is_named_at_once():
 
 
 def test_secrets_are_not_shown():
-    given = {"JWT_SECRET": "s" * 40, "DATABASE_URL": "postgresql://u:password@h/db", "REDIS_URL": "redis://:pw@h"}
+    given = {"JWT_SECRET": "s" * 40, "DATABASE_URL": "postgresql://u:password@h/db", "REDIS_URL": "redis://:pw@h",
+             "MAIL_URL": "smtp://u:secretword@h"}  # fmt: skip
     settings = config.read(given, None)
     shown = repr(settings) + str([row.value for row in settings.rows()])
-    for secret in ("s" * 40, "password", "pw@"):
+    for secret in ("s" * 40, "password", "pw@", "secretword"):
         assert secret not in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(given)
 

@@ -13,11 +13,10 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE search.shadow_due;
-CREATE TABLE search.shadow_gone ();
-DROP FUNCTION search.tidy_shadow(), search.add_to_shadow(uuid[], regconfig, boolean),
-    search.catch_up_shadow(uuid, integer), search.swap_shadow(uuid, boolean);
-CREATE FUNCTION search.swap_shadow(uuid) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+DROP TABLE jobs.event;
+DROP FUNCTION jobs.publish(text, uuid, jsonb);
+DROP SCHEMA news CASCADE;
+ALTER TABLE cart.cart DROP COLUMN reminded_at;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

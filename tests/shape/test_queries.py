@@ -16,6 +16,7 @@ from tfmshop.commerce.cart import store as carts
 from tfmshop.commerce.catalog import store as catalog
 from tfmshop.commerce.catalog import store_edit as edit
 from tfmshop.commerce.inventory import store as inventory
+from tfmshop.commerce.news import store as news
 from tfmshop.commerce.orders import store as orders
 from tfmshop.commerce.orders import store_moving as moving
 from tfmshop.commerce.orders import store_returns as returns
@@ -121,6 +122,9 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.DEFAULT_ADDRESS.sql, [ID]),
     (idempotency.BEGIN.sql, [["s"], ["k"], [b"f"], [ID], timedelta(seconds=1)]),
     (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
+    (carts.LEFT_BEHIND.sql, [NOW, 10]),
+    (news.FORGET.sql, [timedelta(days=1)]),
+    (news.CLAIM.sql, [ID, ID, timedelta(seconds=1)]),
     (returns.RETURNS_OF.sql, [ID]),
     (returns.RETURNS_ASKED.sql, [20]),
 ]
@@ -128,7 +132,7 @@ USES: list[tuple[str, list[object]]] = [
 INDEXES = """
 SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'payments', 'platform', 'pricing',
+WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'news', 'payments', 'platform', 'pricing',
     'promotions', 'search', 'transfer')
 """
 PLAIN = f"{INDEXES} AND NOT i.indisunique"

@@ -41,7 +41,7 @@ async def test_every_back_office_route_names_a_permission_and_lets_nobody_else_i
     assert len(routes) >= 10
     for method, path in routes:
         address = path.replace("{id_or_slug}", "x").replace("{sku}", "x").replace("{term}", "x")
-        for name in ("review_id", "picture_id", "return_id"):
+        for name in ("review_id", "picture_id", "return_id", "webhook_id"):
             address = address.replace(f"{{{name}}}", str(ids.new()))
         for headers, code, status in (({}, "sign_in_required", 401), (staff("customer"), "not_allowed", 403),
                                       (staff("nobody"), "not_allowed", 403)):  # fmt: skip

@@ -39,6 +39,11 @@ def token() -> str:
     return secrets.token_urlsafe(32)
 
 
+def secret(size: int) -> bytes:
+    """`size` random bytes: a key."""
+    return secrets.token_bytes(size)
+
+
 def readable(length: int = 10) -> str:
     """`length` random symbols of `READABLE`; 10 give 31**10 (8e14) possibilities, so numbers cannot be guessed."""
     return "".join(secrets.choice(READABLE) for _ in range(length))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 from uuid import UUID
@@ -13,7 +14,7 @@ from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
 from tfmshop.commerce.cart.model import Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, terms_of
 from tfmshop.commerce.cart.quote import quote
-from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, REOPEN, STATUS
+from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, LEFT_BEHIND, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Refused, Row, Tx
@@ -66,6 +67,23 @@ async def reopen(tx: Tx, id: UUID) -> None:
     with suppress(Refused):
         async with tx.savepoint():
             await tx.execute(REOPEN, id)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A cart that its owner left: the titles in it, and how many of each."""
+
+    id: UUID
+    email: str
+    lines: list[tuple[str, int]]
+
+
+async def left_behind(tx: Tx, before: datetime, limit: int = 100) -> list[LeftBehind]:
+    """Carts with goods and an e-mail address that nobody touched since; each is given once."""
+    rows = await tx.rows(LEFT_BEHIND, before, limit)
+    return [LeftBehind(id, lines[0]["email"], [
+        (full_title(line["title"], line["variant_title"]), line["quantity"]) for line in lines if line["title"]
+    ]) for id, lines in ((id, list(group)) for id, group in groupby(rows, itemgetter("id")))]  # fmt: skip
 
 
 async def drop_expired(tx: Tx) -> int:

@@ -209,6 +209,23 @@ UPDATE cart.cart AS c SET status = 'open', updated_at = now() WHERE c.id = $1 AN
 """,
 )
 
+LEFT_BEHIND = Query(
+    "cart.left_behind",
+    """
+WITH left_behind AS MATERIALIZED (
+    SELECT c.id FROM cart.cart AS c
+    WHERE c.status = 'open' AND c.reminded_at IS NULL AND c.email IS NOT NULL AND c.updated_at < $1
+    ORDER BY c.updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
+), told AS (
+    UPDATE cart.cart AS c SET reminded_at = now() FROM left_behind AS b WHERE c.id = b.id RETURNING c.id, c.email
+)
+SELECT t.id, t.email, s.title, s.variant_title, l.quantity
+FROM told AS t LEFT JOIN cart.line AS l ON l.cart_id = t.id
+LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
+ORDER BY t.id, l.added_at, l.id
+""",
+)
+
 DROP_EXPIRED = Query(
     "cart.drop_expired",
     """

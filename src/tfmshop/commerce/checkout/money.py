@@ -12,7 +12,7 @@ from tfmshop.commerce import inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
 from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import News, Notice, Providers
-from tfmshop.platform import clock
+from tfmshop.platform import clock, jobs
 from tfmshop.platform.db import Database, Tx
 
 PROVIDER_SECONDS: Final = 10.0
@@ -65,7 +65,10 @@ async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
         provider.refund(str(asked.order_id), str(refund_id), asked.amount), PROVIDER_SECONDS
     )
     async with db.tx() as tx:
-        await payments.refunded(tx, refund_id, reference)
+        due = await orders.paying.look(tx, asked.order_id, hold=True)
+        if await payments.refunded(tx, refund_id, reference):
+            news = orders.OrderNews(due.order_id, due.number, amount=asked.amount)
+            await jobs.events.publish(tx, "order.refunded", due.order_id, news)
 
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
@@ -73,6 +76,7 @@ async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
     due = await orders.paying.look(tx, order_id, hold=True)
     taken = due.state in TAKEN
     _, units = await orders.cancel(tx, order_id, payment_status=due.state if taken else "voided", who=who, why=why)
+    await jobs.events.publish(tx, "order.cancelled", order_id, orders.OrderNews(order_id, due.number, why=why))
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
     if not taken:

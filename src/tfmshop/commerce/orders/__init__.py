@@ -4,6 +4,7 @@ from tfmshop.commerce.orders import fulfil, history, moving, paying, returns
 from tfmshop.commerce.orders import jobs as jobs
 from tfmshop.commerce.orders.browse import Head, OrderList, find, id_of, listing, load, own
 from tfmshop.commerce.orders.errors import CannotMove
+from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import cancel
 from tfmshop.commerce.orders.place import NewOrder, place
@@ -14,6 +15,7 @@ __all__ = [
     "NewOrder",
     "Order",
     "OrderList",
+    "OrderNews",
     "OrderStatus",
     "cancel",
     "find",

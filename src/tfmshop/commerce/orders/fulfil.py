@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from tfmshop.commerce.orders.errors import CannotMove, CannotShip
+from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, allotted, before
 from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store import MOVE, SHIP, TO_SHIP
-from tfmshop.platform import clock, ids
+from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 
 
@@ -30,6 +31,8 @@ async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: st
                       [ShippedLine(sku, sent[position]) for position, sku, _ in lines if position in sent])  # fmt: skip
     await tx.execute(SHIP, id, parcel.id, carrier, tracking, who, now, list(sent), list(sent.values()))
     await _move(tx, id, OrderStatus.SHIPPED if whole else OrderStatus.PARTIALLY_SHIPPED, who, tracking)
+    news = OrderNews(id, due.number, carrier, tracking, parcel.lines)
+    await jobs.events.publish(tx, "order.shipped", id, news)
     return parcel
 
 
@@ -39,6 +42,7 @@ async def deliver(tx: Tx, id: UUID, *, who: str) -> None:
     if due.status not in before(OrderStatus.DELIVERED):
         raise CannotMove(status=due.status, wanted=OrderStatus.DELIVERED)
     await _move(tx, id, OrderStatus.DELIVERED, who, "")
+    await jobs.events.publish(tx, "order.delivered", id, OrderNews(id, due.number))
 
 
 async def _move(tx: Tx, id: UUID, status: OrderStatus, who: str, why: str) -> None:

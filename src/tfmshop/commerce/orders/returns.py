@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.orders.errors import CannotReturn, ReturnDecided, ReturnNotFound
+from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import ShippedLine, allotted, worth
 from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store_returns import (
@@ -22,7 +23,7 @@ from tfmshop.commerce.orders.store_returns import (
     RETURNS_OF,
     TO_RETURN,
 )
-from tfmshop.platform import clock, codec, ids
+from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Row, Tx
 
 
@@ -51,12 +52,15 @@ class CameBack:
 
 async def ask(tx: Tx, order_id: UUID, units: Mapping[str, int], *, who: str, why: str) -> Return:
     """Ask to send units back, by SKU. `OrderNotFound`, `CannotReturn` for more than was sent and not asked for yet."""
-    await look(tx, order_id, hold=True)
+    due = await look(tx, order_id, hold=True)
     lines = [(row["position"], row["sku"], row["left"]) for row in await tx.rows(TO_RETURN, order_id)]
     wanted = allotted(lines, units, CannotReturn)
     id = ids.new()
     await tx.execute(ASK, id, order_id, who, why, clock.now(), list(wanted), list(wanted.values()))
-    return await find(tx, id)
+    asked = await find(tx, id)
+    news = OrderNews(order_id, due.number, lines=asked.lines, return_id=id, why=why)
+    await jobs.events.publish(tx, "order.return_asked", order_id, news)
+    return asked
 
 
 async def find(tx: Tx, id: UUID) -> Return:
@@ -81,7 +85,7 @@ async def receive(tx: Tx, id: UUID, *, restock: bool, who: str, answer: str) -> 
     """Note that a return arrived; what came back and its worth. `ReturnNotFound`, `ReturnDecided`."""
     due = await find(tx, id)
     await look(tx, due.order_id, hold=True)
-    await _decide(tx, id, "received", who, answer)
+    await _decide(tx, due, "received", who, answer)
     rows = await tx.rows(COMING_BACK, id)
     amounts = [worth(row["paid"] + _added_tax(row), row["bought"], row["before"], row["quantity"]) for row in rows]
     await tx.execute(
@@ -96,13 +100,16 @@ async def receive(tx: Tx, id: UUID, *, restock: bool, who: str, answer: str) -> 
 
 async def refuse(tx: Tx, id: UUID, *, who: str, answer: str) -> None:
     """Say no to a return. `ReturnNotFound`, `ReturnDecided`."""
-    await find(tx, id)
-    await _decide(tx, id, "refused", who, answer)
+    due = await find(tx, id)
+    await look(tx, due.order_id, hold=True)
+    await _decide(tx, due, "refused", who, answer)
 
 
-async def _decide(tx: Tx, id: UUID, status: str, who: str, answer: str) -> None:
-    if await tx.value(DECIDE, id, status, who, answer, clock.now()) is None:
-        raise ReturnDecided(status=(await find(tx, id)).status)
+async def _decide(tx: Tx, due: Return, status: str, who: str, answer: str) -> None:
+    if await tx.value(DECIDE, due.id, status, who, answer, clock.now()) is None:
+        raise ReturnDecided(status=(await find(tx, due.id)).status)
+    news = OrderNews(due.order_id, due.number, lines=due.lines, return_id=due.id, why=answer)
+    await jobs.events.publish(tx, f"order.return_{status}", due.order_id, news)
 
 
 def _added_tax(row: Row) -> int:

@@ -41,11 +41,14 @@ WITH moved AS (
             $9::text[], $10::integer[], $11::bytea[])
         AS a(id, reference, token_hash, at, who, news, scope, key, answer, body)
     WHERE o.id = a.id AND o.status = ANY($1)
-    RETURNING a.*
+    RETURNING a.*, o.number, o.total, o.currency
 ), noted AS (
     INSERT INTO orders.history (order_id, at, status, who) SELECT id, at, 'paid', who FROM moved
 )
-SELECT id, jobs.enqueue('orders.paid', news), platform.remember_answer(scope, key, answer, body) FROM moved
+SELECT id, jobs.enqueue('orders.paid', news), platform.remember_answer(scope, key, answer, body),
+    jobs.publish('order.paid', id, jsonb_build_object('order_id', id, 'number', number,
+        'total', jsonb_build_object('amount', total, 'currency', currency)))
+FROM moved
 """,
 )
 

@@ -75,6 +75,6 @@ async def refund_of(tx: Tx, id: UUID) -> Refund:
     )  # fmt: skip
 
 
-async def refunded(tx: Tx, id: UUID, reference: str) -> None:
-    """Note that the provider gave the money back."""
-    await tx.execute(REFUNDED, id, reference)
+async def refunded(tx: Tx, id: UUID, reference: str) -> bool:
+    """Note that the provider gave the money back; whether that was not known yet."""
+    return await tx.execute(REFUNDED, id, reference) == 1

@@ -17,6 +17,7 @@ from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
+from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge
@@ -50,6 +51,7 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1/admin",
         route_handlers=[
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
+            *admin_webhooks.ROUTES,
         ],
         guards=[staff_only],
     )  # fmt: skip

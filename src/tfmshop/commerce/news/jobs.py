@@ -1,0 +1,57 @@
+"""What is told, told by jobs: spread, delivered, sent, and forgotten when it is old."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from tfmshop.commerce.news.deliver import deliver
+from tfmshop.commerce.news.endpoints import ToDeliver
+from tfmshop.commerce.news.letters import Sender, ToSend, send
+from tfmshop.commerce.news.remind import remind
+from tfmshop.commerce.news.spread import spread
+from tfmshop.commerce.news.store import FORGET, FORGET_LETTERS
+from tfmshop.platform import codec
+from tfmshop.platform.db import Database
+from tfmshop.platform.jobs import job, schedule
+from tfmshop.platform.mail import Mailer
+from tfmshop.platform.outgoing import Outgoing
+
+KEPT: Final = timedelta(days=30)
+"""How long what was told can be told again."""
+
+
+@job("news.spread")
+async def spread_news(db: Database, payload: bytes) -> None:
+    """Something happened to a subject: whoever wants to know gets it."""
+    subject = codec.decode_as(payload, UUID)
+    await db.transact(lambda tx: spread(tx, subject))
+
+
+@schedule("news.forget", "17 * * * *")
+async def forget(db: Database) -> None:
+    """Drop what was told long ago."""
+    async with db.tx() as tx:
+        await tx.execute(FORGET, KEPT)
+        await tx.execute(FORGET_LETTERS, KEPT)
+
+
+def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_after: timedelta | None) -> None:
+    """Declare the jobs that go out into the world; carts are spoken of only with `remind_after`."""
+
+    @job("news.deliver")
+    async def bring(db: Database, payload: bytes) -> None:
+        due = codec.decode_as(payload, ToDeliver)
+        await deliver(db, outgoing, due.endpoint_id, due.subject)
+
+    @job("news.letter")
+    async def post(db: Database, payload: bytes) -> None:
+        await send(db, mailer, sender, codec.decode_as(payload, ToSend).reason)
+
+    if remind_after is not None:
+
+        @schedule("news.remind", "*/5 * * * *")
+        async def remind_of_carts(db: Database) -> None:
+            while await db.transact(lambda tx: remind(tx, remind_after)):
+                pass

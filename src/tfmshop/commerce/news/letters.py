@@ -1,0 +1,94 @@
+"""Letters to people: written down with what causes them, made out of templates, sent by a job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import structlog
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from tfmshop.commerce import orders
+from tfmshop.commerce.news.store import ADD_LETTER, LETTER, SENT
+from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import clock, codec, jobs
+from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.mail import CannotSend, Letter, Mailer
+
+log = structlog.get_logger("news")
+
+OF_ORDERS: Final = {"confirmation", "shipped", "refunded", "cancelled"}
+"""Letters that show an order as it is when they are sent."""
+
+
+class ToSend(msgspec.Struct, frozen=True):
+    """A letter that is to be sent."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who writes: the shop's name, and the address of its pages (empty where it has none)."""
+
+    name: str
+    url: str = ""
+
+
+async def write(tx: Tx, reason: str, kind: str, recipient: str, subject: UUID, data: str) -> None:
+    """Have a letter sent, once for its reason, in the transaction of what causes it. `data` is JSON."""
+    if await tx.value(ADD_LETTER, reason, kind, recipient, subject, data, clock.now()) is not None:
+        await jobs.enqueue(tx, "news.letter", ToSend(reason))
+
+
+async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> None:
+    """Send a letter unless it was sent. `CannotSend` when it must be tried again.
+
+    A crash between the mail server's answer and ours sends it twice, with the same Message-ID.
+    """
+    async with db.read() as tx:
+        row = await tx.row(LETTER, reason)
+        if row is None or row["sent_at"] is not None:
+            return
+        facts: dict[str, Any] = {"data": codec.decode(row["data"])}
+        if row["kind"] in OF_ORDERS:
+            facts["order"], _ = await orders.load(tx, row["subject"])
+    letter = render(row["kind"], sender, reason.replace(" ", "."), row["recipient"], facts)
+    answer = ""
+    try:
+        await mailer.send(letter)
+    except CannotSend as error:
+        if not error.final:
+            raise
+        answer = str(error)
+        log.warning("a letter was refused for good", reason=reason, why=error.why)
+    async with db.tx() as tx:
+        await tx.execute(SENT, reason, answer)
+
+
+def render(kind: str, sender: Sender, id: str, recipient: str, facts: Mapping[str, object]) -> Letter:
+    """A letter out of its two templates; the first line of its text is its title."""
+    known = {"shop": sender, **facts}
+    title, _, text = _templates().get_template(f"{kind}.txt").render(known).partition("\n")
+    html = _templates().get_template(f"{kind}.html").render({**known, "title": title})
+    return Letter(id, recipient, title, text.strip() + "\n", html)
+
+
+@cache
+def _templates() -> Environment:
+    made = Environment(
+        loader=PackageLoader("tfmshop.commerce.news", "letters"), autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters["money"] = _money
+    return made
+
+
+def _money(value: Money | Mapping[str, Any]) -> str:
+    """An amount as people read it: minor units are hundredths in every currency that the shop knows."""
+    money = Money(value["amount"], value["currency"]) if isinstance(value, Mapping) else value
+    return f"{money.amount / 100:,.2f} {money.currency}"

@@ -1,0 +1,29 @@
+"""What happened becomes messages to endpoints and letters to buyers, once each."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tfmshop.commerce import orders
+from tfmshop.commerce.news.endpoints import ToDeliver
+from tfmshop.commerce.news.letters import write
+from tfmshop.commerce.news.model import LETTERS
+from tfmshop.commerce.news.store import ADDRESS, KEEP_EVENT
+from tfmshop.platform import jobs
+from tfmshop.platform.db import Tx
+from tfmshop.platform.jobs.events import Event
+
+
+async def spread(tx: Tx, subject: UUID) -> None:
+    """Spread everything that happened to a subject and was not spread yet."""
+    for event in await jobs.events.take(tx, subject):
+        await tx.execute(KEEP_EVENT, event.number, event.topic, event.subject, event.data, event.at)
+        for row in await tx.rows(ADDRESS, event.number, subject, event.topic):
+            await jobs.enqueue(tx, "news.deliver", ToDeliver(row["endpoint_id"], subject))
+        if event.topic in LETTERS:
+            await _tell_buyer(tx, event)
+
+
+async def _tell_buyer(tx: Tx, event: Event) -> None:
+    order, _ = await orders.load(tx, event.subject)
+    await write(tx, f"event {event.number}", LETTERS[event.topic], order.email, event.subject, event.data)

@@ -1,0 +1,113 @@
+"""Webhooks, for staff: who is told, what they were told, and telling it again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, post
+from msgspec import Meta
+
+from tfmshop.commerce import news
+from tfmshop.platform.outgoing import Outgoing
+from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.storefront.parameters import Limit
+
+Topic = Annotated[str, Meta(max_length=50, examples=["order.paid"])]
+
+
+class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where to send, and which topics; none means all."""
+
+    url: Annotated[str, Meta(min_length=1, max_length=2000, examples=["https://example.com/hooks"])]
+    topics: Annotated[list[Topic], Meta(max_length=50)] = []
+
+
+class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One event, or everything since a moment."""
+
+    event: int | None = None
+    since: datetime | None = None
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """Every webhook."""
+
+    items: list[news.Endpoint]
+
+
+class Deliveries(msgspec.Struct, frozen=True):
+    """Messages to a webhook, newest first."""
+
+    items: list[news.Delivery]
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    """How many messages are sent again."""
+
+    messages: int
+
+
+@get("/webhooks", summary="List webhooks", tags=["admin: webhooks"], opt=needs("webhooks"))
+async def list_webhooks(request: AnyRequest) -> Endpoints:
+    """Every webhook, oldest first, without its secret.
+
+    Errors: `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return Endpoints(await news.endpoints.listed(tx))
+
+
+@post("/webhooks", summary="Add a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
+async def add_webhook(request: AnyRequest, data: NewEndpoint) -> news.Endpoint:
+    """Tell a program what happens, signed as Standard Webhooks has it. The secret is in this answer only.
+
+    Errors: `topic_unknown`, `address_not_allowed`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
+    """
+    platform = shop_of(request).platform
+    outgoing = Outgoing(private=platform.config.flag("WEBHOOKS_PRIVATE"))
+    async with platform.db.tx() as tx:
+        return await news.endpoints.add(tx, outgoing, data.url, data.topics)
+
+
+@delete("/webhooks/{webhook_id:uuid}", summary="Remove a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
+async def remove_webhook(request: AnyRequest, webhook_id: UUID) -> None:
+    """Tell a program no more, and forget what it was told.
+
+    Errors: `webhook_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.tx() as tx:
+        await news.endpoints.remove(tx, webhook_id)
+
+
+@get(
+    "/webhooks/{webhook_id:uuid}/deliveries", summary="List what a webhook was sent", tags=["admin: webhooks"],
+    opt=needs("webhooks"),
+)  # fmt: skip
+async def list_deliveries(request: AnyRequest, webhook_id: UUID, limit: Limit = 20) -> Deliveries:
+    """Messages to a webhook, newest first: waiting, delivered or given up, and what its receiver said last.
+
+    Errors: `sign_in_required`, `invalid_token`, `not_allowed`, `invalid_request`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return Deliveries(await news.endpoints.deliveries(tx, webhook_id, limit=limit))
+
+
+@post(
+    "/webhooks/{webhook_id:uuid}/replay", summary="Send messages again", tags=["admin: webhooks"],
+    opt=needs("webhooks"),
+)  # fmt: skip
+async def replay(request: AnyRequest, webhook_id: UUID, data: Again) -> Replayed:
+    """Send one event again, or everything since a moment, in its order.
+
+    Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.tx() as tx:
+        return Replayed(await news.endpoints.replay(tx, webhook_id, event=data.event, since=data.since))
+
+
+ROUTES = [list_webhooks, add_webhook, remove_webhook, list_deliveries, replay]

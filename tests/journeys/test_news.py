@@ -1,0 +1,249 @@
+"""Stories of what the world is told: letters through a real mail server, webhooks to a real receiver."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+from aiosmtpd.controller import UnthreadedController
+
+from tests.making import a_product
+from tests.processes import free_port
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import checkout, news, orders
+from tfmshop.commerce.news.deliver import deliver
+from tfmshop.commerce.news.errors import NotDelivered
+from tfmshop.commerce.news.letters import send
+from tfmshop.platform import clock, codec
+from tfmshop.platform.db import Query, broken
+from tfmshop.platform.jobs import HANDLERS
+from tfmshop.platform.mail import CannotSend, SmtpMailer
+from tfmshop.platform.outgoing import NotAllowedThere, Outgoing
+from tfmshop.platform.security.webhooks import verify
+
+TAKE = Query("test.take_jobs", "DELETE FROM jobs.pgqueuer WHERE entrypoint = ANY($1) RETURNING entrypoint, payload, id")
+OLDEN = Query("test.olden", "UPDATE news.event SET at = now() - interval '4 days'")
+SECRET = Query("test.secret", "SELECT secret FROM news.endpoint")
+SENDER = news.Sender("Lamp & Co", "https://lamps.example")
+
+
+class Postbox:
+    """A mail server that keeps what it is given; it refuses `nobody@`, and everything while `closed`."""
+
+    def __init__(self) -> None:
+        self.letters = []
+        self.closed = False
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - the server's name for it
+        if self.closed:
+            return "451 come back later"
+        if address.startswith("nobody@"):
+            return "550 nobody lives here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - the server's name for it
+        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+@pytest.fixture
+async def postbox():
+    box, port = Postbox(), free_port()
+    controller = UnthreadedController(box, hostname="127.0.0.1", port=port, loop=asyncio.get_running_loop())
+    server = await controller._create_server()
+    box.mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "Lamp & Co <shop@lamps.example>")
+    yield box
+    server.close()
+
+
+class Receiver:
+    """A program that is told; it answers with `status`."""
+
+    def __init__(self) -> None:
+        self.heard = []
+        self.status = 204
+
+    async def __call__(self, reader, writer) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+        body = await reader.readexactly(int(headers["content-length"]))
+        self.heard.append((headers, body))
+        where = "Location: http://127.0.0.1:1/\r\n" if 300 <= self.status < 400 else ""
+        writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n{where}Connection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+
+    @property
+    def topics(self) -> list[str]:
+        return [codec.decode(body)["type"] for _, body in self.heard]
+
+
+@pytest.fixture
+async def receiver():
+    one = Receiver()
+    server = await asyncio.start_server(one, "127.0.0.1", 0)
+    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks?x=1"
+    yield one
+    server.close()
+
+
+async def spread(db) -> list[tuple[str, bytes]]:
+    """Spread what happened; the deliveries and letters that wait."""
+    async with db.tx() as tx:
+        due = sorted(await tx.rows(TAKE, ["news.spread"]), key=lambda row: row["id"])
+    for row in due:
+        await HANDLERS["news.spread"](db, row["payload"])
+    async with db.tx() as tx:
+        found = sorted(await tx.rows(TAKE, ["news.deliver", "news.letter"]), key=lambda row: row["id"])
+        return [(row["entrypoint"], row["payload"]) for row in found]
+
+
+async def an_order(shop, db, **more) -> dict:
+    async with db.tx() as tx:
+        lamp = await a_product(tx, title="Lamp <b>&</b>", price=1999)
+    answer = await shop.buy(await shop.cart_with((lamp, 2)), **more)
+    assert answer.status_code == 201
+    return answer.json()
+
+
+async def letters_of(db, box, due) -> None:
+    for name, payload in due:
+        if name == "news.letter":
+            await send(db, box.mailer, SENDER, codec.decode(payload)["reason"])
+
+
+async def test_a_buyer_gets_letters_once_each(shop, db, postbox):
+    order = await an_order(shop, db)
+    due = await spread(db)
+    await letters_of(db, postbox, due)
+    await letters_of(db, postbox, due)
+    async with db.tx() as tx:
+        id = await orders.id_of(tx, order["number"])
+        await orders.fulfil.ship(tx, id, None, carrier="Post", tracking="TR<1>", who="test")
+    await letters_of(db, postbox, await spread(db))
+    confirmation, shipped = postbox.letters
+    assert (confirmation["to"], confirmation["from"]) == ("a@example.com", "Lamp & Co <shop@lamps.example>")
+    assert confirmation["subject"] == f"Your order {order['number']} at Lamp & Co"
+    text, html = (confirmation.get_body(preferencelist=(kind,)).get_content() for kind in ("plain", "html"))
+    assert "2 x Lamp <b>&</b>" in text
+    assert "39.98 USD" in text
+    assert "Lamp &lt;b&gt;&amp;&lt;/b&gt;" in html
+    assert "TR<1>" in shipped.get_body(preferencelist=("plain",)).get_content()
+    assert "TR&lt;1&gt;" in shipped.get_body(preferencelist=("html",)).get_content()
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+async def test_a_letter_waits_for_its_server_and_one_for_nobody_is_given_up(shop, db, postbox):
+    await an_order(shop, db)
+    due = await spread(db)
+    postbox.closed = True
+    with pytest.raises(CannotSend):
+        await letters_of(db, postbox, due)
+    postbox.closed = False
+    await letters_of(db, postbox, due)
+    assert len(postbox.letters) == 1
+    await an_order(shop, db, email="nobody@example.com")
+    await letters_of(db, postbox, await spread(db))
+    assert len(postbox.letters) == 1
+
+
+async def test_a_cart_left_behind_is_spoken_of_once(shop, db, postbox):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, title="Lamp")
+    cart = await shop.cart_with((lamp, 3))
+    await shop.put(f"carts/{cart['id']}/email", json={"email": "b@example.com"}, headers={"Cart-Token": cart["token"]})
+    async with db.tx() as tx:
+        assert await news.remind(tx, timedelta(hours=1)) == 0
+        assert await news.remind(tx, timedelta(hours=-1)) == 1
+        assert await news.remind(tx, timedelta(hours=-1)) == 0
+    await letters_of(db, postbox, await spread(db))
+    assert "3 x Lamp" in postbox.letters[0].get_body(preferencelist=("plain",)).get_content()
+
+
+async def test_a_program_is_told_in_order_signed_and_again_when_it_failed(shop, db, receiver, fake):
+    outgoing = Outgoing(private=True)
+    async with db.tx() as tx:
+        endpoint = await news.endpoints.add(tx, outgoing, receiver.url, [])
+        other = await news.endpoints.add(tx, outgoing, receiver.url, ["order.refunded"])
+        secret = (await tx.rows(SECRET))[0]["secret"]
+    order = await an_order(shop, db)
+    async with db.tx() as tx:
+        id = await orders.id_of(tx, order["number"])
+        await checkout.cancel(tx, id, who="test", why="no more")
+    await spread(db)
+    receiver.status = 500
+    for _ in range(2):
+        with pytest.raises(NotDelivered):
+            await deliver(db, outgoing, endpoint.id, id)
+    receiver.status = 302
+    with pytest.raises(NotDelivered):
+        await deliver(db, outgoing, endpoint.id, id)
+    assert receiver.topics == ["order.paid"] * 3
+    receiver.status = 204
+    await deliver(db, outgoing, endpoint.id, id)
+    await deliver(db, outgoing, endpoint.id, id)
+    await deliver(db, outgoing, other.id, id)
+    assert receiver.topics == [*["order.paid"] * 4, "order.cancelled"]
+    assert len({headers["webhook-id"] for headers, _ in receiver.heard}) == 2
+    for headers, body in receiver.heard:
+        verify(headers, body, secret)
+    told = codec.decode(receiver.heard[0][1])["data"]
+    assert (told["number"], told["total"]) == (order["number"], {"amount": 3998, "currency": "USD"})
+    listed = (await shop.get(f"admin/webhooks/{endpoint.id}/deliveries", headers=staff())).json()["items"]
+    assert [(one["topic"], one["status"], one["attempts"]) for one in listed] == [
+        ("order.cancelled", "delivered", 1), ("order.paid", "delivered", 4),
+    ]  # fmt: skip
+    again = await shop.post(
+        f"admin/webhooks/{endpoint.id}/replay", headers=staff(),
+        json={"since": (clock.now() - timedelta(days=1)).isoformat()},
+    )  # fmt: skip
+    assert again.json() == {"messages": 2}
+    await deliver(db, outgoing, endpoint.id, id)
+    assert receiver.topics[-2:] == ["order.paid", "order.cancelled"]
+
+
+async def test_a_receiver_that_fails_for_days_does_not_hold_up_what_comes_later(shop, db, receiver):
+    outgoing = Outgoing(private=True)
+    async with db.tx() as tx:
+        endpoint = await news.endpoints.add(tx, outgoing, receiver.url, [])
+    order = await an_order(shop, db)
+    await spread(db)
+    receiver.status = 500
+    async with db.tx() as tx:
+        id = await orders.id_of(tx, order["number"])
+        await tx.execute(OLDEN)
+    await deliver(db, outgoing, endpoint.id, id)
+    async with db.read() as tx:
+        assert [one.status for one in await news.endpoints.deliveries(tx, endpoint.id, limit=5)] == ["given_up"]
+
+
+@pytest.mark.parametrize("url", [
+    "http://example.com/", "https://user:pass@example.com/", "ftp://example.com/", "https://", "https://[::1", "x",
+])  # fmt: skip
+async def test_some_addresses_are_refused_by_their_looks(shop, url):
+    answer = await shop.post("admin/webhooks", json={"url": url}, headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (422, "address_not_allowed")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.0.0.1", "169.254.169.254", "[::ffff:10.0.0.1]",
+                                  "0.0.0.0", "192.168.1.1", "[64:ff9b::a00:1]", "[2002:a00:1::]"])  # fmt: skip
+async def test_nothing_is_sent_into_a_private_network(host):
+    with pytest.raises(NotAllowedThere):
+        await Outgoing().post(f"https://{host}/", b"{}", {})
+
+
+async def test_webhooks_are_added_listed_and_removed(shop):
+    wrong = await shop.post("admin/webhooks", json={"url": "https://a.example/", "topics": ["x"]}, headers=staff())
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "topic_unknown")
+    body = {"url": "https://a.example/hooks", "topics": ["order.paid"]}
+    made = (await shop.post("admin/webhooks", json=body, headers=staff())).json()
+    assert made["secret"].startswith("whsec_")
+    listed = (await shop.get("admin/webhooks", headers=staff())).json()["items"]
+    assert listed == [{key: value for key, value in made.items() if key != "secret"}]
+    assert (await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())).status_code == 204
+    gone = await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())
+    assert (gone.status_code, gone.json()["code"]) == (404, "webhook_not_found")
