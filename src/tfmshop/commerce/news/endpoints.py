@@ -12,7 +12,7 @@ import msgspec
 
 from tfmshop.commerce.news.errors import EndpointNotFound, UnknownTopic
 from tfmshop.commerce.news.model import TOPICS, Delivery, Endpoint
-from tfmshop.commerce.news.store import ADD_ENDPOINT, DELIVERIES, DROP_ENDPOINT, ENDPOINTS, REPLAY, SWITCH
+from tfmshop.commerce.news.store import ADD_ENDPOINT, DELIVERIES, DROP_ENDPOINT, ENDPOINTS, REPLAY
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 from tfmshop.platform.outgoing import Outgoing
@@ -50,12 +50,6 @@ async def listed(tx: Tx) -> list[Endpoint]:
 async def remove(tx: Tx, id: UUID) -> None:
     """Tell a program no more, and forget what it was told. `EndpointNotFound`."""
     if not await tx.execute(DROP_ENDPOINT, id):
-        raise EndpointNotFound
-
-
-async def switch(tx: Tx, id: UUID, *, active: bool) -> None:
-    """Stop telling a program for a while, or go on; what happens in between is not told. `EndpointNotFound`."""
-    if not await tx.execute(SWITCH, id, active):
         raise EndpointNotFound
 
 

@@ -10,7 +10,6 @@ ENDPOINTS = Query(
     "news.list_endpoints", "SELECT id, url, topics, active, created_at FROM news.endpoint ORDER BY created_at, id"
 )
 DROP_ENDPOINT = Query("news.drop_endpoint", "DELETE FROM news.endpoint WHERE id = $1")
-SWITCH = Query("news.switch_endpoint", "UPDATE news.endpoint SET active = $2 WHERE id = $1")
 
 KEEP_EVENT = Query(
     "news.keep_event",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -10,15 +9,6 @@ from email.utils import format_datetime, parseaddr
 from typing import Protocol
 
 from tfmshop.platform import clock
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file that goes with a letter; `media_type` such as `application/pdf`."""
-
-    name: str
-    media_type: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +20,6 @@ class Letter:
     title: str
     text: str
     html: str
-    attachments: Sequence[Attachment] = ()
 
 
 class Mailer(Protocol):
@@ -52,7 +41,4 @@ def message(letter: Letter, sender: str) -> EmailMessage:
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(letter.text)
     mail.add_alternative(letter.html, subtype="html")
-    for file in letter.attachments:
-        main, _, sub = file.media_type.partition("/")
-        mail.add_attachment(file.content, maintype=main, subtype=sub, filename=file.name)
     return mail
