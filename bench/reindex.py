@@ -11,18 +11,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from bench.harness import BIN, Figure, free_port, scratch_home, server, write
 from bench.million import seed
 from tfmshop.commerce import search
 from tfmshop.config import read
-from tfmshop.platform import ids
+from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Options, Query, broken, connect
 from tfmshop.platform.embedded import running
 from tfmshop.platform.security.access import AccessTokens, Viewer, secret_kept_in
+from torture.client import Client
 
-PRODUCTS, WRITERS, SECONDS = 200_000, 50, 60
+PRODUCTS, WRITERS, READERS, SECONDS = 200_000, 50, 4, 60
 PACE = 0.5
 """Seconds that a writer rests between changes: 100 changes a second together."""
 KEPT = Query("bench.entries", "SELECT md5(string_agg((to_jsonb(e) - 'first_tier')::text, '|' ORDER BY product_id)) "
@@ -66,7 +65,8 @@ async def _run(url: str, base: str, home: Path, environment: dict[str, str], pro
           f"{sum(one.ms > 2 * usual_p99[one.what] for one in usual)} of {len(usual)}")  # fmt: skip
     for one in late:
         print(f"  {one.at:7.2f} s  {one.ms:6.0f} ms  {one.what}")
-    notes = f"{products:,} products, {WRITERS} writers and 4 readers over HTTP, {changes} changes during the reindex."
+    notes = (f"{products:,} products, {WRITERS} writers and {READERS} readers over HTTP, {changes} changes during the "
+             "reindex.")  # fmt: skip
     figures = [figure for what, p99 in usual_p99.items() for figure in (
         Figure(f"{what}: slowest during against usual p99", "ms", [max(o.ms for o in during if o.what == what)], [p99],
                2.0, at_most=True),
@@ -117,16 +117,15 @@ async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[Non
     times: list[Request] = []
     began = time.perf_counter()
     changes = 0
-    limits = httpx.Limits(max_connections=80)
-    async with httpx.AsyncClient(base_url=base, limits=limits, timeout=30) as client:
+    async with Client(base, WRITERS + READERS) as client:
 
-        async def timed(what: str, method: str, path: str, **more: object) -> None:
+        async def timed(what: str, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
             started = time.perf_counter()
-            answer = await client.request(method, path, **more)  # type: ignore[arg-type]
-            refused = answer.status_code >= 400
+            answer = await client.send(path, body, headers, method)
+            refused = answer.status >= 400
             times.append(Request(what, started - began, (time.perf_counter() - started) * 1000, refused))
             if refused:
-                print(f"{method} {path}: {answer.status_code} {answer.text}")
+                print(f"{method} {path}: {answer.kind}")
 
         async def writer(number: int) -> None:
             nonlocal changes
@@ -136,16 +135,16 @@ async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[Non
             while not until.done():
                 change = random.choice([{"title": f"Changed {changes}"}, {"status": "archived"}, {"status": "active"}])
                 slug = random.choice(mine)
-                await timed("change", "PATCH", f"/api/v1/admin/products/{slug}", json=change, headers=headers)
+                await timed("change", "PATCH", f"/admin/products/{slug}", codec.encode(change), headers)
                 changes += 1
                 await asyncio.sleep(PACE)
 
         async def reader() -> None:
             while not until.done():
                 path = random.choice(("products?category=laptops", "search?q=black+laptop", "products?sort=price"))
-                await timed("search" if path.startswith("search") else "list", "GET", f"/api/v1/{path}")
+                await timed("search" if path.startswith("search") else "list", "GET", f"/{path}", b"", {})
                 await asyncio.sleep(0.05)
 
-        await asyncio.gather(*[writer(number) for number in range(WRITERS)], *[reader() for _ in range(4)])
+        await asyncio.gather(*[writer(number) for number in range(WRITERS)], *[reader() for _ in range(READERS)])
     await until
     return times, changes

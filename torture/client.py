@@ -49,24 +49,24 @@ class Client:
             if connection is not None:
                 connection[1].close()
 
-    def request(self, path: str, body: bytes, headers: dict[str, str]) -> bytes:
-        """The bytes of a POST."""
+    def request(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> bytes:
+        """The bytes of a request."""
         fields = {"Host": self._host, "Content-Type": "application/json", "Content-Length": len(body)} | headers
-        lines = [f"POST /api/v1{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        lines = [f"{method} /api/v1{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     async def post(self, path: str, body: object, headers: dict[str, str]) -> Answer:
         """One POST of a value as JSON. OSError when the connection breaks."""
         return await self.send(path, codec.encode(body), headers)
 
-    async def send(self, path: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """One POST of bytes."""
+    async def send(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Answer:
+        """One request with a body of bytes."""
         connection = await self._free.get()
         try:
             if connection is None:
                 connection = await asyncio.open_connection(self._host, self._port)
             async with asyncio.timeout(LONGEST_SECONDS):
-                answer = await self._exchange(*connection, self.request(path, body, headers))
+                answer = await self._exchange(*connection, self.request(path, body, headers, method))
         except BaseException:
             if connection is not None:
                 connection[1].close()
