@@ -117,34 +117,35 @@ async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[Non
     times: list[Request] = []
     began = time.perf_counter()
     changes = 0
-    async with Client(base, WRITERS + READERS) as client:
 
-        async def timed(what: str, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
-            started = time.perf_counter()
-            answer = await client.send(path, body, headers, method)
-            refused = answer.status >= 400
-            times.append(Request(what, started - began, (time.perf_counter() - started) * 1000, refused))
-            if refused:
-                print(f"{method} {path}: {answer.kind}")
+    async def timed(client: Client, what: str, method: str, path: str, body: bytes, headers: dict[str, str]) -> None:
+        started = time.perf_counter()
+        answer = await client.send(path, body, headers, method)
+        refused = answer.status >= 400
+        times.append(Request(what, started - began, (time.perf_counter() - started) * 1000, refused))
+        if refused:
+            print(f"{method} {path}: {answer.kind}")
 
-        async def writer(number: int) -> None:
-            nonlocal changes
-            headers = {"Authorization": f"Bearer {token}"}
-            mine = slugs[number::WRITERS]
-            await asyncio.sleep(random.random() * PACE)
+    async def writer(number: int) -> None:
+        nonlocal changes
+        headers = {"Authorization": f"Bearer {token}"}
+        mine = slugs[number::WRITERS]
+        await asyncio.sleep(random.random() * PACE)
+        async with Client(base, 1) as client:
             while not until.done():
                 change = random.choice([{"title": f"Changed {changes}"}, {"status": "archived"}, {"status": "active"}])
-                slug = random.choice(mine)
-                await timed("change", "PATCH", f"/admin/products/{slug}", codec.encode(change), headers)
+                path = f"/admin/products/{random.choice(mine)}"
+                await timed(client, "change", "PATCH", path, codec.encode(change), headers)
                 changes += 1
                 await asyncio.sleep(PACE)
 
-        async def reader() -> None:
+    async def reader() -> None:
+        async with Client(base, 1) as client:
             while not until.done():
                 path = random.choice(("products?category=laptops", "search?q=black+laptop", "products?sort=price"))
-                await timed("search" if path.startswith("search") else "list", "GET", f"/{path}", b"", {})
+                await timed(client, "search" if path.startswith("search") else "list", "GET", f"/{path}", b"", {})
                 await asyncio.sleep(0.05)
 
-        await asyncio.gather(*[writer(number) for number in range(WRITERS)], *[reader() for _ in range(READERS)])
+    await asyncio.gather(*[writer(number) for number in range(WRITERS)], *[reader() for _ in range(READERS)])
     await until
     return times, changes

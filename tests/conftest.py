@@ -15,7 +15,7 @@ from tests.client import Client, client_of
 from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database
 from tfmshop import config
 from tfmshop.commerce import checkout, news
-from tfmshop.commerce.payments import FakeProvider, Providers
+from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database, Options, Tx, connect, listening, open_connection
@@ -164,13 +164,13 @@ def fake() -> FakeProvider:
 
 
 @asynccontextmanager
-async def open_client(settings: Config, db: Database, fake: FakeProvider) -> AsyncIterator[Client]:
-    """A client of a shop on a given database."""
+async def open_client(settings: Config, db: Database, fake: Provider, name: str = "fake") -> AsyncIterator[Client]:
+    """A client of a shop on a given database, with one payment company."""
 
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         platform = platform_of(settings, db)
-        yield Shop(platform, Providers(fake=fake), checkout.Till(db))
+        yield Shop(platform, Providers(**{name: fake}), checkout.Till(db))
         await platform.redis.close()
         platform.passwords.close()
 

@@ -18,8 +18,7 @@ from tests.conftest import open_client
 from tests.journeys.test_money import work_off
 from tfmshop import config
 from tfmshop.commerce import checkout
-from tfmshop.commerce.payments import Authorization, Challenge, FakeProvider, Providers
-from tfmshop.commerce.vocabulary import Money
+from tfmshop.commerce.payments import Authorization, Challenge, FakeProvider, Payment, Providers
 from tfmshop.platform.db import Options, connect
 from tfmshop.platform.db.query import listening
 
@@ -38,14 +37,14 @@ def die(here: str) -> None:
 class Company(FakeProvider):
     """The fake company, during whose work the shop may die."""
 
-    async def authorize(self, key: str, amount: Money, token: str) -> Authorization | Challenge:
+    async def authorize(self, payment: Payment, token: str) -> Authorization | Challenge:
         die("asked")
-        answer = await super().authorize(key, amount, token)
+        answer = await super().authorize(payment, token)
         die("authorized")
         return answer
 
-    async def capture(self, key: str, amount: Money) -> str:
-        reference = await super().capture(key, amount)
+    async def capture(self, payment: Payment) -> str:
+        reference = await super().capture(payment)
         die("taken")
         return reference
 

@@ -1,12 +1,15 @@
-"""Builders with sensible defaults: a_product(), a_shop_of()."""
+"""Builders with sensible defaults: a_product(), some_products()."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce import catalog, checkout, inventory
+from tfmshop.commerce.payments import Provider, Providers
 from tfmshop.platform.db import Tx
+from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
 
 _numbers = count(1)
 
@@ -35,3 +38,14 @@ async def some_products(tx: Tx, *products: catalog.NewProduct) -> list[str]:
 async def a_product(tx: Tx, **changes: Any) -> str:
     """One product in the shop; its id as text."""
     return (await some_products(tx, new_product(**changes)))[0]
+
+
+def moved_by(**companies: Provider) -> Providers:
+    """The payment companies whose money the jobs of this process move from now on."""
+    for name in ("checkout.let_go", "payments.capture", "payments.refund"):
+        HANDLERS.pop(name, None)
+    for name in ("checkout.sweep", "checkout.forget"):
+        SCHEDULES.pop(name, None)
+    providers = Providers(**companies)
+    checkout.schedule_all(providers, timedelta(hours=1))
+    return providers

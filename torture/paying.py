@@ -13,7 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.journeys.model import ShopMachine
 from tests.servers import Servers
 from tfmshop.commerce import promotions
-from tfmshop.commerce.payments import News, Notice
+from tfmshop.commerce.payments import News, Notice, Payment
 from tfmshop.platform import ids
 from tfmshop.platform.db import Query
 from torture.client import Answer, Client
@@ -41,10 +41,10 @@ async def confirm_and_webhook(shop: Shop, report: Report, seed: int, part: int) 
             async with room:
                 order = (await buy(client, cart, key, CHALLENGE)).json()["order_id"]
                 await company.confirm(order, approve=True)
-                money = await company.find(order)
+                money = company.promised(order)
                 assert money is not None
                 if News.CAPTURED in news:
-                    await company.capture(order, money.amount)
+                    await company.capture(Payment(order, money.amount))
                 notices = [Notice(UUID(order), what, money.reference, money.amount.amount) for what in news]
                 confirmed = asyncio.create_task(_finish(client, cart, key))
                 for answer in await asyncio.gather(*[_tell(client, shop, notice) for notice in notices]):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
 from tfmshop.commerce import checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
-from tfmshop.commerce.payments import FakeProvider, Providers
+from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db
 from tfmshop.platform.cache.redis import Redis
@@ -102,13 +102,26 @@ def outgoing_of(config: Config) -> Outgoing:
 
 
 def providers(config: Config) -> Providers:
-    """The payment companies of this shop. The fake one remembers in a file, for every process of the shop.
-
-    In production there is none yet: the fake one takes no money.
+    """The payment companies of this shop: Stripe where the settings have its key and, but in production, the fake one,
+    which remembers in a file, for every process of the shop. `ConfigError`.
     """
-    if config.text("APP_ENV") == "production":
-        return Providers()
-    return Providers(fake=FakeProvider(config.home / "fake-payments.jsonl"))
+    known: dict[str, Provider] = {}
+    if config.text("STRIPE_SECRET_KEY"):
+        known["stripe"] = stripe_of(config)
+    if config.text("APP_ENV") != "production":
+        known["fake"] = FakeProvider(config.home / "fake-payments.jsonl")
+    return Providers(**known)
+
+
+def stripe_of(config: Config) -> Provider:
+    """Stripe, as the settings have it. `ConfigError` where its SDK is not installed."""
+    try:
+        from tfmshop.commerce.payments.stripe import StripeProvider
+    except ImportError:
+        raise ConfigError(["STRIPE_SECRET_KEY needs the extra: pip install 'tfmshop[stripe]'."]) from None
+    return StripeProvider(
+        config.text("STRIPE_SECRET_KEY"), config.text("STRIPE_WEBHOOK_SECRET"), config.text("SHOP_URL")
+    )
 
 
 def http(config: Config) -> Edge:
@@ -118,8 +131,10 @@ def http(config: Config) -> Edge:
 
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
+        companies = providers(config)
         async with opened(config, options(config, "tfmshop web")) as platform:
-            yield Shop(platform, providers(config), checkout.Till(platform.db))
+            yield Shop(platform, companies, checkout.Till(platform.db))
+        await companies.close()
 
     return build(open_shop)
 

@@ -92,6 +92,13 @@ def _url(*schemes: str) -> Check:
     return check
 
 
+def _starting(*words: str) -> Check:
+    def check(text: str) -> str | None:
+        return None if not text or text.startswith(words) else f"must start with {' or '.join(words)}"
+
+    return check
+
+
 def _address(text: str) -> str | None:
     try:
         ipaddress.ip_address(text)
@@ -117,12 +124,7 @@ def _currency(text: str) -> str | None:
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
-    Setting(
-        "APP_ENV",
-        "development",
-        "What this installation is for.",
-        choices=("development", "test", "production"),
-    ),
+    Setting("APP_ENV", "development", "What this installation is for.", choices=("development", "test", "production")),
     Setting("HOST", "127.0.0.1", "Address to listen on.", check=_address),
     Setting("PORT", 8000, "TCP port to listen on.", least=1, most=65535),
     Setting("TFMSHOP_HOME", ".tfmshop", "Folder for embedded servers, pictures and generated secrets."),
@@ -167,13 +169,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         least=1,
         most=60_000,
     ),
-    Setting(
-        "DB_IDLE_TRANSACTION_TIMEOUT",
-        5000,
-        "Longest idle time inside a transaction, ms.",
-        least=1,
-        most=600_000,
-    ),
+    Setting("DB_IDLE_TRANSACTION_TIMEOUT", 5000, "Longest idle time inside a transaction, ms.", least=1, most=600_000),
     Setting("REDIS_TIMEOUT", 50, "Longest wait for a Redis answer, ms.", least=1, most=10_000),
     Setting(
         "LOG_LEVEL",
@@ -183,6 +179,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("LOG_FORMAT", "auto", "auto: text in a terminal, JSON elsewhere.", choices=("auto", "json", "text")),
     Setting("PAYMENT_TIMEOUT", 10_000, "Longest wait for a payment provider, ms.", least=100, most=60_000),
+    Setting(
+        "STRIPE_SECRET_KEY",
+        "",
+        "Key of the shop's Stripe account; empty goes without Stripe. Needs the extra 'stripe' and SHOP_URL.",
+        secret=True,
+        check=_starting("sk_", "rk_"),
+    ),
+    Setting(
+        "STRIPE_WEBHOOK_SECRET",
+        "",
+        "Signing secret of the webhook that Stripe sends to /api/v1/payments/stripe/webhook.",
+        secret=True,
+        check=_starting("whsec_"),
+    ),
     Setting("IDEMPOTENCY_HOURS", 24, "How long an Idempotency-Key is remembered, hours.", least=1, most=720),
     Setting("CART_DAYS", 30, "How long an untouched cart is kept, days.", least=1, most=365),
     Setting(
@@ -216,14 +226,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=0, most=86_400, waits_for="cache"),
     Setting("CACHE_TTL_SEARCH", 180, "Age of cached search results, s.", least=0, most=86_400, waits_for="cache"),
     Setting("ENABLE_RATE_LIMIT", True, "Limit how often a client may ask.", waits_for="limits"),
-    Setting(
-        "RATE_LIMIT_GENERAL",
-        500,
-        "Requests a window, any route.",
-        least=1,
-        most=1_000_000,
-        waits_for="limits",
-    ),
+    Setting("RATE_LIMIT_GENERAL", 500, "Requests a window, any route.", least=1, most=1_000_000, waits_for="limits"),
     Setting("RATE_LIMIT_API", 300, "Requests a window, API.", least=1, most=1_000_000, waits_for="limits"),
     Setting("RATE_LIMIT_AUTH", 5, "Attempts a window, sign-in.", least=1, most=1_000_000, waits_for="limits"),
     Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files.", waits_for="log files"),
@@ -326,6 +329,9 @@ def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> l
     problems = []
     if int(values["DB_POOL_MIN"]) > int(values["DB_POOL_MAX"]):
         problems.append("DB_POOL_MIN must not be greater than DB_POOL_MAX.")
+    if values["STRIPE_SECRET_KEY"]:
+        missing = [name for name in ("STRIPE_WEBHOOK_SECRET", "SHOP_URL") if not values[name]]
+        problems += [f"{name} must be set when STRIPE_SECRET_KEY is." for name in missing]
     if values["APP_ENV"] == "production":
         missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET") if not source.get(name)]
         problems += [f"{name} must be set when APP_ENV is production." for name in missing]

@@ -14,14 +14,13 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from tests.conftest import open_client
 from tests.journeys.test_money import work_off
-from tests.making import new_product, some_products
+from tests.making import moved_by, new_product, some_products
 from tests.servers import HOME, REDIS, create_database, drop_database
 from tfmshop import config
 from tfmshop.commerce import checkout, orders
-from tfmshop.commerce.payments import FakeProvider, Providers, RefundTooLarge
+from tfmshop.commerce.payments import FakeProvider, RefundTooLarge
 from tfmshop.platform.db import Options, Query, broken, connect
 from tfmshop.platform.errors import ShopError
-from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
 
 STAND = Query("model.stand", "SELECT o.id::text, o.status, o.payment_status, coalesce(b.refunded, 0) "
               "FROM orders.placed AS o LEFT JOIN payments.balance AS b ON b.order_id = o.id")  # fmt: skip
@@ -79,12 +78,7 @@ class ShopMachine(RuleBasedStateMachine):
         )
         self.db = await connect(self.url, Options(minimum=1, maximum=2))
         self.company = FakeProvider()
-        self.providers = Providers(fake=self.company)
-        for name in ("checkout.let_go", "payments.capture", "payments.refund"):
-            HANDLERS.pop(name, None)
-        for name in ("checkout.sweep", "checkout.forget"):
-            SCHEDULES.pop(name, None)
-        checkout.schedule_all(self.providers, timedelta(hours=1))
+        self.providers = moved_by(fake=self.company)
         self.client = open_client(settings, self.db, self.company)
         self.shop = await self.client.__aenter__()
         async with self.db.tx() as tx:

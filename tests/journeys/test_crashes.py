@@ -14,13 +14,12 @@ import pytest
 from tests.crash import POINTS
 from tests.journeys.test_money import work_off
 from tests.journeys.test_offers import offer
-from tests.making import a_product
+from tests.making import a_product, moved_by
 from tests.processes import environment
 from tests.servers import REDIS
 from tfmshop.commerce import checkout, promotions
-from tfmshop.commerce.payments import FakeProvider, Providers
+from tfmshop.commerce.payments import FakeProvider
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
 
 STATE = Query("test.crash_state", """
 SELECT c.status AS cart, (SELECT sum(available)::int FROM inventory.stock) AS shelf,
@@ -38,7 +37,7 @@ RELEASED = ("open", 10, 0, None, 0)
 
 @pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
-async def test_dead_at_any_point_ends_in_one_of_two(busy_shop, wide_db, fresh_url, tmp_path, monkeypatch, point):
+async def test_dead_at_any_point_ends_in_one_of_two(busy_shop, wide_db, fresh_url, tmp_path, point):
     async with wide_db.tx() as tx:
         lamp = await a_product(tx, price=1000, stock=10)
         await promotions.add(tx, offer(max_uses=5))
@@ -50,12 +49,7 @@ async def test_dead_at_any_point_ends_in_one_of_two(busy_shop, wide_db, fresh_ur
     )
     assert await child.wait() == (0 if point == "never" else -signal.SIGKILL)
     company = FakeProvider(tmp_path / "journal.jsonl")
-    for name in ("checkout.let_go", "payments.capture", "payments.refund"):
-        monkeypatch.delitem(HANDLERS, name, raising=False)
-    for name in ("checkout.sweep", "checkout.forget"):
-        monkeypatch.delitem(SCHEDULES, name, raising=False)
-    checkout.schedule_all(Providers(fake=company), timedelta(hours=1))
-    await checkout.sweep(wide_db, Providers(fake=company), timedelta(0))
+    await checkout.sweep(wide_db, moved_by(fake=company), timedelta(0))
     await work_off(wide_db)
     async with wide_db.tx() as tx:
         found = tuple(await tx.row(STATE, UUID(cart["id"])))

@@ -11,15 +11,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from tests.journeys.test_offers import offer
-from tests.making import a_product
+from tests.making import a_product, moved_by
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, orders, payments, promotions
-from tfmshop.commerce.payments import FakeProvider, News, Notice, Providers
+from tfmshop.commerce.payments import FakeProvider, News, Notice, Payment, Providers
 from tfmshop.commerce.payments.fake import SECRET
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
+from tfmshop.platform.jobs.queue import HANDLERS
 from tfmshop.platform.security import webhooks
 
 SHELF = Query("test.money_shelf", "SELECT sum(available)::int FROM inventory.stock")
@@ -37,13 +37,9 @@ async def lamp(db) -> str:
 
 
 @pytest.fixture(autouse=True)
-def movers(fake, monkeypatch):
+def movers(fake):
     """The jobs that move money, with this test's provider."""
-    for name in ("checkout.let_go", "payments.capture", "payments.refund"):
-        monkeypatch.delitem(HANDLERS, name, raising=False)
-    for name in ("checkout.sweep", "checkout.forget"):
-        monkeypatch.delitem(SCHEDULES, name, raising=False)
-    checkout.schedule_all(Providers(fake=fake), timedelta(hours=1))
+    moved_by(fake=fake)
 
 
 async def work_off(db) -> list[str]:
@@ -157,7 +153,7 @@ async def test_a_payment_that_arrives_for_a_released_order_is_let_go(shop, db, f
     await fake.confirm(order, approve=True)
     await work_off(db)
     assert await stand(db, order) == ("cancelled", "voided")
-    assert (await fake.find(order), fake.taken(order), await value(db, SHELF)) == (None, 0, 10)
+    assert (fake.promised(order), fake.taken(order), await value(db, SHELF)) == (None, 0, 10)
 
 
 async def test_confirm_and_webhook_together_in_any_order(busy_shop, wide_db, fake):
@@ -172,7 +168,7 @@ async def test_confirm_and_webhook_together_in_any_order(busy_shop, wide_db, fak
         order = (await busy_shop.buy(cart, key=key, token="challenge")).json()["order_id"]
         fake.tell = None
         await fake.confirm(order, approve=True)
-        authorized = await fake.find(order)
+        authorized = fake.promised(order)
         notice = Notice(UUID(order), News.AUTHORIZED, authorized.reference, 1000)
         news = [notice] * source.randint(1, 3) + [Notice(UUID(order), News.CAPTURED, authorized.reference, 1000)]
         source.shuffle(news)
@@ -225,7 +221,7 @@ async def test_a_cancelled_order_gives_back_stock_and_money(shop, db, fake, lamp
     assert (again.status_code, again.json()["code"]) == (409, "order_cannot_move")
     await work_off(db)
     assert await stand(db, order["id"]) == ("cancelled", "refunded" if captured else "voided")
-    assert (fake.taken(order["id"]), await fake.find(order["id"]) is None or captured) == (0, True)
+    assert (fake.taken(order["id"]), fake.promised(order["id"]) is None or captured) == (0, True)
     assert await value(db, SHELF) == 9
 
 
@@ -233,11 +229,12 @@ async def test_a_journal_is_shared_by_processes(tmp_path):
     path = tmp_path / "journal.jsonl"
     web, worker = FakeProvider(path), FakeProvider(path)
     amount = Money(5, "EUR")
-    first = await web.authorize("k", amount, "ok")
-    assert await worker.find("k") == first
-    assert await worker.capture("k", amount) == await web.capture("k", amount) == first.reference
+    payment = Payment("k", amount)
+    first = await web.authorize(payment, "ok")
+    assert await worker.find(payment) == first
+    assert await worker.capture(payment) == await web.capture(payment) == first.reference
     assert web.taken("k") == 5
-    assert await FakeProvider(path).refund("k", "r", amount) == await web.refund("k", "r", amount)
+    assert await FakeProvider(path).refund(payment, "r", amount) == await web.refund(payment, "r", amount)
     assert worker.taken("k") == 0
 
 

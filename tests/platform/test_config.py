@@ -73,12 +73,23 @@ def test_every_mistake_is_named_at_once():
 
 def test_secrets_are_not_shown():
     given = {"JWT_SECRET": "s" * 40, "DATABASE_URL": "postgresql://u:password@h/db", "REDIS_URL": "redis://:pw@h",
-             "MAIL_URL": "smtp://u:secretword@h"}  # fmt: skip
+             "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
+             "SHOP_URL": "https://shop.example"}  # fmt: skip
     settings = config.read(given, None)
     shown = repr(settings) + str([row.value for row in settings.rows()])
-    for secret in ("s" * 40, "password", "pw@", "secretword"):
+    for secret in ("s" * 40, "password", "pw@", "secretword", "sk_ours", "whsec_ours"):
         assert secret not in shown
-    assert {setting.name for setting in SETTINGS if setting.secret} == set(given)
+    assert {setting.name for setting in SETTINGS if setting.secret} == set(given) - {"SHOP_URL"}
+
+
+def test_stripe_needs_its_webhook_and_a_way_back():
+    with pytest.raises(ConfigError) as error:
+        config.read({"STRIPE_SECRET_KEY": "sk_x"}, None)
+    assert error.value.problems == [
+        f"{name} must be set when STRIPE_SECRET_KEY is." for name in ("STRIPE_WEBHOOK_SECRET", "SHOP_URL")
+    ]
+    with pytest.raises(ConfigError, match="must start with sk_ or rk_"):
+        config.read({"STRIPE_SECRET_KEY": "pk_public"}, None)
 
 
 def test_no_fake_money_in_production():

@@ -17,7 +17,7 @@ from tfmshop.commerce.checkout.place import Placing
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.checkout.till import Till
-from tfmshop.commerce.payments import Authorization, Challenge, PaymentDeclined, PaymentUnknown, Provider
+from tfmshop.commerce.payments import Authorization, Challenge, Payment, PaymentDeclined, PaymentUnknown, Provider
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.idempotency import Answer, Key, end_lease, remember
@@ -73,11 +73,14 @@ async def _pay(
 ) -> Answer:
     try:
         outcome = await asyncio.wait_for(
-            provider.authorize(str(order.id), order.total, purchase.payment_token), timeout=seconds
+            provider.authorize(Payment(str(order.id), order.total), purchase.payment_token), timeout=seconds
         )
     except PaymentDeclined as declined:
         answer = present.declined(declined)
-        await till.db.transact(lambda tx: _decline(tx, order.id, purchase.key, answer))
+        try:
+            await till.db.transact(lambda tx: _decline(tx, order.id, purchase.key, answer))
+        except orders.CannotMove:
+            return await _finished_elsewhere(till.db, order.id, purchase, present)
         return answer
     except (TimeoutError, OSError):
         async with till.db.tx() as tx:
@@ -107,22 +110,24 @@ async def _settle(
     try:
         await till.settle(orders.paying.Settlement(order.id, paid, purchase.key, answer))
     except orders.CannotMove:
-        return await _settled_elsewhere(till.db, order.id, purchase, present)
+        return await _finished_elsewhere(till.db, order.id, purchase, present)
     return answer
 
 
-async def _settled_elsewhere(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
+async def _finished_elsewhere(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
     """What to say when the sweeper was quicker: the order it settled; or nothing, and the money is let go."""
     try:
         taken_up = await _take_up(db, order_id, purchase, present)
     except CheckoutExpired:
         async with db.tx() as tx:
-            await let_go(tx, purchase.provider_name, order_id)
+            await let_go(tx, order_id)
         raise
     assert isinstance(taken_up, Answer)  # noqa: S101 - an order that cannot be settled is not unpaid
     return taken_up
 
 
 async def _decline(tx: Tx, order_id: UUID, key: Key, answer: Answer) -> None:
-    await release(tx, order_id, payment_status="declined", why="payment declined")
+    """Release the order, if the provider's webhook did not yet. `CannotMove`."""
+    if (await orders.paying.look(tx, order_id, hold=True)).state != "declined":
+        await release(tx, order_id, payment_status="declined", why="payment declined")
     await remember(tx, key, answer)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 from tfmshop.commerce import cart
-from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, capture, refund
+from tfmshop.commerce.checkout.money import capture, refund, void
 from tfmshop.commerce.checkout.release import LetGo
 from tfmshop.commerce.checkout.sweep import sweep
 from tfmshop.commerce.payments import Providers, ToCapture, ToRefund
@@ -24,9 +23,8 @@ def schedule_all(providers: Providers, key_age: timedelta) -> None:
         await sweep(db, providers)
 
     @job("checkout.let_go")
-    async def void(_: Database, payload: bytes) -> None:
-        payment = codec.decode_as(payload, LetGo)
-        await asyncio.wait_for(providers.named(payment.provider).void(payment.key), PROVIDER_SECONDS)
+    async def let_go(db: Database, payload: bytes) -> None:
+        await void(db, providers, codec.decode_as(payload, LetGo).order_id)
 
     @job("payments.capture")
     async def take(db: Database, payload: bytes) -> None:

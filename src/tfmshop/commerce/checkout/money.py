@@ -19,6 +19,11 @@ PROVIDER_SECONDS: Final = 10.0
 TAKEN: Final = ("captured", "partially_refunded", "refunded")
 
 
+def as_payment(due: orders.paying.Payment) -> payments.Payment:
+    """An order's payment, as its provider knows it."""
+    return payments.Payment(str(due.order_id), due.total, due.reference)
+
+
 async def capture(db: Database, providers: Providers, order_id: UUID) -> None:
     """Take the money that is authorised for an order, once; an order cancelled meanwhile has it let go."""
     async with db.read() as tx:
@@ -26,7 +31,7 @@ async def capture(db: Database, providers: Providers, order_id: UUID) -> None:
     if due.state != "authorized":
         return
     provider = providers.named(due.provider)
-    reference = await asyncio.wait_for(provider.capture(str(order_id), due.total), PROVIDER_SECONDS)
+    reference = await asyncio.wait_for(provider.capture(as_payment(due)), PROVIDER_SECONDS)
     await db.transact(partial(_captured, payment=due, reference=reference))
 
 
@@ -34,7 +39,14 @@ async def _captured(tx: Tx, *, payment: orders.paying.Payment, reference: str) -
     if await orders.paying.mark(tx, payment.order_id, "captured", of=["authorized"]):
         await payments.captured(tx, payment.order_id, payment.provider, reference, payment.total)
     elif (await orders.paying.look(tx, payment.order_id)).status == orders.OrderStatus.CANCELLED:
-        await let_go(tx, payment.provider, payment.order_id)
+        await let_go(tx, payment.order_id)
+
+
+async def void(db: Database, providers: Providers, order_id: UUID) -> None:
+    """Let go of the money of an order that will not be sent."""
+    async with db.read() as tx:
+        due = await orders.paying.look(tx, order_id)
+    await asyncio.wait_for(providers.named(due.provider).void(as_payment(due)), PROVIDER_SECONDS)
 
 
 async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, why: str) -> int:
@@ -58,12 +70,11 @@ async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
     """Tell the provider of a refund that was asked for, once."""
     async with db.read() as tx:
         asked = await payments.refund_of(tx, refund_id)
+        due = await orders.paying.look(tx, asked.order_id)
     if asked.done:
         return
     provider = providers.named(asked.provider)
-    reference = await asyncio.wait_for(
-        provider.refund(str(asked.order_id), str(refund_id), asked.amount), PROVIDER_SECONDS
-    )
+    reference = await asyncio.wait_for(provider.refund(as_payment(due), str(refund_id), asked.amount), PROVIDER_SECONDS)
     async with db.tx() as tx:
         due = await orders.paying.look(tx, asked.order_id, hold=True)
         if await payments.refunded(tx, refund_id, reference):
@@ -80,7 +91,7 @@ async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
     if not taken:
-        await let_go(tx, due.provider, order_id)
+        await let_go(tx, order_id)
     elif due.state != "refunded" and due.total.amount:
         await ask_refund(tx, order_id, None, who=who, why=why)
 
@@ -126,4 +137,4 @@ async def _authorized(db: Database, provider: str, order_id: UUID, notice: Notic
     except orders.CannotMove as refused:
         if refused.status == orders.OrderStatus.CANCELLED:
             async with db.tx() as tx:
-                await let_go(tx, provider, order_id)
+                await let_go(tx, order_id)

@@ -12,10 +12,9 @@ from tfmshop.platform.db import Tx
 
 
 class LetGo(msgspec.Struct, frozen=True):
-    """A payment that may have been authorised for an order that will not be sent."""
+    """An order that will not be sent, whose payment may have been authorised."""
 
-    provider: str
-    key: str
+    order_id: UUID
 
 
 async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> None:
@@ -27,6 +26,6 @@ async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> N
         await cart.closing.reopen(tx, cart_id)
 
 
-async def let_go(tx: Tx, provider: str, order_id: UUID) -> None:
+async def let_go(tx: Tx, order_id: UUID) -> None:
     """Have the payment of an order voided by a job, which is tried again until the provider has heard it."""
-    await jobs.enqueue(tx, "checkout.let_go", LetGo(provider, str(order_id)))
+    await jobs.enqueue(tx, "checkout.let_go", LetGo(order_id))

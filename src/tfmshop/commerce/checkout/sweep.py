@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import orders
-from tfmshop.commerce.checkout.money import PROVIDER_SECONDS
+from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, as_payment
 from tfmshop.commerce.checkout.release import let_go, release
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import clock
@@ -47,26 +47,25 @@ async def sweep(
             waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), challenged=challenged)
         if not waiting:
             return swept
-        for order_id, provider_name in waiting:
-            if provider_name in silent:
+        for due in waiting:
+            if due.provider in silent:
                 continue
             try:
-                await _look_after(db, providers, order_id, provider_name, swept)
+                await _look_after(db, providers, due, swept)
             except orders.CannotMove:
                 continue
             except (ShopError, OSError, TimeoutError):
-                silent.add(provider_name)
+                silent.add(due.provider)
                 swept.put_off += 1
 
 
-async def _look_after(db: Database, providers: Providers, order_id: UUID, provider_name: str, swept: Swept) -> None:
-    provider = providers.named(provider_name)
-    found = await asyncio.wait_for(provider.find(str(order_id)), PROVIDER_SECONDS)
+async def _look_after(db: Database, providers: Providers, due: orders.paying.Payment, swept: Swept) -> None:
+    found = await asyncio.wait_for(providers.named(due.provider).find(as_payment(due)), PROVIDER_SECONDS)
     if found is not None:
-        await _settle(db, order_id, found.reference)
+        await _settle(db, due.order_id, found.reference)
         swept.settled += 1
     else:
-        await db.transact(partial(_release, order_id=order_id, provider=provider_name))
+        await db.transact(partial(_release, order_id=due.order_id))
         swept.released += 1
 
 
@@ -75,6 +74,6 @@ async def _settle(db: Database, order_id: UUID, reference: str) -> None:
         await orders.paying.settle_one(tx, order_id, orders.paying.Paid(reference, clock.now(), "shop"))
 
 
-async def _release(tx: Tx, order_id: UUID, provider: str) -> None:
+async def _release(tx: Tx, order_id: UUID) -> None:
     await release(tx, order_id, payment_status="voided", why="payment never arrived")
-    await let_go(tx, provider, order_id)
+    await let_go(tx, order_id)

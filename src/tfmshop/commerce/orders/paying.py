@@ -17,7 +17,7 @@ from tfmshop.commerce.orders.move import why_not
 from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, SETTLE, UNPAID
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock, codec, ids
-from tfmshop.platform.db import Tx, columns
+from tfmshop.platform.db import Row, Tx, columns
 from tfmshop.platform.idempotency import Answer, Key
 from tfmshop.platform.security.access import digest
 
@@ -32,6 +32,7 @@ class Payment:
     state: str
     provider: str
     total: Money
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,21 +80,23 @@ async def look(tx: Tx, id: UUID, *, hold: bool = False) -> Payment:
     row = await tx.row(HOLD_PAYMENT if hold else PAYMENT, id)
     if row is None:
         raise OrderNotFound
+    return _as_payment(row)
+
+
+def _as_payment(row: Row) -> Payment:
     return Payment(
         row["id"], row["number"], row["status"], row["payment_status"], row["payment_provider"],
-        Money(row["total"], row["currency"]),
+        Money(row["total"], row["currency"]), row["payment_reference"] or "",
     )  # fmt: skip
 
 
-async def unpaid(
-    tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta
-) -> list[tuple[UUID, str]]:
-    """Up to 100 orders that were placed a while ago and never settled, with their payment provider, but not of some
-    providers; those whose buyer is at a provider's page have a while of their own.
+async def unpaid(tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta) -> list[Payment]:
+    """Up to 100 orders that were placed a while ago and never settled, but not of some providers; those whose buyer is
+    at a provider's page have a while of their own.
     """
     now = clock.now()
     rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged)
-    return [(row["id"], row["payment_provider"]) for row in rows]
+    return [_as_payment(row) for row in rows]
 
 
 async def mark(tx: Tx, id: UUID, state: str, *, of: Sequence[str]) -> bool:

@@ -52,11 +52,11 @@ FROM moved
 """,
 )
 
+_PAYMENT = "id, number, status, payment_status, payment_provider, total, currency, payment_reference"
+
 PAYMENT = Query(
     "orders.payment_of",
-    """
-SELECT id, number, status, payment_status, payment_provider, total, currency FROM orders.placed WHERE id = $1
-""",
+    f"SELECT {_PAYMENT} FROM orders.placed WHERE id = $1",
 )
 HOLD_PAYMENT = Query("orders.hold_payment", f"{PAYMENT.sql} FOR UPDATE")
 
@@ -181,8 +181,8 @@ SELECT {_HEAD} FROM orders.placed AS o WHERE o.status = $2 ORDER BY o.placed_at 
 
 UNPAID = Query(
     "orders.unpaid",
-    """
-SELECT id, payment_provider FROM orders.placed WHERE status = 'placed' AND placed_at < $1
+    f"""
+SELECT {_PAYMENT} FROM orders.placed WHERE status = 'placed' AND placed_at < $1
     AND payment_provider <> ALL($2) AND (payment_status <> 'action_required' OR placed_at < $3)
 ORDER BY placed_at LIMIT 100
 """,

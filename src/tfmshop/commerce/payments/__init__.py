@@ -12,7 +12,7 @@ from tfmshop.commerce.payments.ledger import (
     refund_of,
     refunded,
 )
-from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice, Provider, Providers
+from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice, Payment, Provider, Providers
 
 __all__ = [
     "Authorization",
@@ -20,6 +20,7 @@ __all__ = [
     "FakeProvider",
     "News",
     "Notice",
+    "Payment",
     "PaymentDeclined",
     "PaymentUnknown",
     "Provider",

@@ -18,7 +18,7 @@ import msgspec
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
 from tfmshop.commerce.payments.journal import Entry, Journal
-from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice
+from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice, Payment
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.security.webhooks import signed, verify
@@ -51,9 +51,10 @@ class FakeProvider:
         if token not in TOKENS:
             raise UnknownPaymentToken
 
-    async def authorize(self, key: str, amount: Money, token: str) -> Authorization | Challenge:
+    async def authorize(self, payment: Payment, token: str) -> Authorization | Challenge:
         """Do what the token says."""
         self.check(token)
+        key, amount = payment.key, payment.amount
         self.calls.append(key)
         known = self._journal.known(key)
         if known is not None and known.state in {"authorized", "captured"}:
@@ -68,7 +69,7 @@ class FakeProvider:
             return Challenge(self._page.format(key=key))
         authorized = self._authorize(key, amount)
         if token == "twice":  # noqa: S105 - not a secret
-            return await self.authorize(key, amount, "ok")
+            return await self.authorize(payment, "ok")
         if token == "late":  # noqa: S105 - not a secret
             await self._say(Notice(UUID(key), News.AUTHORIZED, authorized.reference, amount.amount))
         return authorized
@@ -86,15 +87,20 @@ class FakeProvider:
             await self._say(Notice(UUID(key), News.DECLINED, "", known.amount.amount))
         return True
 
-    async def find(self, key: str) -> Authorization | None:
-        """What was authorised for that key."""
+    async def find(self, payment: Payment) -> Authorization | None:
+        """What was authorised for that payment."""
+        return self.promised(payment.key)
+
+    def promised(self, key: str) -> Authorization | None:
+        """What was authorised for a key."""
         known = self._journal.known(key)
         if known is None or known.state not in {"authorized", "captured"}:
             return None
         return Authorization(known.reference, known.amount)
 
-    async def capture(self, key: str, amount: Money) -> str:
+    async def capture(self, payment: Payment) -> str:
         """Take the money; a second time takes nothing."""
+        key, amount = payment.key, payment.amount
         known = self._journal.known(key)
         if known is None or known.state not in {"authorized", "captured"}:
             raise PaymentDeclined(reason="nothing is authorised")
@@ -102,8 +108,9 @@ class FakeProvider:
             self._journal.note(Entry(key, "captured", amount.amount, amount.currency, known.reference))
         return known.reference
 
-    async def refund(self, key: str, refund_key: str, amount: Money) -> str:
+    async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
         """Give a part back, once for each `refund_key`."""
+        key = payment.key
         known = self._journal.known(key)
         if known is None or known.state != "captured":
             raise PaymentDeclined(reason="nothing was captured")
@@ -113,17 +120,20 @@ class FakeProvider:
             self._journal.note(Entry(key, "refunded", amount.amount, amount.currency, refund_key))
         return self._journal.of(key).refunds[refund_key][0]
 
-    async def void(self, key: str) -> None:
-        """Let go of everything that key has."""
-        known = self._journal.known(key)
-        if known is not None and known.state != "voided":
-            self._journal.note(Entry(key, "voided"))
+    async def void(self, payment: Payment) -> None:
+        """Let go of everything that payment has."""
+        known = self._journal.known(payment.key)
+        if known is None or known.state != "voided":
+            self._journal.note(Entry(payment.key, "voided"))
 
     def notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
         """What a webhook of this company says."""
         verify(headers, body, SECRET)
         message = codec.decode_as(body, Message)
         return Notice(message.key, message.news, message.reference, message.amount)
+
+    async def close(self) -> None:
+        """There is nothing to close."""
 
     def webhook(self, notice: Notice) -> tuple[dict[str, str], bytes]:
         """The headers and the body of a webhook, as this company would send them."""

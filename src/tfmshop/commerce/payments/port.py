@@ -14,6 +14,17 @@ from tfmshop.commerce.vocabulary import Money
 
 
 @dataclass(frozen=True, slots=True)
+class Payment:
+    """The payment of an order: `key` is the shop's name for it, the same for every try; `reference` is the provider's,
+    empty while the shop does not know it.
+    """
+
+    key: str
+    amount: Money
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Authorization:
     """Money that is promised to us; `reference` is the provider's name for it."""
 
@@ -47,7 +58,7 @@ class Notice:
 
 
 class Provider(Protocol):
-    """A payment company. Every call is idempotent by `key`, and may raise TimeoutError.
+    """A payment company. Every call is idempotent by the payment's key, and may raise TimeoutError or OSError.
 
     One that lives in this process calls `tell` instead of sending a webhook.
     """
@@ -57,23 +68,29 @@ class Provider(Protocol):
     def check(self, token: str) -> None:
         """Refuse a token that cannot be one of the provider's, before anything is written. `UnknownPaymentToken`."""
 
-    async def authorize(self, key: str, amount: Money, token: str) -> Authorization | Challenge:
+    async def authorize(self, payment: Payment, token: str) -> Authorization | Challenge:
         """Ask for money. `PaymentDeclined`; TimeoutError means that the outcome is not known."""
 
-    async def find(self, key: str) -> Authorization | None:
-        """What was authorised for that key, or None when nothing was."""
+    async def find(self, payment: Payment) -> Authorization | None:
+        """What was authorised for it, or None when nothing was."""
 
-    async def capture(self, key: str, amount: Money) -> str:
-        """Take the money that was authorised for that key; the provider's reference. A second time takes nothing."""
+    async def capture(self, payment: Payment) -> str:
+        """Take the money that was authorised; the provider's reference. A second time takes nothing."""
 
-    async def refund(self, key: str, refund_key: str, amount: Money) -> str:
-        """Give back a part of what was captured for `key`, once for each `refund_key`; the provider's reference."""
+    async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
+        """Give back a part of what was captured, once for each `refund_key`; the provider's reference."""
 
-    async def void(self, key: str) -> None:
-        """Let go of all money of that key: what was authorised, and what was captured and not given back."""
+    async def void(self, payment: Payment) -> None:
+        """Let go of all its money: what was authorised, and what was captured and not given back.
 
-    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice:
-        """What a webhook says. `BadSignature`, `Unfit`."""
+        A try to authorise it that comes later is declined.
+        """
+
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+        """What a webhook says; None when it is about nothing of ours. `BadSignature`, `Unfit`."""
+
+    async def close(self) -> None:
+        """Let go of connections."""
 
 
 class Providers:
@@ -86,6 +103,11 @@ class Providers:
         """Have what companies tell from within this process heard by name, as their webhooks are."""
         for name, provider in self._providers.items():
             provider.tell = partial(hear, name)
+
+    async def close(self) -> None:
+        """Let go of the connections to all of them."""
+        for provider in self._providers.values():
+            await provider.close()
 
     def named(self, name: str) -> Provider:
         """The provider with that name. `UnknownProvider`."""

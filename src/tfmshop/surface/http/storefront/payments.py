@@ -25,7 +25,8 @@ async def hear(request: AnyRequest, provider: str) -> None:
     """
     shop = shop_of(request)
     notice = shop.providers.named(provider).notice(request.headers, await request.body())
-    await checkout.hear(shop.platform.db, provider, notice)
+    if notice is not None:
+        await checkout.hear(shop.platform.db, provider, notice)
 
 
 @get(
