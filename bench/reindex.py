@@ -45,11 +45,11 @@ async def _run(url: str, base: str, home: Path, environment: dict[str, str], pro
     db = await connect(url, Options(statement_seconds=600, bulk=True))
     async with db.read() as tx:
         slugs = [row[0] for row in await tx.rows(SOME)]
-    token = AccessTokens(secret_kept_in(home / "jwt.secret")).issue(Viewer(ids.new(), "admin"))
-    usual, _ = await _load(base, token, slugs, asyncio.create_task(asyncio.sleep(SECONDS)))
+    tokens = AccessTokens(secret_kept_in(home / "jwt.secret"))
+    usual, _ = await _load(base, tokens, slugs, asyncio.create_task(asyncio.sleep(SECONDS)))
     memory: list[int] = []
     reindexing = asyncio.create_task(asyncio.to_thread(_reindex, environment, memory))
-    during, changes = await _load(base, token, slugs, reindexing)
+    during, changes = await _load(base, tokens, slugs, reindexing)
     async with db.read() as tx:
         offenders = await broken(tx)
         kept = await tx.value(KEPT)
@@ -112,7 +112,9 @@ def _reindex(environment: dict[str, str], memory: list[int]) -> None:
         raise SystemExit("the reindex failed")
 
 
-async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[None]) -> tuple[list[Request], int]:
+async def _load(
+    base: str, tokens: AccessTokens, slugs: list[str], until: asyncio.Task[None]
+) -> tuple[list[Request], int]:
     """Write and read until a task ends; every request, and the number of changes."""
     times: list[Request] = []
     began = time.perf_counter()
@@ -128,13 +130,14 @@ async def _load(base: str, token: str, slugs: list[str], until: asyncio.Task[Non
 
     async def writer(number: int) -> None:
         nonlocal changes
-        headers = {"Authorization": f"Bearer {token}"}
+        staff = Viewer(ids.new(), "admin")
         mine = slugs[number::WRITERS]
         await asyncio.sleep(random.random() * PACE)
         async with Client(base, 1) as client:
             while not until.done():
                 change = random.choice([{"title": f"Changed {changes}"}, {"status": "archived"}, {"status": "active"}])
                 path = f"/admin/products/{random.choice(mine)}"
+                headers = {"Authorization": f"Bearer {tokens.issue(staff)}"}
                 await timed(client, "change", "PATCH", path, codec.encode(change), headers)
                 changes += 1
                 await asyncio.sleep(PACE)

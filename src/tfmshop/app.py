@@ -167,6 +167,6 @@ def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
     hours = config.number("CART_REMINDER_HOURS")
-    sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"))
+    sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"), config.text("MAIL_STAFF"))
     news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))

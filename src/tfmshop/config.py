@@ -113,6 +113,10 @@ def _sender(text: str) -> str | None:
     return None if local and domain and address.isascii() else "must be an address, such as Shop <shop@example.com>"
 
 
+def _staff(text: str) -> str | None:
+    return _sender(text) if text else None
+
+
 def _secret_text(text: str) -> str | None:
     if text and len(text.encode()) < 32:
         return "must be empty (a secret is then made and kept in TFMSHOP_HOME) or at least 32 bytes long"
@@ -203,6 +207,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("RESERVATION_MINUTES", 10, "How long units are held for a cart, minutes.", least=1, most=1440),
     Setting("SHOP_NAME", "TFMShop", "What the shop is called in letters."),
+    Setting("SHOP_ADDRESS", "", "The seller's postal address on invoices, its lines parted by commas."),
+    Setting("SHOP_TAX_ID", "", "The seller's tax number on invoices."),
     Setting("SHOP_URL", "", "Address of the shop's pages, for letters.", check=_url("https", "http")),
     Setting(
         "MAIL_URL",
@@ -212,6 +218,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         check=_url("smtp", "smtps"),
     ),
     Setting("MAIL_FROM", "shop@localhost", "Who letters come from: an address, or Name <address>.", check=_sender),
+    Setting("MAIL_STAFF", "", "Who gets letters about stock that runs low; empty is nobody.", check=_staff),
     Setting(
         "CART_REMINDER_HOURS",
         0,

@@ -31,6 +31,7 @@ PLANTED = {
     "what was received of a return is noted as come back":
         "WITH w AS (INSERT INTO orders.return SELECT gen_random_uuid(), order_id, 'received', '', '', now(), '', now() "
         "FROM orders.line RETURNING id, order_id) INSERT INTO orders.return_line SELECT id, order_id, 1, 1 FROM w",
+    "invoices are numbered without a gap": "INSERT INTO orders.invoice_year VALUES (2026, 2)",
     "a status is the last step of its history": "UPDATE orders.placed SET status = 'packed'",
     "a published review is by someone who bought the product":
         "INSERT INTO reviews.review (id, product_id, customer_id, author, rating, title, body, status) "

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from datetime import timedelta
 from email import message_from_bytes, policy
+from uuid import UUID
 
+import certifi
 import pytest
+import trustme
 from aiosmtpd.controller import UnthreadedController
 
 from tests.making import a_product
 from tests.processes import free_port
 from tests.surface.test_backoffice import staff
-from tfmshop.commerce import checkout, news, orders
+from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
 from tfmshop.commerce.news.errors import NotDelivered
 from tfmshop.commerce.news.letters import send
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs import HANDLERS
+from tfmshop.platform.jobs import HANDLERS, SCHEDULES
 from tfmshop.platform.mail import CannotSend, SmtpMailer
-from tfmshop.platform.outgoing import NotAllowedThere, Outgoing
+from tfmshop.platform.outgoing import NoReply, NotAllowedThere, Outgoing
 from tfmshop.platform.security.webhooks import verify
 
 TAKE = Query("test.take_jobs", "DELETE FROM jobs.pgqueuer WHERE entrypoint = ANY($1) RETURNING entrypoint, payload, id")
@@ -247,3 +251,73 @@ async def test_webhooks_are_added_listed_and_removed(shop):
     assert (await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())).status_code == 204
     gone = await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())
     assert (gone.status_code, gone.json()["code"]) == (404, "webhook_not_found")
+
+
+async def test_a_webhook_that_is_off_is_told_nothing_until_it_is_on_again(shop, db, receiver):
+    outgoing = Outgoing(private=True)
+    async with db.tx() as tx:
+        endpoint = await news.endpoints.add(tx, outgoing, receiver.url, ["order.paid"])
+    order = await an_order(shop, db)
+    await spread(db)
+    path = f"admin/webhooks/{endpoint.id}"
+    off = await shop.patch(path, json={"active": False}, headers=staff())
+    assert (off.status_code, off.json()["active"], "secret" in off.json()) == (200, False, False)
+    await deliver(db, outgoing, endpoint.id, order["id"])
+    await an_order(shop, db)
+    await spread(db)
+    waiting = await shop.get(f"{path}/deliveries?status=waiting", headers=staff())
+    assert [(one["subject"], one["attempts"]) for one in waiting.json()["items"]] == [(order["id"], 0)]
+    assert receiver.topics == []
+    assert (await shop.patch(path, json={"active": True}, headers=staff())).json()["active"]
+    async with db.tx() as tx:
+        (due,) = [codec.decode(row["payload"]) for row in await tx.rows(TAKE, ["news.deliver"])]
+    await deliver(db, outgoing, due["endpoint_id"], due["subject"])
+    assert receiver.topics == ["order.paid"]
+    event = waiting.json()["items"][0]["event"]
+    listed = await shop.get(f"{path}/deliveries?before={event + 1}&status=delivered", headers=staff())
+    assert [one["event"] for one in listed.json()["items"]] == [event]
+    assert (await shop.get(f"{path}/deliveries?before={event}", headers=staff())).json()["items"] == []
+    missing = await shop.patch(f"admin/webhooks/{order['id']}", json={"active": True}, headers=staff())
+    assert (missing.status_code, missing.json()["code"]) == (404, "webhook_not_found")
+
+
+@pytest.mark.parametrize(("name", "trusted", "taken"), [
+    ("localhost", True, True), ("other.example", True, False), ("localhost", False, False),
+])  # fmt: skip
+async def test_a_receiver_must_prove_by_tls_who_it_is(tmp_path, monkeypatch, name, trusted, taken):
+    authority = trustme.CA()
+    server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(server_side)
+    known = tmp_path / "authorities.pem"
+    (authority if trusted else trustme.CA()).cert_pem.write_to_path(known)
+    monkeypatch.setattr(certifi, "where", lambda: str(known))
+    one = Receiver()
+    server = await asyncio.start_server(one, "127.0.0.1", 0, ssl=server_side)
+    url = f"https://localhost:{server.sockets[0].getsockname()[1]}/hooks"
+    try:
+        if taken:
+            assert (await Outgoing(private=True).post(url, b"{}", {})).status == 204
+            assert one.heard[0][0]["host"] == url.removeprefix("https://").removesuffix("/hooks")
+        else:
+            with pytest.raises(NoReply):
+                await Outgoing(private=True).post(url, b"{}", {})
+            assert one.heard == []
+    finally:
+        server.close()
+
+
+async def test_staff_are_written_to_when_stock_runs_low(shop, db, postbox):
+    async with db.tx() as tx:
+        await a_product(tx, sku="LAMP", stock=3)
+        await inventory.set_rules(tx, "LAMP", "main", backorder_limit=None, low_at=5)
+    await SCHEDULES["inventory.low"].task(db)
+    await SCHEDULES["inventory.low"].task(db)
+    async with db.tx() as tx:
+        (subject,) = [codec.decode_as(row["payload"], UUID) for row in await tx.rows(TAKE, ["news.spread"])]
+        await news.spread(tx, subject, "shelves@lamps.example")
+        due = [(row["entrypoint"], row["payload"]) for row in await tx.rows(TAKE, ["news.letter"])]
+    await letters_of(db, postbox, due)
+    (letter,) = postbox.letters
+    assert (letter["to"], letter["subject"]) == ("shelves@lamps.example", "Stock is low: 1 level")
+    assert "3  LAMP in main" in letter.get_body(preferencelist=("plain",)).get_content()
+    assert "LAMP" in letter.get_body(preferencelist=("html",)).get_content()

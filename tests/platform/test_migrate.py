@@ -13,10 +13,10 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE jobs.event;
-DROP FUNCTION jobs.publish(text, uuid, jsonb);
-DROP SCHEMA news CASCADE;
-ALTER TABLE cart.cart DROP COLUMN reminded_at;
+DROP VIEW accounts.membership;
+ALTER TABLE accounts.customer DROP COLUMN customer_group;
+DROP FUNCTION pricing.listed(uuid, text, text);
+DROP TABLE pricing.price, pricing.price_list, pricing.sale;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

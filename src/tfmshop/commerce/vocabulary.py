@@ -28,6 +28,11 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     currency: str
 
 
+def spelled(money: Money) -> str:
+    """An amount as people read it: `1,999.00 EUR`. Minor units are hundredths in every currency that the shop knows."""
+    return f"{money.amount / 100:,.2f} {money.currency}"
+
+
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A postal address; `country` is ISO 3166-1 alpha-2."""
 
@@ -46,6 +51,15 @@ Email = Annotated[
     str, Meta(max_length=254, pattern=r"^[^\s@\x00-\x1f]{1,64}@[^\s@\x00-\x1f.]+(\.[^\s@\x00-\x1f.]+)+$(?!\n)")
 ]
 """An e-mail address, by shape; whether it exists shows when mail arrives."""
+
+
+def is_email(text: str) -> bool:
+    """Whether a text has the shape of an e-mail address."""
+    try:
+        msgspec.convert(text, Email)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def same_name(name: str) -> str:

@@ -10,6 +10,7 @@ from tfmshop.commerce.accounts.people import (
     listing,
     me,
     register,
+    set_group,
     sign_in,
 )
 from tfmshop.commerce.accounts.permissions import NotAllowed, check
@@ -27,5 +28,6 @@ __all__ = [
     "listing",
     "me",
     "register",
+    "set_group",
     "sign_in",
 ]

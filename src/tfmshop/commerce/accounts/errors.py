@@ -14,3 +14,7 @@ class InvalidCredentials(
 
 class SignInRequired(ShopError, kind=Kind.UNAUTHENTICATED, code="sign_in_required", says="Sign in to do this."):
     """The route is for signed-in people, and no valid access token came."""
+
+
+class NoSuchPerson(ShopError, kind=Kind.NOT_FOUND, code="account_not_found", says="There is no such account."):
+    """For staff: nobody has that e-mail address."""

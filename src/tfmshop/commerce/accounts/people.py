@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
+from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, normal_email
 from tfmshop.commerce.accounts.store import (
     ADDRESSES,
@@ -21,6 +21,7 @@ from tfmshop.commerce.accounts.store import (
     LIST_BY_ROLE,
     LIST_INACTIVE,
     REGISTER,
+    SET_GROUP,
 )
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec, ids
@@ -67,6 +68,12 @@ async def me(tx: Tx, id: UUID) -> Customer:
     if row is None:
         raise SignInRequired
     return Customer(*row)
+
+
+async def set_group(tx: Tx, email: str, group: str | None) -> None:
+    """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
+    if not await tx.execute(SET_GROUP, normal_email(email), group):
+        raise NoSuchPerson
 
 
 async def addresses(tx: Tx, customer_id: UUID) -> list[Address]:

@@ -35,6 +35,8 @@ SELECT {_PERSON} FROM accounts.customer WHERE NOT is_active ORDER BY created_at 
 """,
 )
 
+SET_GROUP = Query("accounts.set_group", "UPDATE accounts.customer SET customer_group = $2 WHERE lower(email) = $1")
+
 ADDRESSES = Query(
     "accounts.addresses",
     """

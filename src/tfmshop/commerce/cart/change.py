@@ -35,13 +35,13 @@ async def add(
         MOST_LINES, expires_at,
     )  # fmt: skip
     assert row is not None  # noqa: S101 - the statement always gives a row
-    status, currency, variant, sku, priced_in, available, has, others, added = row
+    status, currency, variant, sku, priced_in, priced, available, has, others, added = row
     must_be_open(status)
     if added:
         return
     if variant is None:
         raise catalog.ProductNotFound
-    if currency != priced_in:
+    if not priced:
         raise WrongCurrency(cart=currency, product=priced_in)
     if others >= MOST_LINES:
         raise TooManyLines(most=MOST_LINES)

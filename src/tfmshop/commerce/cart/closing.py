@@ -12,7 +12,7 @@ from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
 from tfmshop.commerce.cart.model import Bought, Closed, Owner
-from tfmshop.commerce.cart.open import address_of, full_title, item_of, terms_of
+from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
 from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, LEFT_BEHIND, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
@@ -51,14 +51,14 @@ async def _why_not(tx: Tx, one: Closing) -> CartNotFound | CartOrdered:
 def _closed(rows: list[Row]) -> Closed:
     head = rows[0]
     where = address_of(head)
-    there = [row for row in rows if row["product_id"] is not None]
+    there = [row for row in rows if on_sale(row)]
     sums = quote([item_of(row) for row in there], terms_of(head, where), clock.now())
     lines = [
         Bought(row["product_id"], row["variant_id"], row["sku"], full_title(row["title"], row["variant_title"]),
-               row["quantity"], row["price"], off, tax)
-        for row, off, tax in zip(there, sums.line_discounts, sums.line_taxes, strict=True)
+               row["quantity"], row["price"], off, tax, rate)
+        for row, off, tax, rate in zip(there, sums.line_discounts, sums.line_taxes, sums.line_tax_rates, strict=True)
     ]  # fmt: skip
-    missing = [row["variant_id"] for row in rows if row["product_id"] is None and row["variant_id"] is not None]
+    missing = [row["variant_id"] for row in rows if row["variant_id"] is not None and not on_sale(row)]
     return Closed(head["currency"], head["email"], where, head["coupon"], lines, sums, missing)
 
 

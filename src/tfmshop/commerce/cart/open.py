@@ -66,8 +66,23 @@ async def _rows(tx: Tx, id: UUID, owner: Owner) -> list[Row]:
 
 def _quoted(rows: list[Row]) -> tuple[list[Row], Quote]:
     """The lines that can be bought, and what they come to."""
-    there = [row for row in rows if row["line_id"] is not None and row["product_id"] is not None]
-    return there, quote([item_of(row) for row in there], terms_of(rows[0], address_of(rows[0])), clock.now())
+    there = [row for row in rows if row["line_id"] is not None and on_sale(row)]
+    sums = quote([item_of(row) for row in there], terms_of(rows[0], address_of(rows[0])), clock.now())
+    sums.reasons[:0] = [_listed(row) for row in there if row["price"] != row["own_price"]]
+    return there, sums
+
+
+def on_sale(row: Row) -> bool:
+    """Whether what is in a line's row can be bought: it is on sale, and has a price in the cart's currency."""
+    return row["product_id"] is not None and row["price"] is not None
+
+
+def _listed(row: Row) -> Reason:
+    """Why a line costs something else than the product's own price."""
+    own = row["own_price"]
+    instead = f"{row['price']} instead of {own}" if own is not None else f"{row['price']}, its price in this currency"
+    saved = 0 if own is None else (own - row["price"]) * row["quantity"]
+    return Reason("price", row["list_name"], applied=True, why=f"{row['sku']} costs {instead}", amount=saved)
 
 
 def address_of(row: Row) -> Address | None:
@@ -108,7 +123,7 @@ def _line(row: Row, currency: str) -> CartLine:
 
 def _remarks(row: Row) -> Iterator[Remark]:
     id, price, added = row["line_id"], row["price"], row["unit_price"]
-    if row["product_id"] is None:
+    if not on_sale(row):
         yield Remark("unavailable", id, "This product is not sold any more; it is not part of the total.")
         return
     if price != added:

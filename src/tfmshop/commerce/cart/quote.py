@@ -49,7 +49,7 @@ class Reason:
 
 @dataclass(slots=True)
 class Quote:
-    """What a cart comes to; discounts and taxes also line by line.
+    """What a cart comes to; discounts and taxes also line by line. Rates are in millionths.
 
     `tax_included` is the part of `tax` that the prices have in them. `shipping_method` is the one chosen, or the first
     that serves; None when the shop has none, and nothing `served` when it has some that do not serve this cart.
@@ -62,6 +62,8 @@ class Quote:
     tax_included: int = 0
     line_discounts: list[int] = field(default_factory=list)
     line_taxes: list[int] = field(default_factory=list)
+    line_tax_rates: list[int] = field(default_factory=list)
+    shipping_tax_rate: int = 0
     offers: list[promotions.Offer] = field(default_factory=list)
     choices: list[pricing.Choice] = field(default_factory=list)
     shipping_method: pricing.ShippingMethod | None = None
@@ -126,25 +128,26 @@ def _ship(found: Quote, items: Sequence[Item], terms: Terms, *, free: bool) -> N
 def _tax(found: Quote, items: Sequence[Item], terms: Terms) -> None:
     by_rate: dict[tuple[str, str], int] = {}
 
-    def taxed(amount: int, tax_class: str) -> int:
+    def taxed(amount: int, tax_class: str) -> tuple[int, int]:
+        """The tax on an amount, and its rate."""
         rate = pricing.rate_for(terms.rules.rates, terms.country, terms.region, tax_class)
         tax = pricing.tax_of(amount, rate)
         if rate is not None:
             found.tax += tax
             found.tax_included += tax if rate.included else 0
             by_rate[rate.region, rate.tax_class] = by_rate.get((rate.region, rate.tax_class), 0) + tax
-        return tax
+        return tax, rate.rate if rate is not None else 0
 
-    found.line_taxes = [
-        taxed(item.unit_price * item.quantity - off, item.tax_class)
-        for item, off in zip(items, found.line_discounts, strict=True)
-    ]
+    for item, off in zip(items, found.line_discounts, strict=True):
+        tax, rate = taxed(item.unit_price * item.quantity - off, item.tax_class)
+        found.line_taxes.append(tax)
+        found.line_tax_rates.append(rate)
     if found.shipping and found.shipping_method is not None:
-        taxed(found.shipping, found.shipping_method.tax_class)
-    for rate in terms.rules.rates:
-        amount = by_rate.get((rate.region, rate.tax_class))
+        _, found.shipping_tax_rate = taxed(found.shipping, found.shipping_method.tax_class)
+    for one in terms.rules.rates:
+        amount = by_rate.get((one.region, one.tax_class))
         found.reasons.append(Reason(
-            "tax", rate.name or f"{rate.country} {rate.tax_class}", amount is not None,
-            f"{rate.rate / 10_000:g} % {'in' if rate.included else 'on'} the prices" if amount is not None
+            "tax", one.name or f"{one.country} {one.tax_class}", amount is not None,
+            f"{one.rate / 10_000:g} % {'in' if one.included else 'on'} the prices" if amount is not None
             else "nothing in the cart falls under it", amount or 0,
         ))  # fmt: skip

@@ -10,9 +10,14 @@ _TERMS = """c.coupon, c.shipping_method,
     (SELECT json_agg(m.method ORDER BY m.position, m.code)::text FROM pricing.methods AS m
         WHERE m.currency = c.currency) AS methods"""
 """What decides what a cart comes to."""
+_GROUP = "(SELECT g.customer_group FROM accounts.membership AS g WHERE g.customer_id = c.customer_id) AS customer_group"
+_PRICE = """CASE WHEN s.currency = c.currency THEN least(s.price, p.amount) ELSE p.amount END AS price,
+    CASE WHEN s.currency = c.currency THEN s.price END AS own_price, p.list_name"""
+"""The lowest of a product's own price and those of the lists that hold for the cart; NULL: not sold in its currency."""
+_PRICED = "LEFT JOIN LATERAL pricing.listed(l.variant_id, c.currency, c.customer_group) AS p ON true"
 _HELD = "(SELECT h.until FROM inventory.held AS h WHERE h.cart_id = c.id)"
 _LINE = """l.id AS line_id, l.variant_id, l.quantity, l.unit_price, s.product_id, s.sku, s.slug, s.title,
-    s.variant_title, s.image, s.price, s.categories, s.tax_class, s.weight_g, a.available"""
+    s.variant_title, s.image, s.categories, s.tax_class, s.weight_g, a.available"""
 _JOINED = """LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
     CROSS JOIN LATERAL inventory.available_to(l.variant_id, l.cart_id) AS a"""
 
@@ -67,11 +72,11 @@ VIEW = Query(
     "cart.view",
     f"""
 WITH mine AS MATERIALIZED (
-    SELECT c.id, c.status, c.currency, c.email, c.address, c.expires_at, {_HELD} AS reserved_until, {_TERMS}
+    SELECT c.id, c.status, c.currency, c.email, c.address, c.expires_at, {_HELD} AS reserved_until, {_TERMS}, {_GROUP}
     FROM cart.cart AS c WHERE {_MINE}
 )
-SELECT c.*, {_LINE}
-FROM mine AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED}
+SELECT c.*, {_LINE}, {_PRICE}
+FROM mine AS c LEFT JOIN cart.line AS l ON l.cart_id = c.id {_JOINED} {_PRICED}
 ORDER BY l.added_at, l.id
 """,
 )
@@ -79,10 +84,13 @@ ORDER BY l.added_at, l.id
 ADD = Query(
     "cart.add_line",
     f"""
-WITH mine AS MATERIALIZED (SELECT c.id, c.status, c.currency FROM cart.cart AS c WHERE {_MINE} FOR UPDATE),
-wanted AS MATERIALIZED (
-    SELECT s.variant_id, s.sku, s.price, s.currency, a.available
+WITH mine AS MATERIALIZED (
+    SELECT c.id, c.status, c.currency, {_GROUP} FROM cart.cart AS c WHERE {_MINE} FOR UPDATE
+), wanted AS MATERIALIZED (
+    SELECT s.variant_id, s.sku, s.currency, a.available, {_PRICE}
     FROM catalog.sellable AS s CROSS JOIN LATERAL inventory.available_to(s.variant_id, $1) AS a
+    LEFT JOIN mine AS c ON true
+    LEFT JOIN LATERAL pricing.listed(s.variant_id, c.currency, c.customer_group) AS p ON true
     WHERE CASE WHEN $4::uuid IS NOT NULL THEN s.variant_id = $4 ELSE s.product_id = $5::uuid END
     ORDER BY s.position LIMIT 1
 ), room AS MATERIALIZED (
@@ -91,7 +99,7 @@ wanted AS MATERIALIZED (
 ), added AS (
     INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
     SELECT $6, m.id, w.variant_id, $7::integer, w.price FROM mine AS m, wanted AS w, room AS r
-    WHERE m.status = 'open' AND m.currency = w.currency AND r.has + $7 <= least(w.available, $8) AND r.others < $9
+    WHERE m.status = 'open' AND w.price IS NOT NULL AND r.has + $7 <= least(w.available, $8) AND r.others < $9
     ON CONFLICT (cart_id, variant_id) DO UPDATE
         SET quantity = l.quantity + excluded.quantity, unit_price = excluded.unit_price
         WHERE l.quantity + excluded.quantity <= $8
@@ -100,8 +108,8 @@ wanted AS MATERIALIZED (
     UPDATE cart.cart AS c SET updated_at = now(), expires_at = $10 FROM mine WHERE c.id = mine.id AND EXISTS (
         SELECT FROM added)
 )
-SELECT m.status, m.currency, w.variant_id, w.sku, w.currency, w.available, r.has, r.others,
-    EXISTS (SELECT FROM added)
+SELECT m.status, m.currency, w.variant_id, w.sku, w.currency AS priced_in, w.price IS NOT NULL AS priced, w.available,
+    r.has, r.others, EXISTS (SELECT FROM added) AS added
 FROM (SELECT 1) AS one LEFT JOIN mine AS m ON true LEFT JOIN wanted AS w ON true LEFT JOIN room AS r ON true
 """,
 )
@@ -179,13 +187,14 @@ WITH mine AS MATERIALIZED (
         address = coalesce(m.address, c.address), shipping_method = coalesce(m.shipping_method, c.shipping_method),
         updated_at = now()
     FROM mine AS m WHERE c.id = m.id
-    RETURNING c.id, c.currency, c.email, c.address, {_TERMS}
+    RETURNING c.id, c.currency, c.email, c.address, {_TERMS}, {_GROUP}
 )
-SELECT c.*, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.price, s.categories,
-    s.tax_class, s.weight_g
+SELECT c.*, l.variant_id, l.quantity, s.product_id, s.sku, s.title, s.variant_title, s.categories, s.tax_class,
+    s.weight_g, {_PRICE}
 FROM closed AS c LEFT JOIN LATERAL cart.lines_of(c.id) AS l ON true
 -- OFFSET 0: a look into the index for each line, however many the planner believes there to be.
 LEFT JOIN LATERAL (SELECT * FROM catalog.sellable AS f WHERE f.variant_id = l.variant_id OFFSET 0) AS s ON true
+{_PRICED}
 ORDER BY c.id, l.added_at, l.id
 """,
 )

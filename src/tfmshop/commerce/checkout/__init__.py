@@ -2,6 +2,7 @@
 
 from tfmshop.commerce.checkout import truths as truths
 from tfmshop.commerce.checkout.complete import complete
+from tfmshop.commerce.checkout.edit import edit
 from tfmshop.commerce.checkout.jobs import schedule_all
 from tfmshop.commerce.checkout.money import ask_refund, cancel, hear, take_back
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
@@ -17,6 +18,7 @@ __all__ = [
     "ask_refund",
     "cancel",
     "complete",
+    "edit",
     "hear",
     "schedule_all",
     "sweep",

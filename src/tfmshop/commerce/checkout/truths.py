@@ -13,11 +13,10 @@ WHERE b.cart_id IS NOT NULL
 PAID = Truth("what was taken for an order is what it says it cost, and only paid orders were taken for", Query(
     "checkout.truth_captured", """
 SELECT o.number FROM orders.payment AS o LEFT JOIN payments.balance AS b ON b.order_id = o.order_id
-WHERE o.cart_id IS NOT NULL AND CASE
-    WHEN o.payment_status = 'captured' THEN b.captured IS DISTINCT FROM o.total OR b.refunded <> 0
-    WHEN o.payment_status = 'partially_refunded' THEN b.captured IS DISTINCT FROM o.total OR b.refunded >= b.captured
-    WHEN o.payment_status = 'refunded' THEN b.captured IS DISTINCT FROM o.total OR b.refunded <> b.captured
-    ELSE b.captured IS NOT NULL END
+WHERE o.cart_id IS NOT NULL AND CASE WHEN o.payment_status NOT IN ('captured', 'partially_refunded', 'refunded')
+    THEN b.captured IS NOT NULL
+    ELSE b.captured IS DISTINCT FROM o.total + o.lowered OR CASE o.payment_status WHEN 'captured' THEN b.refunded <> 0
+        WHEN 'refunded' THEN b.refunded <> b.captured ELSE b.refunded >= b.captured END END
 """))  # fmt: skip
 ONE_EACH = Truth("a cart became one order at most", Query(
     "checkout.truth_one_each", """

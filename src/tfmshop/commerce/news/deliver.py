@@ -20,14 +20,17 @@ KEPT_OF_ANSWER: Final = 200
 
 
 async def deliver(db: Database, outgoing: Outgoing, endpoint_id: UUID, subject: UUID) -> None:
-    """Deliver what waits for an endpoint about a subject, oldest first. `NotDelivered` when it must be tried again."""
+    """Deliver what waits for an endpoint about a subject, oldest first. `NotDelivered` when it must be tried again.
+
+    Nothing is sent to an endpoint that is switched off: it waits.
+    """
     while True:
         async with db.tx() as tx:
             due = await tx.row(CLAIM, endpoint_id, subject, LEASE)
         if due is None:
             return
         why = await _refused(outgoing, due)
-        given_up = why is not None and (not due["active"] or clock.now() - due["at"] > GIVE_UP)
+        given_up = why is not None and clock.now() - due["at"] > GIVE_UP
         status = "delivered" if why is None else "given_up" if given_up else "waiting"
         async with db.tx() as tx:
             await tx.execute(DONE, endpoint_id, due["number"], status, (why or "ok")[:KEPT_OF_ANSWER])
@@ -37,8 +40,6 @@ async def deliver(db: Database, outgoing: Outgoing, endpoint_id: UUID, subject: 
 
 async def _refused(outgoing: Outgoing, due: Row) -> str | None:
     """Why a message was not taken; None when it was."""
-    if not due["active"]:
-        return "the webhook is switched off"
     body = codec.encode(Message(due["topic"], due["at"], codec.as_is(due["data"])))
     headers = signed(f"evt_{due['number']}", clock.now(), body, due["secret"])
     try:

@@ -12,7 +12,15 @@ import msgspec
 
 from tfmshop.commerce.news.errors import EndpointNotFound, UnknownTopic
 from tfmshop.commerce.news.model import TOPICS, Delivery, Endpoint
-from tfmshop.commerce.news.store import ADD_ENDPOINT, DELIVERIES, DROP_ENDPOINT, ENDPOINTS, REPLAY
+from tfmshop.commerce.news.store import (
+    ADD_ENDPOINT,
+    DELIVERIES,
+    DROP_ENDPOINT,
+    ENDPOINTS,
+    REPLAY,
+    SWITCH_ENDPOINT,
+    WAITING_SUBJECTS,
+)
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 from tfmshop.platform.outgoing import Outgoing
@@ -51,6 +59,17 @@ async def remove(tx: Tx, id: UUID) -> None:
     """Tell a program no more, and forget what it was told. `EndpointNotFound`."""
     if not await tx.execute(DROP_ENDPOINT, id):
         raise EndpointNotFound
+
+
+async def switch(tx: Tx, id: UUID, *, active: bool) -> Endpoint:
+    """Tell a program nothing for a while, or tell it again, first of all what waited meanwhile. `EndpointNotFound`."""
+    row = await tx.row(SWITCH_ENDPOINT, id, active)
+    if row is None:
+        raise EndpointNotFound
+    if active:
+        for waiting in await tx.rows(WAITING_SUBJECTS, id):
+            await jobs.enqueue(tx, "news.deliver", ToDeliver(id, waiting["subject"]))
+    return Endpoint(*row)
 
 
 async def deliveries(

@@ -22,13 +22,6 @@ KEPT: Final = timedelta(days=30)
 """How long what was told can be told again."""
 
 
-@job("news.spread")
-async def spread_news(db: Database, payload: bytes) -> None:
-    """Something happened to a subject: whoever wants to know gets it."""
-    subject = codec.decode_as(payload, UUID)
-    await db.transact(lambda tx: spread(tx, subject))
-
-
 @schedule("news.forget", "17 * * * *")
 async def forget(db: Database) -> None:
     """Drop what was told long ago."""
@@ -38,7 +31,12 @@ async def forget(db: Database) -> None:
 
 
 def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_after: timedelta | None) -> None:
-    """Declare the jobs that go out into the world; carts are spoken of only with `remind_after`."""
+    """Declare the jobs that tell the world; carts are spoken of only with `remind_after`."""
+
+    @job("news.spread")
+    async def spread_news(db: Database, payload: bytes) -> None:
+        subject = codec.decode_as(payload, UUID)
+        await db.transact(lambda tx: spread(tx, subject, sender.staff))
 
     @job("news.deliver")
     async def bring(db: Database, payload: bytes) -> None:

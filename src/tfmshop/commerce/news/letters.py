@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tfmshop.commerce import orders
 from tfmshop.commerce.news.store import ADD_LETTER, LETTER, SENT
-from tfmshop.commerce.vocabulary import Money
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform import clock, codec, jobs
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.mail import CannotSend, Letter, Mailer
@@ -33,10 +33,11 @@ class ToSend(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes: the shop's name, and the address of its pages (empty where it has none)."""
+    """Who writes: the shop's name, the address of its pages, and that of its staff (each empty where there is none)."""
 
     name: str
     url: str = ""
+    staff: str = ""
 
 
 async def write(tx: Tx, reason: str, kind: str, recipient: str, subject: UUID, data: str) -> None:
@@ -89,6 +90,4 @@ def _templates() -> Environment:
 
 
 def _money(value: Money | Mapping[str, Any]) -> str:
-    """An amount as people read it: minor units are hundredths in every currency that the shop knows."""
-    money = Money(value["amount"], value["currency"]) if isinstance(value, Mapping) else value
-    return f"{money.amount / 100:,.2f} {money.currency}"
+    return spelled(Money(value["amount"], value["currency"]) if isinstance(value, Mapping) else value)

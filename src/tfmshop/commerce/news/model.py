@@ -9,8 +9,8 @@ from uuid import UUID
 import msgspec
 
 TOPICS: Final = (
-    "order.paid", "order.cancelled", "order.shipped", "order.delivered", "order.refunded", "order.return_asked",
-    "order.return_received", "order.return_refused",
+    "order.paid", "order.edited", "order.cancelled", "order.shipped", "order.delivered", "order.refunded",
+    "order.return_asked", "order.return_received", "order.return_refused", "stock.low",
 )  # fmt: skip
 """Everything the shop tells."""
 LETTERS: Final = {

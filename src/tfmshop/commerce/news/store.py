@@ -9,6 +9,13 @@ ADD_ENDPOINT = Query(
 ENDPOINTS = Query(
     "news.list_endpoints", "SELECT id, url, topics, active, created_at FROM news.endpoint ORDER BY created_at, id"
 )
+SWITCH_ENDPOINT = Query(
+    "news.switch_endpoint",
+    "UPDATE news.endpoint SET active = $2 WHERE id = $1 RETURNING id, url, topics, active, created_at",
+)
+WAITING_SUBJECTS = Query(
+    "news.waiting_subjects", "SELECT DISTINCT subject FROM news.delivery WHERE endpoint_id = $1 AND status = 'waiting'"
+)
 DROP_ENDPOINT = Query("news.drop_endpoint", "DELETE FROM news.endpoint WHERE id = $1")
 
 KEEP_EVENT = Query(
@@ -33,9 +40,10 @@ CLAIM = Query(
     "news.claim_delivery",
     """
 WITH next AS MATERIALIZED (
-    SELECT d.endpoint_id, d.event_number, d.leased_until FROM news.delivery AS d
+    SELECT d.endpoint_id, d.event_number, d.leased_until
+    FROM news.delivery AS d JOIN news.endpoint AS p ON p.id = d.endpoint_id AND p.active
     WHERE d.endpoint_id = $1 AND d.subject = $2 AND d.status = 'waiting'
-    ORDER BY d.event_number LIMIT 1 FOR UPDATE
+    ORDER BY d.event_number LIMIT 1 FOR UPDATE OF d
 ), claimed AS (
     UPDATE news.delivery AS d SET leased_until = now() + $3, attempts = d.attempts + 1, changed_at = now()
     FROM next AS n
@@ -43,7 +51,7 @@ WITH next AS MATERIALIZED (
         AND (n.leased_until IS NULL OR n.leased_until <= now())
     RETURNING d.event_number
 )
-SELECT e.number, e.topic, e.data::text AS data, e.at, p.url, p.secret, p.active
+SELECT e.number, e.topic, e.data::text AS data, e.at, p.url, p.secret
 FROM claimed AS c JOIN news.event AS e ON e.number = c.event_number JOIN news.endpoint AS p ON p.id = $1
 """,
 )

@@ -1,8 +1,8 @@
-"""What was bought: place, settle, send, cancel, find."""
+"""What was bought: place, settle, change, send, cancel, find."""
 
-from tfmshop.commerce.orders import fulfil, history, moving, paying, returns
+from tfmshop.commerce.orders import browse, editing, fulfil, history, invoices, moving, paying, returns
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import Head, OrderList, find, id_of, listing, load, own
+from tfmshop.commerce.orders.browse import find, id_of, load
 from tfmshop.commerce.orders.errors import CannotMove
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import Order, OrderStatus
@@ -11,21 +11,20 @@ from tfmshop.commerce.orders.place import NewOrder, place
 
 __all__ = [
     "CannotMove",
-    "Head",
     "NewOrder",
     "Order",
-    "OrderList",
     "OrderNews",
     "OrderStatus",
+    "browse",
     "cancel",
+    "editing",
     "find",
     "fulfil",
     "history",
     "id_of",
-    "listing",
+    "invoices",
     "load",
     "moving",
-    "own",
     "paying",
     "place",
     "returns",

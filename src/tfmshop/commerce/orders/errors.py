@@ -31,6 +31,20 @@ class CannotShip(ShopError, kind=Kind.CONFLICT, code="cannot_ship", says="{left}
     left: int
 
 
+class CannotEdit(ShopError, kind=Kind.CONFLICT, code="cannot_edit", says="The order cannot be changed: {why}."):
+    """It was sent, is not paid, or the change would need more money or another invoice."""
+
+    why: str
+
+
+class NoInvoice(
+    ShopError, kind=Kind.CONFLICT, code="no_invoice", says="There is no invoice for an order that is {status}."
+):
+    """The order is not paid, or was cancelled before an invoice was written."""
+
+    status: str
+
+
 class CannotMove(
     ShopError,
     kind=Kind.CONFLICT,

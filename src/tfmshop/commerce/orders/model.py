@@ -70,7 +70,9 @@ def worth(paid: int, bought: int, before: int, units: int) -> int:
 
 
 class OrderLine(msgspec.Struct, frozen=True):
-    """What was bought, as it was called and cost then; `total` is before `discount`, and `tax` after it."""
+    """What was bought, as it was called and cost then; `total` is before `discount`, and `tax` after it, at a rate in
+    millionths (200000 is 20 percent).
+    """
 
     product_id: UUID
     variant_id: UUID
@@ -81,6 +83,7 @@ class OrderLine(msgspec.Struct, frozen=True):
     total: Money
     discount: Money
     tax: Money
+    tax_rate: int
     shipped: int = 0
 
 

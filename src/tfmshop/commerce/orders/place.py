@@ -33,12 +33,14 @@ class Line(Protocol):
 
 
 class PricedLine(Line, Protocol):
-    """A line with what offers take off it and the tax on the rest."""
+    """A line with what offers take off it, the tax on the rest, and its rate in millionths."""
 
     @property
     def discount(self) -> int: ...
     @property
     def tax(self) -> int: ...
+    @property
+    def tax_rate(self) -> int: ...
 
 
 class Sums(Protocol):
@@ -54,6 +56,8 @@ class Sums(Protocol):
     def tax(self) -> int: ...
     @property
     def tax_included(self) -> int: ...
+    @property
+    def shipping_tax_rate(self) -> int: ...
     @property
     def total(self) -> int: ...
 
@@ -110,12 +114,13 @@ async def place(tx: Tx, wanted: Sequence[NewOrder]) -> list[Order]:
     heads = [
         (one.id, one.number, one.cart_id, one.customer_id, one.provider, one.currency, one.sums.subtotal,
          one.sums.discount, one.sums.shipping, one.sums.tax, one.sums.tax_included, one.sums.total, one.email,
-         codec.encode_text(one.address), one.shipping_method, codec.encode_text(order.discounts), one.who)
+         codec.encode_text(one.address), one.shipping_method, codec.encode_text(order.discounts), one.who,
+         one.sums.shipping_tax_rate)
         for one, order in zip(wanted, placed, strict=True)
     ]  # fmt: skip
     lines = [
         (one.id, position, line.product_id, line.variant_id, line.sku, line.title, line.quantity, line.unit_price,
-         line.discount, line.tax)
+         line.discount, line.tax, line.tax_rate)
         for one in wanted for position, line in enumerate(one.lines, start=1)
     ]  # fmt: skip
     await tx.execute(PLACE, now, *columns(heads), *columns(lines))
@@ -130,7 +135,8 @@ def _order(one: NewOrder, now: datetime) -> Order:
     return Order(
         one.id, one.number, OrderStatus.PLACED, "pending",
         [OrderLine(line.product_id, line.variant_id, line.sku, line.title, line.quantity, money(line.unit_price),
-                   money(line.unit_price * line.quantity), money(line.discount), money(line.tax))
+                   money(line.unit_price * line.quantity), money(line.discount), money(line.tax),
+                   line.tax_rate)
          for line in one.lines],
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
         money(sums.total), [Discount(by.name, money(by.amount), by.code) for by in one.reductions],

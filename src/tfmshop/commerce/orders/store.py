@@ -8,26 +8,26 @@ PLACE = Query(
 WITH wanted AS (
     SELECT * FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[],
             $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[],
-            $16::text[], $17::text[], $18::text[])
+            $16::text[], $17::text[], $18::text[], $19::integer[])
         AS w(id, number, cart_id, customer_id, provider, currency, subtotal, discount, shipping, tax, tax_included,
-            total, email, address, shipping_method, discounts, who)
+            total, email, address, shipping_method, discounts, who, shipping_tax_rate)
 ), placed AS (
     INSERT INTO orders.placed (id, number, cart_id, customer_id, status, payment_status, payment_provider, currency,
-        subtotal, discount, shipping, tax, tax_included, total, email, address, shipping_method, discounts, placed_at,
-        updated_at)
+        subtotal, discount, shipping, tax, tax_included, total, email, address, shipping_method, discounts,
+        shipping_tax_rate, placed_at, updated_at)
     SELECT id, number, cart_id, customer_id, 'placed', 'pending', provider, currency, subtotal, discount, shipping, tax,
-        tax_included, total, email, address::jsonb, shipping_method, discounts::jsonb, $1, $1
+        tax_included, total, email, address::jsonb, shipping_method, discounts::jsonb, shipping_tax_rate, $1, $1
     FROM wanted
 ), noted AS (
     INSERT INTO orders.history (order_id, at, status, who) SELECT id, $1, 'placed', who FROM wanted
 )
 INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total, discount,
-    tax)
+    tax, tax_rate)
 SELECT l.order_id, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price,
-    l.unit_price * l.quantity, l.discount, l.tax
-FROM unnest($19::uuid[], $20::integer[], $21::uuid[], $22::uuid[], $23::text[], $24::text[], $25::integer[],
-        $26::bigint[], $27::bigint[], $28::bigint[])
-    AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax)
+    l.unit_price * l.quantity, l.discount, l.tax, l.tax_rate
+FROM unnest($20::uuid[], $21::integer[], $22::uuid[], $23::uuid[], $24::text[], $25::text[], $26::integer[],
+        $27::bigint[], $28::bigint[], $29::bigint[], $30::integer[])
+    AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax, tax_rate)
 """,
 )
 
@@ -122,7 +122,8 @@ _ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, 
             'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
             'total', json_build_object('amount', l.total, 'currency', o.currency),
             'discount', json_build_object('amount', l.discount, 'currency', o.currency),
-            'tax', json_build_object('amount', l.tax, 'currency', o.currency), 'shipped', l.shipped)
+            'tax', json_build_object('amount', l.tax, 'currency', o.currency), 'tax_rate', l.tax_rate,
+            'shipped', l.shipped)
         ORDER BY l.position) FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
     (SELECT coalesce(json_agg(json_build_object('id', s.id, 'at', s.at, 'carrier', s.carrier, 'tracking', s.tracking,
             'lines', (SELECT json_agg(json_build_object('sku', l.sku, 'quantity', x.quantity) ORDER BY x.position)

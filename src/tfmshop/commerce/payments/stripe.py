@@ -25,10 +25,11 @@ RETRIES: Final = 2
 """How often the SDK sends a request again that got no answer, or one that says that it may."""
 SECONDS: Final = 8.0
 """Longest wait for one answer of Stripe: a checkout waits for 10 by default."""
-COUNTED_OTHERWISE: Final = frozenset({"ISK", "UGX"})
-"""Currencies whose minor unit Stripe takes to be a hundredth, against ISO 4217
-(docs.stripe.com/currencies#special-cases).
-"""
+COUNTED_OTHERWISE: Final = frozenset(
+    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
+     "BHD", "JOD", "KWD", "OMR", "TND")
+)  # fmt: skip
+"""Currencies that Stripe does not count in hundredths, as the shop does (docs.stripe.com/currencies)."""
 HELD: Final = ("requires_capture", "succeeded")
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,200}")
 _log = structlog.get_logger(__name__)

@@ -1,5 +1,7 @@
-"""What is added to the price of goods: taxes and shipping."""
+"""What goods cost and for whom, and what is added: price lists, sales, taxes, shipping."""
 
+from tfmshop.commerce.pricing import jobs as jobs
+from tfmshop.commerce.pricing import lists, sales
 from tfmshop.commerce.pricing.errors import BadMethod, MethodNotFound, NotDeliverable
 from tfmshop.commerce.pricing.model import (
     STANDARD,
@@ -27,8 +29,10 @@ __all__ = [
     "choices",
     "drop_method",
     "drop_rate",
+    "lists",
     "rate_for",
     "rules",
+    "sales",
     "set_method",
     "set_rate",
     "tax_of",

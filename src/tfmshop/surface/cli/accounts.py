@@ -11,7 +11,7 @@ from tfmshop.platform import Platform
 from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="Accounts: list customers and staff.")
+app = typer.Typer(no_args_is_help=True, help="Accounts: list customers and staff, put customers into groups.")
 
 
 @app.command("list")
@@ -39,3 +39,21 @@ def list_accounts(
             ("e-mail", "name", "role", "active", "since"),
             [(r.email, r.name, r.role, "yes" if r.is_active else "no", f"{r.created_at:%Y-%m-%d}") for r in rows],
         )
+
+
+@app.command("group")
+def set_group(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Whose account.")],
+    group: Annotated[str | None, typer.Argument(help="The group; without it, none.")] = None,
+) -> None:
+    """Put a customer into a group, for which price lists may hold.
+
+    Examples: `tfmshop accounts group ada@example.com wholesale`, `tfmshop accounts group ada@example.com`
+    """
+
+    async def work(platform: Platform) -> None:
+        await platform.db.transact(lambda tx: accounts.set_group(tx, email, group))
+
+    host_of(context).with_platform(work)
+    typer.echo(f"{email} is in {f'the group {group}' if group else 'no group'}.")

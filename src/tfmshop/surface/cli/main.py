@@ -17,6 +17,7 @@ from tfmshop.surface.cli import (
     doctor,
     inventory,
     orders,
+    prices,
     pricing,
     promotions,
     search,
@@ -24,6 +25,7 @@ from tfmshop.surface.cli import (
     serve,
     settings,
     up,
+    webhooks,
 )
 from tfmshop.surface.cli.host import Failure, Host
 from tfmshop.surface.cli.output import err
@@ -43,10 +45,13 @@ app.add_typer(catalog.app, name="catalog")
 app.add_typer(categories.app, name="categories")
 app.add_typer(search.app, name="search")
 app.add_typer(inventory.app, name="inventory")
+app.add_typer(prices.prices, name="prices")
+app.add_typer(prices.sales, name="sales")
 app.add_typer(pricing.tax, name="tax")
 app.add_typer(pricing.shipping, name="shipping")
 app.add_typer(promotions.app, name="promotions")
 app.add_typer(orders.app, name="orders")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(accounts.app, name="accounts")
 
 

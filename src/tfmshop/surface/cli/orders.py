@@ -11,13 +11,17 @@ from typing import Annotated
 import typer
 
 from tfmshop.commerce import checkout, orders
+from tfmshop.commerce.vocabulary import is_email
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, Bar, money, print_json, print_table, progress_bar
+from tfmshop.surface.seller import seller_of
 
-app = typer.Typer(no_args_is_help=True, help="Orders: list, show, ship, deliver, cancel, refund, bring in.")
+app = typer.Typer(
+    no_args_is_help=True, help="Orders: list, show, edit, ship, deliver, cancel, refund, invoice, bring in."
+)
 
 
 @app.command("list")
@@ -32,9 +36,9 @@ def list_orders(
     Examples: `tfmshop orders list`, `tfmshop orders list --status paid --json`
     """
 
-    async def work(platform: Platform) -> list[orders.Head]:
+    async def work(platform: Platform) -> list[orders.browse.Head]:
         async with platform.db.read() as tx:
-            return await orders.listing(tx, status=status, limit=limit)
+            return await orders.browse.listing(tx, status=status, limit=limit)
 
     rows = host_of(context).with_platform(work)
     if as_json:
@@ -164,6 +168,64 @@ def refund_order(
     typer.echo(f"{given} goes back to the buyer of {number}.")
 
 
+@app.command("edit")
+def edit_order(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Its number.")],
+    units: Annotated[list[str] | None, typer.Argument(help="SKU=UNITS, fewer than there are; 0 is none.")] = None,
+    email: Annotated[str | None, typer.Option(help="Where its letters go from now on.")] = None,
+    why: Annotated[str, typer.Option(help="For its history.")] = "changed by staff",
+) -> None:
+    """Change an order that was not sent: what goes off it goes back to the shelf, and its money to the buyer.
+
+    Examples: `tfmshop orders edit 4F7QK-2M9XA LAMP=1`, `tfmshop orders edit 4F7QK-2M9XA --email ada@example.com`
+    """
+    if not units and email is None:
+        raise typer.BadParameter("say what shall be otherwise: SKU=UNITS, or --email")
+    if email is not None and not is_email(email):
+        raise Failure(f"{email} is not an e-mail address.")
+    wanted = orders.editing.Edit(email=email, units=_units(units, least=0) if units else None)
+
+    async def work(platform: Platform) -> int:
+        async def change(tx: Tx) -> int:
+            return await checkout.edit(tx, await orders.id_of(tx, number), wanted, who="staff", why=why)
+
+        return await platform.db.transact(change)
+
+    back = host_of(context).with_platform(work)
+    typer.echo(f"{number} is changed; {back} goes back to its buyer.")
+
+
+@app.command("invoice")
+def write_invoice(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Its number.")],
+    file: Annotated[Path, typer.Argument(help="Where it goes: a name that ends in .pdf or .html.", dir_okay=False)],
+) -> None:
+    """Write the invoice of a paid order into a file. It gets its number the first time, and never changes.
+
+    Examples: `tfmshop orders invoice 4F7QK-2M9XA invoice.pdf`, `tfmshop orders invoice 4F7QK-2M9XA invoice.html`
+    """
+    if file.suffix not in (".pdf", ".html"):
+        raise Failure(f"{file} ends neither in .pdf nor in .html.")
+
+    async def work(platform: Platform) -> orders.invoices.Invoice:
+        async def find(tx: Tx) -> orders.invoices.Invoice:
+            return await orders.invoices.issue(tx, await orders.id_of(tx, number), seller_of(platform.config))
+
+        return await platform.db.transact(find)
+
+    invoice = host_of(context).with_platform(work)
+    try:
+        if file.suffix == ".pdf":
+            file.write_bytes(orders.invoices.printed(invoice))
+        else:
+            file.write_text(orders.invoices.page(invoice), encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"Cannot write {file}: {error.strerror}.") from None
+    typer.echo(f"Invoice {invoice.number} is in {file}.")
+
+
 @app.command("show")
 def show_order(
     context: typer.Context, number: Annotated[str, typer.Argument(help="Its number.")], as_json: AsJson = False
@@ -225,12 +287,12 @@ def ship_order(
     typer.echo(f"{sent} sent; {number} is {order.status.replace('_', ' ')}.")
 
 
-def _units(texts: list[str]) -> dict[str, int]:
+def _units(texts: list[str], least: int = 1) -> dict[str, int]:
     units: dict[str, int] = {}
     for text in texts:
         sku, _, count = text.rpartition("=")
-        if not sku or not count.isdecimal() or not 0 < int(count[:9]) <= 999:
-            raise Failure(f"{text} is not SKU=UNITS with 1 to 999 units.")
+        if not sku or not count.isdecimal() or not least <= int(count[:9]) <= 999:
+            raise Failure(f"{text} is not SKU=UNITS with {least} to 999 units.")
         units[sku] = units.get(sku, 0) + int(count)
     return units
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform import codec
 
 out = Console(highlight=False, soft_wrap=True)
@@ -26,7 +27,7 @@ def print_json(value: object) -> None:
 
 def money(amount: int, currency: str) -> str:
     """An amount in minor units as people read it."""
-    return f"{amount / 100:,.2f} {currency}"
+    return spelled(Money(amount, currency))
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

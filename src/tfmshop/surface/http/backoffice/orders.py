@@ -7,16 +7,17 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, patch, post
 from msgspec import Meta
 
 from tfmshop.commerce import checkout, orders
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
-from tfmshop.surface.http.storefront.orders import Returns, Units
+from tfmshop.surface.http.storefront.orders import Returns, Units, as_pdf
 from tfmshop.surface.http.storefront.parameters import Limit
+from tfmshop.surface.seller import seller_of
 
 
 class Parcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,6 +26,13 @@ class Parcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lines: Annotated[list[Units], Meta(min_length=1, max_length=200)] | None = None
     carrier: Annotated[str, Meta(max_length=100)] = ""
     tracking: Annotated[str, Meta(max_length=200)] = ""
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many units of a SKU an order shall have."""
+
+    sku: Annotated[str, Meta(min_length=1, max_length=100)]
+    quantity: Annotated[int, Meta(ge=0, le=999)]
 
 
 @post("/orders/{number:str}/shipments", summary="Send a parcel", tags=["admin: orders"], opt=needs("orders"))
@@ -64,6 +72,48 @@ async def deliver(request: AnyRequest, number: str) -> orders.Order:
         return (await orders.load(tx, id))[0]
 
     return await shop_of(request).platform.db.transact(work)
+
+
+class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What shall be otherwise. `lines` has how many units there shall be of a SKU, fewer than there are; 0 is none."""
+
+    email: Email | None = None
+    address: Address | None = None
+    lines: Annotated[list[Wanted], Meta(min_length=1, max_length=200)] | None = None
+    why: Annotated[str, Meta(max_length=1000)] = ""
+
+
+@patch("/orders/{number:str}", summary="Change an order", tags=["admin: orders"], opt=needs("orders"))
+async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
+    """Change an order that was not sent: units that go off it go back to the shelf, and their money to the buyer.
+
+    Errors: `order_not_found`, `cannot_edit`, `cannot_refund`, `refund_too_large`, `invalid_request`,
+    `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    units = {line.sku: line.quantity for line in data.lines} if data.lines else None
+    wanted, who = orders.editing.Edit(data.email, data.address, units), str(signed_in(request))
+
+    async def work(tx: Tx) -> orders.Order:
+        id = await orders.id_of(tx, number)
+        await checkout.edit(tx, id, wanted, who=who, why=data.why or "changed by staff")
+        return (await orders.load(tx, id))[0]
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+@get("/orders/{number:str}/invoice.pdf", summary="An order's invoice", tags=["admin: orders"], opt=needs("orders"),
+     media_type="application/pdf")  # fmt: skip
+async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
+    """The invoice of a paid order as PDF; written when it is first asked for.
+
+    Errors: `order_not_found`, `no_invoice`, `pdf_unavailable`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    platform = shop_of(request).platform
+
+    async def work(tx: Tx) -> orders.invoices.Invoice:
+        return await orders.invoices.issue(tx, await orders.id_of(tx, number), seller_of(platform.config))
+
+    return await as_pdf(await platform.db.transact(work))
 
 
 class Received(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,4 +174,4 @@ async def refuse(request: AnyRequest, return_id: UUID, data: Refusal) -> orders.
     return await shop_of(request).platform.db.transact(work)
 
 
-ROUTES = [ship, deliver, list_asked, receive, refuse]
+ROUTES = [ship, deliver, edit, print_invoice, list_asked, receive, refuse]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
+from litestar.params import Parameter
 from msgspec import Meta
 
 from tfmshop.commerce import news
@@ -16,6 +17,7 @@ from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Limit
 
+Before = Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="Only events with a smaller number.")]
 Topic = Annotated[str, Meta(max_length=50, examples=["order.paid"])]
 
 
@@ -24,6 +26,12 @@ class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     url: Annotated[str, Meta(min_length=1, max_length=2000, examples=["https://example.com/hooks"])]
     topics: Annotated[list[Topic], Meta(max_length=50)] = []
+
+
+class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether a webhook is told."""
+
+    active: bool
 
 
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +82,16 @@ async def add_webhook(request: AnyRequest, data: NewEndpoint) -> news.Endpoint:
         return await news.endpoints.add(tx, outgoing, data.url, data.topics)
 
 
+@patch("/webhooks/{webhook_id:uuid}", summary="Switch a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
+async def switch_webhook(request: AnyRequest, webhook_id: UUID, data: Switch) -> news.Endpoint:
+    """Tell a program nothing new for a while, or tell it again; what waited is sent then.
+
+    Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.tx() as tx:
+        return await news.endpoints.switch(tx, webhook_id, active=data.active)
+
+
 @delete("/webhooks/{webhook_id:uuid}", summary="Remove a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
 async def remove_webhook(request: AnyRequest, webhook_id: UUID) -> None:
     """Tell a program no more, and forget what it was told.
@@ -88,13 +106,16 @@ async def remove_webhook(request: AnyRequest, webhook_id: UUID) -> None:
     "/webhooks/{webhook_id:uuid}/deliveries", summary="List what a webhook was sent", tags=["admin: webhooks"],
     opt=needs("webhooks"),
 )  # fmt: skip
-async def list_deliveries(request: AnyRequest, webhook_id: UUID, limit: Limit = 20) -> Deliveries:
-    """Messages to a webhook, newest first: waiting, delivered or given up, and what its receiver said last.
+async def list_deliveries(
+    request: AnyRequest, webhook_id: UUID, limit: Limit = 20, before: Before = None,
+    status: Literal["waiting", "delivered", "given_up"] | None = None,
+) -> Deliveries:  # fmt: skip
+    """Messages to a webhook, newest first, and what its receiver said last; more with `before` the last event's number.
 
     Errors: `sign_in_required`, `invalid_token`, `not_allowed`, `invalid_request`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Deliveries(await news.endpoints.deliveries(tx, webhook_id, limit=limit))
+        return Deliveries(await news.endpoints.deliveries(tx, webhook_id, limit=limit, before=before, status=status))
 
 
 @post(
@@ -110,4 +131,4 @@ async def replay(request: AnyRequest, webhook_id: UUID, data: Again) -> Replayed
         return Replayed(await news.endpoints.replay(tx, webhook_id, event=data.event, since=data.since))
 
 
-ROUTES = [list_webhooks, add_webhook, remove_webhook, list_deliveries, replay]
+ROUTES = [list_webhooks, add_webhook, switch_webhook, remove_webhook, list_deliveries, replay]

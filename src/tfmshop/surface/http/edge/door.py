@@ -15,7 +15,7 @@ import structlog
 
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.surface.http.edge.headers import API, NO_STORE, PICTURES
+from tfmshop.surface.http.edge.headers import API, NO_STORE, OWN_POLICY, PAGES, PICTURES, Headers
 from tfmshop.surface.http.problems import Problem
 
 Scope = MutableMapping[str, Any]
@@ -91,7 +91,8 @@ class _Exit:
             return
         if start is not None:
             self._start = None
-            headers = [*start.get("headers", ()), (b"x-request-id", self.request_id.encode()), *self._standing()]
+            given = start.get("headers", ())
+            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given)]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(NO_STORE)
             start["headers"] = headers
@@ -100,9 +101,13 @@ class _Exit:
             await self._send(start)
         await self._send(message)
 
-    def _standing(self) -> list[tuple[bytes, bytes]]:
-        """The headers of every answer; pictures may be shown by other sites."""
-        return PICTURES if self.status == 200 and self._scope["path"].startswith("/api/v1/media/") else API
+    def _standing(self, given: Headers) -> Headers:
+        """The headers of every answer; pictures may be shown by other sites, and pages have forms."""
+        if self.status == 200 and self._scope["path"].startswith("/api/v1/media/"):
+            return PICTURES
+        if any(value.startswith(b"text/html") for name, value in given if name == b"content-type"):
+            return OWN_POLICY if any(name == b"content-security-policy" for name, _ in given) else PAGES
+        return API
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with a problem before the framework is asked."""

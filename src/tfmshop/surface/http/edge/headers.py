@@ -22,4 +22,13 @@ API: Headers = [
 PICTURES = [(name, b"cross-origin" if name == b"cross-origin-resource-policy" else value) for name, value in API]
 """The same for public pictures: other sites may show them."""
 
+_PAGE = (
+    b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; "
+    b"frame-ancestors 'none'; object-src 'none'"
+)
+PAGES = [(name, _PAGE if name == b"content-security-policy" else value) for name, value in API]
+"""The same for the few pages that the shop makes itself."""
+OWN_POLICY = [pair for pair in API if pair[0] != b"content-security-policy"]
+"""The same for a page that says by itself what it may load."""
+
 NO_STORE = (b"cache-control", b"no-store")

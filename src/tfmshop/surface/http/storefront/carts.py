@@ -38,6 +38,12 @@ class ChangedLine(msgspec.Struct, forbid_unknown_fields=True):
     quantity: Quantity
 
 
+Currency = Annotated[
+    str | None,
+    Parameter(pattern=r"^[A-Z]{3}$(?!\n)", description="ISO 4217; a product needs a price in it. Default: the shop's."),
+]
+
+
 class Whose(msgspec.Struct, forbid_unknown_fields=True):
     """Who buys."""
 
@@ -63,14 +69,14 @@ class Shipping(msgspec.Struct, forbid_unknown_fields=True):
 
 
 @post("/carts", summary="Make a cart", tags=["carts"])
-async def create_cart(request: AnyRequest) -> cart.Cart:
-    """An empty cart. Keep its `token` and send it as `Cart-Token` from then on: it is not shown again."""
+async def create_cart(request: AnyRequest, currency: Currency = None) -> cart.Cart:
+    """An empty cart. Keep its `token` for `Cart-Token`: it is not shown again. Errors: `invalid_request`."""
     shop = shop_of(request)
     token = ids.token()
     owner = cart.Owner(digest(token))
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.create(tx, digest(token), shop.currency, shop.cart_expires_at())
+        id = await cart.create(tx, digest(token), currency or shop.currency, shop.cart_expires_at())
         return await cart.view(tx, id, owner)
 
     made = await shop.platform.db.transact(work)
@@ -78,16 +84,16 @@ async def create_cart(request: AnyRequest) -> cart.Cart:
 
 
 @get("/carts/mine", summary="The signed-in customer's cart", tags=["carts"])
-async def my_cart(request: AnyRequest) -> cart.Cart:
-    """The one open cart of the signed-in customer, made when there is none.
+async def my_cart(request: AnyRequest, currency: Currency = None) -> cart.Cart:
+    """The one open cart of the signed-in customer, made when there is none: in `currency`, or else the shop's.
 
-    Errors: `sign_in_required`, `invalid_token`.
+    Errors: `sign_in_required`, `invalid_token`, `invalid_request`.
     """
     shop = shop_of(request)
     customer = signed_in(request)
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.mine(tx, customer, shop.currency, shop.cart_expires_at())
+        id = await cart.mine(tx, customer, currency or shop.currency, shop.cart_expires_at())
         return await cart.view(tx, id, cart.Owner(customer_id=customer))
 
     return await shop.platform.db.transact(work)
@@ -230,7 +236,7 @@ async def put_shipping(request: AnyRequest, cart_id: UUID, data: Shipping, cart_
 
 @get("/carts/{cart_id:uuid}/why", summary="Why it costs that", tags=["carts"])
 async def show_why(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> list[cart.Reason]:
-    """Every rule that was looked at (offers, shipping, taxes): whether it was applied, and why.
+    """Every rule that was looked at (lists, offers, shipping, taxes): whether it was applied, and why.
 
     Errors: `cart_not_found`, `invalid_token`.
     """
@@ -279,8 +285,6 @@ async def _held(tx: Tx, shop: Shop, cart_id: UUID, owner: cart.Owner) -> cart.Ca
 async def _changed(
     request: AnyRequest, cart_id: UUID, owner: cart.Owner, change: Callable[[Tx], Awaitable[None]]
 ) -> cart.Cart:
-    """Change a cart and show it, in one transaction."""
-
     async def work(tx: Tx) -> cart.Cart:
         await change(tx)
         return await cart.view(tx, cart_id, owner)

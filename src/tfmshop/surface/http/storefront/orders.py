@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import base64
+import hashlib
+from functools import cache
+from typing import Annotated, Final
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import MediaType, Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
@@ -16,6 +20,9 @@ from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, viewer_of
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
+from tfmshop.surface.seller import seller_of
+
+PRIVATE: Final = {"Cache-Control": "private, no-store"}
 
 OrderToken = Annotated[
     str | None,
@@ -26,14 +33,14 @@ OrderToken = Annotated[
 @get("/orders", summary="My orders", tags=["orders"])
 async def list_orders(
     request: AnyRequest, status: orders.OrderStatus | None = None, limit: Limit = 20, cursor: Cursor = None
-) -> orders.OrderList:
+) -> orders.browse.OrderList:
     """The signed-in customer's orders, newest first.
 
     Errors: `sign_in_required`, `invalid_token`, `bad_cursor`, `invalid_request`.
     """
     customer = signed_in(request)
     async with shop_of(request).platform.db.read() as tx:
-        return await orders.own(tx, customer, status=status, cursor=cursor, limit=limit)
+        return await orders.browse.own(tx, customer, status=status, cursor=cursor, limit=limit)
 
 
 @get("/orders/{order_id:uuid}", summary="Show an order", tags=["orders"])
@@ -126,9 +133,65 @@ async def list_returns(request: AnyRequest, order_id: UUID, order_token: OrderTo
         return Returns(await orders.returns.of(tx, order_id))
 
 
+@get(
+    "/orders/{order_id:uuid}/invoice.html", summary="An order's invoice", tags=["orders"], media_type=MediaType.HTML,
+)  # fmt: skip
+async def show_invoice(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> Response[str]:
+    """The invoice of a paid order, as a page. It is written when it is first asked for, and never changes.
+
+    Errors: `order_not_found`, `no_invoice`, `invalid_token`.
+    """
+    invoice = await _invoice(request, order_id, order_token)
+    return Response(
+        orders.invoices.page(invoice), media_type=MediaType.HTML,
+        headers=PRIVATE | {"Content-Security-Policy": _policy()},
+    )  # fmt: skip
+
+
+@cache
+def _policy() -> str:
+    """The page may use its own style, known by its hash, and nothing else."""
+    known = base64.b64encode(hashlib.sha256(orders.invoices.style().encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{known}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+
+
+@get(
+    "/orders/{order_id:uuid}/invoice.pdf", summary="An order's invoice as PDF", tags=["orders"],
+    media_type="application/pdf",
+)  # fmt: skip
+async def print_invoice(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> Response[bytes]:
+    """As the page, to be kept.
+
+    Errors: `order_not_found`, `no_invoice`, `pdf_unavailable`, `invalid_token`.
+    """
+    return await as_pdf(await _invoice(request, order_id, order_token))
+
+
+async def as_pdf(invoice: orders.invoices.Invoice) -> Response[bytes]:
+    """An answer that is an invoice as PDF."""
+    body = await asyncio.to_thread(orders.invoices.printed, invoice)
+    name = {"Content-Disposition": f'inline; filename="invoice-{invoice.number}.pdf"'}
+    return Response(body, media_type="application/pdf", headers=PRIVATE | name)
+
+
+async def _invoice(request: AnyRequest, order_id: UUID, order_token: str | None) -> orders.invoices.Invoice:
+    customer, token_hash = _whose(request, order_token)
+    platform = shop_of(request).platform
+
+    async def work(tx: Tx) -> orders.invoices.Invoice:
+        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        return await orders.invoices.issue(tx, order_id, seller_of(platform.config))
+
+    return await platform.db.transact(work)
+
+
 def _whose(request: AnyRequest, token: str | None) -> tuple[UUID | None, bytes | None]:
     viewer = viewer_of(request)
     return viewer.id if viewer else None, digest(token) if token else None
 
 
-ROUTES = [list_orders, show_order, show_order_by_number, cancel_order, ask_return, list_returns]
+ROUTES = [
+    list_orders, show_order, show_order_by_number, cancel_order, ask_return, list_returns, show_invoice, print_invoice,
+]  # fmt: skip

@@ -1,0 +1,22 @@
+"""Changing an order that is not sent yet: what it has less goes back to the shelf, and its money to the buyer."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tfmshop.commerce import inventory, orders
+from tfmshop.commerce.checkout.money import ask_refund
+from tfmshop.platform import jobs
+from tfmshop.platform.db import Tx
+
+
+async def edit(tx: Tx, order_id: UUID, wanted: orders.editing.Edit, *, who: str, why: str) -> int:
+    """Change an order; how much goes back to its buyer, in minor units. `OrderNotFound`, `CannotEdit`."""
+    lowered = await orders.editing.edit(tx, order_id, wanted, who=who, why=why)
+    if lowered.units:
+        await inventory.give_back(tx, order_id, lowered.units)
+    if lowered.amount:
+        await ask_refund(tx, order_id, lowered.amount, who=who, why=why)
+    due = await orders.paying.look(tx, order_id)
+    await jobs.events.publish(tx, "order.edited", order_id, orders.OrderNews(order_id, due.number, why=why))
+    return lowered.amount

@@ -1,0 +1,121 @@
+"""Changing an order before anything of it was sent: where it goes, whom it is for, and fewer units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from tfmshop.commerce.orders.browse import load
+from tfmshop.commerce.orders.errors import CannotEdit
+from tfmshop.commerce.orders.model import Discount, Order, OrderStatus, allotted, worth
+from tfmshop.commerce.orders.paying import look
+from tfmshop.commerce.orders.returns import added_tax
+from tfmshop.commerce.orders.store_editing import INVOICE, LOWER, NOTE_EDIT, READDRESS, TO_LOWER
+from tfmshop.commerce.vocabulary import Address, Money
+from tfmshop.platform import clock, codec
+from tfmshop.platform.db import Row, Tx, columns
+
+EDITABLE = (OrderStatus.PAID, OrderStatus.PACKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What shall be otherwise: an e-mail address, an address, and units by SKU, fewer than there are; 0 is none."""
+
+    email: str | None = None
+    address: Address | None = None
+    units: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lowered:
+    """Units that go back, by variant, and what the buyer paid for them in minor units."""
+
+    units: dict[UUID, int]
+    amount: int
+
+
+async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered:
+    """Change an order that is paid and not sent yet. The caller gives back what was lowered.
+
+    `OrderNotFound`, `CannotEdit`. Discounts and taxes of a line go down with its units; offers stand as they were used.
+    """
+    due = await look(tx, id, hold=True)
+    if due.status not in EDITABLE:
+        raise CannotEdit(why=f"it is {due.status}")
+    order, _ = await load(tx, id)
+    if wanted.address is not None and _elsewhere(order.addresses.shipping, wanted.address):
+        raise CannotEdit(why="another country or region may have other taxes and shipping; cancel it and order anew")
+    await tx.execute(
+        READDRESS, id, wanted.email, codec.encode_text(wanted.address) if wanted.address is not None else None
+    )
+    lowered = Lowered({}, 0)
+    if wanted.units is not None:
+        if await tx.row(INVOICE, id) is not None:
+            raise CannotEdit(why="it has an invoice; refund or cancel it")
+        if due.state == "authorized":
+            raise CannotEdit(why="its money is just being taken; try again in a moment")
+        lowered = await _lower(tx, order, wanted.units)
+    await tx.execute(NOTE_EDIT, id, clock.now(), who, why)
+    return lowered
+
+
+def _elsewhere(old: Address, new: Address) -> bool:
+    return (old.country, old.region) != (new.country, new.region)
+
+
+async def _lower(tx: Tx, order: Order, wanted: Mapping[str, int]) -> Lowered:
+    rows = await tx.rows(TO_LOWER, order.id)
+    less = allotted(
+        [(row["position"], row["sku"], row["quantity"]) for row in rows], _less(rows, wanted), _not_so_many
+    )  # fmt: skip
+    if sum(less.values()) == sum(row["quantity"] for row in rows):
+        raise CannotEdit(why="nothing would be left; cancel it")
+    units: dict[UUID, int] = {}
+    parts: list[tuple[int, int, int, int]] = []
+    subtotal = added = 0
+    for row in (row for row in rows if row["position"] in less):
+        count = less[row["position"]]
+        units[row["variant_id"]] = units.get(row["variant_id"], 0) + count
+        discount, tax, more = (
+            worth(value, row["quantity"], 0, count) for value in (row["discount"], row["tax"], added_tax(row))
+        )
+        parts.append((row["position"], count, discount, tax))
+        subtotal += row["unit_price"] * count
+        added += more
+    discount, tax = sum(part[2] for part in parts), sum(part[3] for part in parts)
+    amount = subtotal - discount + added
+    await tx.execute(
+        LOWER, order.id, *columns(parts), subtotal, discount, tax, tax - added, amount,
+        codec.encode_text(_offers(order.discounts, order.discount.amount, discount)),
+    )  # fmt: skip
+    return Lowered(units, amount)
+
+
+def _less(rows: Sequence[Row], wanted: Mapping[str, int]) -> dict[str, int]:
+    """How many units of each SKU go, where any do."""
+    there: dict[str, int] = {}
+    for row in rows:
+        there[row["sku"]] = there.get(row["sku"], 0) + row["quantity"]
+    for sku, units in wanted.items():
+        if sku not in there or units > there[sku]:
+            raise _not_so_many(sku, there.get(sku, 0))
+    less = {sku: there[sku] - units for sku, units in wanted.items() if units < there[sku]}
+    if not less:
+        raise CannotEdit(why="it has just so many units")
+    return less
+
+
+def _not_so_many(sku: str, left: int) -> CannotEdit:
+    return CannotEdit(why=f"it has {left} of {sku}, and units can only be taken off")
+
+
+def _offers(offers: Sequence[Discount], whole: int, off: int) -> list[Discount]:
+    """The offers of an order whose discount goes down by `off`: each gives up its share."""
+    left, before = [], 0
+    for offer in offers:
+        share = worth(off, whole, before, offer.amount.amount) if whole else 0
+        before += offer.amount.amount
+        left.append(Discount(offer.name, Money(offer.amount.amount - share, offer.amount.currency), offer.code))
+    return left

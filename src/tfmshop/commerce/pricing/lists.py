@@ -1,0 +1,71 @@
+"""Price lists: other prices than a product's own, for a group of customers, a currency, or a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from tfmshop.commerce import catalog
+from tfmshop.commerce.pricing.errors import BadPriceList, PriceListNotFound
+from tfmshop.commerce.pricing.store_lists import DROP_LIST, DROP_PRICE, LISTS, SET_LIST, SET_PRICES
+from tfmshop.platform.db import Refused, Tx
+
+
+class PriceList(msgspec.Struct, frozen=True):
+    """A list of prices in one currency; without a group it is for everybody, without times for always."""
+
+    code: str
+    name: str
+    currency: str
+    customer_group: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    prices: int = 0
+
+
+async def put(tx: Tx, one: PriceList) -> None:
+    """Add a price list, or change the one with its code. `BadPriceList`."""
+    if len(one.currency) != 3 or not one.currency.isascii() or not one.currency.isupper():
+        raise BadPriceList(why="its currency must be an ISO 4217 code such as EUR")
+    try:
+        async with tx.savepoint():
+            await tx.execute(SET_LIST, one.code, one.name, one.currency, one.customer_group, one.starts_at, one.ends_at)
+    except Refused as error:
+        times = error.constraint == "price_list_times"
+        why = "it must end after it starts" if times else "its code must be 1 to 30 small letters, digits or hyphens"
+        raise BadPriceList(why=why) from None
+
+
+async def every(tx: Tx) -> list[PriceList]:
+    """Every price list, and how many prices each has."""
+    return [PriceList(*row) for row in await tx.rows(LISTS)]
+
+
+async def drop(tx: Tx, code: str) -> None:
+    """Take a list and its prices away; orders keep what they cost. `PriceListNotFound`."""
+    if not await tx.execute(DROP_LIST, code):
+        raise PriceListNotFound(name=code)
+
+
+async def set_prices(tx: Tx, code: str, prices: Mapping[str, int]) -> None:
+    """Set prices by SKU, in minor units of the list's currency. `PriceListNotFound`, `ProductNotFound`, `BadPriceList`.
+
+    All of them are set or none.
+    """
+    if any(amount < 0 for amount in prices.values()):
+        raise BadPriceList(why="no price may be below 0")
+    try:
+        async with tx.savepoint():
+            unknown = await tx.rows(SET_PRICES, code, list(prices), list(prices.values()))
+            if unknown:
+                raise catalog.ProductNotFound
+    except Refused:
+        raise PriceListNotFound(name=code) from None
+
+
+async def drop_price(tx: Tx, code: str, sku: str) -> None:
+    """Take the price of a variant off a list. `ProductNotFound` when it has none there."""
+    if not await tx.execute(DROP_PRICE, code, sku):
+        raise catalog.ProductNotFound

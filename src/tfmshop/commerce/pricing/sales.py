@@ -1,0 +1,77 @@
+"""Sales by the clock: a variant costs less for a time, everywhere, and its former price is shown beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce import catalog
+from tfmshop.commerce.pricing.errors import BadSale, SaleNotFound
+from tfmshop.commerce.pricing.store_lists import DUE_SALES, MOVE_SALE, PLAN_SALE, SALES
+from tfmshop.platform import ids
+from tfmshop.platform.db import Refused, Row, Tx
+
+
+class Sale(msgspec.Struct, frozen=True):
+    """A sale: `planned`, `running` or `over`; `regular` is what the variant costs without it."""
+
+    id: UUID
+    sku: str
+    price: int
+    starts_at: datetime
+    ends_at: datetime
+    state: str
+    regular: int
+
+
+async def plan(tx: Tx, sku: str, price: int, starts_at: datetime, ends_at: datetime) -> UUID:
+    """Plan a sale; its id. It begins and ends within a minute of its times. `ProductNotFound`, `BadSale`."""
+    id = ids.new()
+    try:
+        async with tx.savepoint():
+            regular = await tx.value(PLAN_SALE, id, sku, price, starts_at, ends_at)
+    except Refused as error:
+        why = {"sale_open": "another sale of it is planned or running", "sale_times": "it must end after it starts"}
+        raise BadSale(why=why.get(error.constraint or "", "its price must not be below 0")) from None
+    if regular is None:
+        raise catalog.ProductNotFound
+    if price >= regular:
+        raise BadSale(why=f"its price must be below {regular}")
+    return id
+
+
+async def listed(tx: Tx, limit: int, *, over: bool = False) -> list[Sale]:
+    """Sales, those that start last first; with `over` also those that ended."""
+    return [Sale(*row) for row in await tx.rows(SALES, limit, over)]
+
+
+async def end(tx: Tx, id: UUID) -> None:
+    """Call a sale off, or end it now. `SaleNotFound` when it is over."""
+    row = await tx.row(DUE_SALES, id, True)
+    if row is None:
+        raise SaleNotFound
+    await _move(tx, row)
+
+
+async def move_due(tx: Tx) -> int:
+    """Begin and end what is due, up to 100 sales; how many."""
+    rows = await tx.rows(DUE_SALES, None, False)
+    for row in rows:
+        await _move(tx, row)
+    return len(rows)
+
+
+async def _move(tx: Tx, row: Row) -> None:
+    """A sale's next step. One that lowers nothing is over at once; a price that staff changed meanwhile stays."""
+    begins = row["state"] == "planned" and not row["ends"] and row["sku"] and row["price"] < row["now_price"]
+    if begins:
+        changes = catalog.edit.VariantChanges(price=row["price"], compare_at_price=row["now_price"])
+        await catalog.edit.change_variant(tx, row["sku"], changes)
+        await tx.execute(MOVE_SALE, row["id"], "running", row["now_price"], row["compare_at_price"])
+        return
+    if row["state"] == "running" and row["now_price"] == row["price"]:
+        changes = catalog.edit.VariantChanges(price=row["regular"], compare_at_price=row["regular_compare"])
+        await catalog.edit.change_variant(tx, row["sku"], changes)
+    await tx.execute(MOVE_SALE, row["id"], "over", row["regular"], row["regular_compare"])
