@@ -6,12 +6,15 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from email import message_from_bytes, policy
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiosmtpd.controller import UnthreadedController
 
 from tests.client import Client, client_of
+from tests.processes import free_port
 from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database
 from tfmshop import config
 from tfmshop.commerce import checkout, news
@@ -20,14 +23,16 @@ from tfmshop.platform import Config, Platform
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database, Options, Tx, connect, listening, open_connection
 from tfmshop.platform.files.local import LocalFiles
-from tfmshop.platform.mail import LogMailer
+from tfmshop.platform.mail import LogMailer, SmtpMailer
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
 
-news.schedule_all(LogMailer(), Outgoing(), news.Sender("Test"), None)
+SEALS = Seals("a secret of the tests, long enough")
+news.schedule_all(LogMailer(), Outgoing(), news.Sender("Test", seals=SEALS), None)
 DATA = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -154,6 +159,7 @@ def platform_of(settings: Config, db: Database) -> Platform:
         files=LocalFiles(settings.home / "media"),
         tokens=AccessTokens("a secret of the tests, long enough"),
         passwords=Passwords(),
+        seals=SEALS,
     )
 
 
@@ -190,3 +196,33 @@ async def busy_shop(settings: Config, wide_db: Database, fake: FakeProvider) -> 
     """A client of a shop on a database of its own, where requests run at the same time."""
     async with open_client(settings, wide_db, fake) as client:
         yield client
+
+
+class Postbox:
+    """A mail server that keeps what it is given; it refuses `nobody@`, and everything while `closed`."""
+
+    def __init__(self) -> None:
+        self.letters = []
+        self.closed = False
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - the server's name for it
+        if self.closed:
+            return "451 come back later"
+        if address.startswith("nobody@"):
+            return "550 nobody lives here"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - the server's name for it
+        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
+        return "250 OK"
+
+
+@pytest.fixture
+async def postbox():
+    box, port = Postbox(), free_port()
+    controller = UnthreadedController(box, hostname="127.0.0.1", port=port, loop=asyncio.get_running_loop())
+    server = await controller._create_server()
+    box.mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "Lamp & Co <shop@lamps.example>")
+    yield box
+    server.close()

@@ -23,6 +23,7 @@ from tfmshop.platform.observe import logs
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
@@ -50,7 +51,7 @@ def options(config: Config, name: str) -> db.Options:
 @asynccontextmanager
 async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     """A platform on the servers that `config` names; closed at the end."""
-    secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
+    secret = secret_of(config)
     platform = Platform(
         config=config,
         db=await db.connect(config.text("DATABASE_URL"), bounds),
@@ -58,12 +59,18 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
+        seals=Seals(secret),
         model=model_of(config),
     )
     try:
         yield platform
     finally:
         await platform.close()
+
+
+def secret_of(config: Config) -> str:
+    """The installation's secret: the setting, or one that is made once and kept."""
+    return config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
 
 
 def files_of(config: Config) -> Files:
@@ -167,6 +174,7 @@ def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
     hours = config.number("CART_REMINDER_HOURS")
-    sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"), config.text("MAIL_STAFF"))
+    sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"), config.text("MAIL_STAFF"),
+                         Seals(secret_of(config)))  # fmt: skip
     news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))

@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import ssl
 from datetime import timedelta
-from email import message_from_bytes, policy
 from uuid import UUID
 
 import certifi
 import pytest
 import trustme
-from aiosmtpd.controller import UnthreadedController
 
 from tests.making import a_product
-from tests.processes import free_port
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
@@ -23,7 +20,7 @@ from tfmshop.commerce.news.letters import send
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import HANDLERS, SCHEDULES
-from tfmshop.platform.mail import CannotSend, SmtpMailer
+from tfmshop.platform.mail import CannotSend
 from tfmshop.platform.outgoing import NoReply, NotAllowedThere, Outgoing
 from tfmshop.platform.security.webhooks import verify
 
@@ -31,36 +28,6 @@ TAKE = Query("test.take_jobs", "DELETE FROM jobs.pgqueuer WHERE entrypoint = ANY
 OLDEN = Query("test.olden", "UPDATE news.event SET at = now() - interval '4 days'")
 SECRET = Query("test.secret", "SELECT secret FROM news.endpoint")
 SENDER = news.Sender("Lamp & Co", "https://lamps.example")
-
-
-class Postbox:
-    """A mail server that keeps what it is given; it refuses `nobody@`, and everything while `closed`."""
-
-    def __init__(self) -> None:
-        self.letters = []
-        self.closed = False
-
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - the server's name for it
-        if self.closed:
-            return "451 come back later"
-        if address.startswith("nobody@"):
-            return "550 nobody lives here"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802 - the server's name for it
-        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
-        return "250 OK"
-
-
-@pytest.fixture
-async def postbox():
-    box, port = Postbox(), free_port()
-    controller = UnthreadedController(box, hostname="127.0.0.1", port=port, loop=asyncio.get_running_loop())
-    server = await controller._create_server()
-    box.mailer = SmtpMailer(f"smtp://127.0.0.1:{port}", "Lamp & Co <shop@lamps.example>")
-    yield box
-    server.close()
 
 
 class Receiver:

@@ -13,10 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP VIEW accounts.membership;
-ALTER TABLE accounts.customer DROP COLUMN customer_group;
-DROP FUNCTION pricing.listed(uuid, text, text);
-DROP TABLE pricing.price, pricing.price_list, pricing.sale;
+DROP TABLE accounts.session, accounts.proof;
+ALTER TABLE accounts.customer DROP COLUMN verified_at;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

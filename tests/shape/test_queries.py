@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import platform_of
 from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.commerce.accounts import store as accounts
+from tfmshop.commerce.accounts import store_sessions as sessions
 from tfmshop.commerce.cart import store as carts
 from tfmshop.commerce.catalog import store as catalog
 from tfmshop.commerce.catalog import store_edit as edit
@@ -120,6 +121,10 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.LIST_INACTIVE.sql, [10]),
     (accounts.ADDRESSES.sql, [ID]),
     (accounts.DEFAULT_ADDRESS.sql, [ID]),
+    (sessions.LIST.sql, [ID]),
+    (sessions.FORGET_SESSIONS.sql, [timedelta(days=7)]),
+    (sessions.FORGET_PROOFS.sql, [timedelta(days=7)]),
+    (sessions.ADD_PROOF.sql, [ID, "person1@example.com", "reset", b"x", NOW, NOW, 5]),
     (idempotency.BEGIN.sql, [["s"], ["k"], [b"f"], [ID], timedelta(seconds=1)]),
     (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
     (carts.LEFT_BEHIND.sql, [NOW, 10]),

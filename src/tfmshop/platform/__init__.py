@@ -11,6 +11,7 @@ from tfmshop.platform.files import Files
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Platform:
     files: Files
     tokens: AccessTokens
     passwords: Passwords
+    seals: Seals
     model: Model | None = None
     """What products and queries mean; none where it is switched off."""
 

@@ -1,6 +1,8 @@
 """People: accounts, addresses, sign-in."""
 
-from tfmshop.commerce.accounts.errors import SignInRequired
+from tfmshop.commerce.accounts import jobs as jobs
+from tfmshop.commerce.accounts import proofs, sessions
+from tfmshop.commerce.accounts.errors import RefreshInvalid, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, Role
 from tfmshop.commerce.accounts.people import (
     NewPerson,
@@ -19,6 +21,7 @@ __all__ = [
     "Customer",
     "NewPerson",
     "NotAllowed",
+    "RefreshInvalid",
     "Role",
     "SignInRequired",
     "add_people",
@@ -27,7 +30,9 @@ __all__ = [
     "default_address",
     "listing",
     "me",
+    "proofs",
     "register",
+    "sessions",
     "set_group",
     "sign_in",
 ]

@@ -18,3 +18,19 @@ class SignInRequired(ShopError, kind=Kind.UNAUTHENTICATED, code="sign_in_require
 
 class NoSuchPerson(ShopError, kind=Kind.NOT_FOUND, code="account_not_found", says="There is no such account."):
     """For staff: nobody has that e-mail address."""
+
+
+class RefreshInvalid(
+    ShopError, kind=Kind.UNAUTHENTICATED, code="refresh_token_invalid", says="The session is over. Sign in again."
+):
+    """The refresh token is none, was used before, or its session ended."""
+
+
+class SessionNotFound(ShopError, kind=Kind.NOT_FOUND, code="session_not_found", says="There is no such session."):
+    """No live session of the person has that id."""
+
+
+class LinkInvalid(
+    ShopError, kind=Kind.CONFLICT, code="link_invalid", says="The link is not valid any more. Ask for a new one."
+):
+    """The token of a letter is none, was used, or is too old."""

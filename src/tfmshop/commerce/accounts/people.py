@@ -9,6 +9,7 @@ from uuid import UUID
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, normal_email
+from tfmshop.commerce.accounts.proofs import Asked
 from tfmshop.commerce.accounts.store import (
     ADDRESSES,
     ANALYZE,
@@ -24,7 +25,7 @@ from tfmshop.commerce.accounts.store import (
     SET_GROUP,
 )
 from tfmshop.commerce.vocabulary import Address
-from tfmshop.platform import clock, codec, ids
+from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.security.access import Viewer
 from tfmshop.platform.security.passwords import Passwords
@@ -46,10 +47,14 @@ class NewPerson:
 
 
 async def register(db: Database, passwords: Passwords, *, email: str, name: str, password: str) -> None:
-    """Add an account. An address that has one already changes nothing and looks the same to the caller."""
+    """Add an account. An address that has one already changes nothing and looks the same to the caller.
+
+    Whoever reads the address gets a letter: a link that verifies it, or that somebody tried to register with it.
+    """
     password_hash = await passwords.hash(password)
     async with db.tx() as tx:
-        await tx.execute(REGISTER, ids.new(), normal_email(email), name, password_hash, clock.now())
+        new = await tx.execute(REGISTER, ids.new(), normal_email(email), name, password_hash, clock.now())
+        await jobs.enqueue(tx, "accounts.registered", Asked(ids.new(), normal_email(email), new == 1))
 
 
 async def sign_in(db: Database, passwords: Passwords, *, email: str, password: str) -> Viewer:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from tfmshop.commerce import accounts
+from tfmshop.commerce.news import people
 from tfmshop.commerce.news.deliver import deliver
 from tfmshop.commerce.news.endpoints import ToDeliver
 from tfmshop.commerce.news.letters import Sender, ToSend, send
@@ -13,7 +16,7 @@ from tfmshop.commerce.news.remind import remind
 from tfmshop.commerce.news.spread import spread
 from tfmshop.commerce.news.store import FORGET, FORGET_LETTERS
 from tfmshop.platform import codec
-from tfmshop.platform.db import Database
+from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.jobs import job, schedule
 from tfmshop.platform.mail import Mailer
 from tfmshop.platform.outgoing import Outgoing
@@ -30,6 +33,13 @@ async def forget(db: Database) -> None:
         await tx.execute(FORGET_LETTERS, KEPT)
 
 
+def _declare(name: str, tell: Callable[[Tx, accounts.proofs.Asked], Awaitable[None]]) -> None:
+    @job(name)
+    async def write_to_them(db: Database, payload: bytes) -> None:
+        asked = codec.decode_as(payload, accounts.proofs.Asked)
+        await db.transact(lambda tx: tell(tx, asked))
+
+
 def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_after: timedelta | None) -> None:
     """Declare the jobs that tell the world; carts are spoken of only with `remind_after`."""
 
@@ -37,6 +47,10 @@ def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_afte
     async def spread_news(db: Database, payload: bytes) -> None:
         subject = codec.decode_as(payload, UUID)
         await db.transact(lambda tx: spread(tx, subject, sender.staff))
+
+    for name, tell in (("accounts.forgot", people.forgot), ("accounts.registered", people.registered),
+                       ("accounts.password_changed", people.password_changed)):  # fmt: skip
+        _declare(name, tell)
 
     @job("news.deliver")
     async def bring(db: Database, payload: bytes) -> None:

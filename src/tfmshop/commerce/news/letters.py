@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 from uuid import UUID
@@ -12,15 +12,18 @@ import msgspec
 import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from tfmshop.commerce import orders
+from tfmshop.commerce import accounts, orders
 from tfmshop.commerce.news.store import ADD_LETTER, LETTER, SENT
 from tfmshop.commerce.vocabulary import Money, spelled
-from tfmshop.platform import clock, codec, jobs
+from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.mail import CannotSend, Letter, Mailer
+from tfmshop.platform.security.seals import Seals
 
 log = structlog.get_logger("news")
 
+LINKS: Final = {"reset": "/reset-password", "verify": "/verify-email"}
+"""Letters that carry a link, and the page of the shop that it leads to."""
 OF_ORDERS: Final = {"confirmation", "shipped", "refunded", "cancelled"}
 """Letters that show an order as it is when they are sent."""
 
@@ -33,11 +36,15 @@ class ToSend(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who writes: the shop's name, the address of its pages, and that of its staff (each empty where there is none)."""
+    """Who writes: the shop's name, the address of its pages, and that of its staff (each empty where there is none).
+
+    With `seals` are made the tokens that links carry.
+    """
 
     name: str
     url: str = ""
     staff: str = ""
+    seals: Seals = field(default_factory=lambda: Seals(ids.token()), repr=False)
 
 
 async def write(tx: Tx, reason: str, kind: str, recipient: str, subject: UUID, data: str) -> None:
@@ -58,6 +65,9 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         facts: dict[str, Any] = {"data": codec.decode(row["data"])}
         if row["kind"] in OF_ORDERS:
             facts["order"], _ = await orders.load(tx, row["subject"])
+        if row["kind"] in LINKS:
+            token = await accounts.proofs.token_of(tx, sender.seals, row["subject"])
+            facts |= {"token": token, "link": f"{sender.url}{LINKS[row['kind']]}?token={token}" if sender.url else ""}
     letter = render(row["kind"], sender, reason.replace(" ", "."), row["recipient"], facts)
     answer = ""
     try:

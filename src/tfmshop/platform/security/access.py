@@ -21,10 +21,11 @@ KIND = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking: a signed-in person and their role."""
+    """Who is asking: a signed-in person, their role, and the session they signed in with."""
 
     id: UUID
     role: str
+    session: UUID | None = None
 
 
 class AccessTokens:
@@ -39,6 +40,8 @@ class AccessTokens:
         now = clock.now()
         claims = {"sub": str(viewer.id), "role": viewer.role, "iss": ISSUER, "aud": AUDIENCE, "iat": now,
                   "exp": now + LIFETIME}  # fmt: skip
+        if viewer.session is not None:
+            claims["sid"] = str(viewer.session)
         return jwt.encode(claims, self._secret, "HS256", headers={"typ": KIND, "kid": self._key_id})
 
     def read(self, token: str) -> Viewer | None:
@@ -53,7 +56,8 @@ class AccessTokens:
         except (jwt.InvalidTokenError, ValueError):
             return None
         person = ids.parse(str(claims["sub"]))
-        return Viewer(person, str(claims.get("role", ""))) if person else None
+        session = ids.parse(str(claims.get("sid", "")))
+        return Viewer(person, str(claims.get("role", "")), session) if person else None
 
 
 def digest(token: str) -> bytes:

@@ -96,12 +96,17 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     return viewer
 
 
-def signed_in(request: AnyRequest) -> UUID:
-    """The id of the signed-in person. `SignInRequired`, `InvalidToken`."""
+def someone(request: AnyRequest) -> Viewer:
+    """The signed-in person. `SignInRequired`, `InvalidToken`."""
     viewer = viewer_of(request)
     if viewer is None:
         raise accounts.SignInRequired
-    return viewer.id
+    return viewer
+
+
+def signed_in(request: AnyRequest) -> UUID:
+    """The id of the signed-in person. `SignInRequired`, `InvalidToken`."""
+    return someone(request).id
 
 
 def owner_of(request: AnyRequest, token: str | None) -> cart.Owner:

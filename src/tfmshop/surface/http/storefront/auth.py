@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import delete, get, post, put
 from msgspec import Meta
 
 from tfmshop.commerce import accounts
 from tfmshop.commerce.vocabulary import Address, Email
+from tfmshop.platform import Platform
 from tfmshop.platform.security.access import LIFETIME
 from tfmshop.platform.security.passwords import LONGEST, SHORTEST
-from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
+from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
 
 Password = Annotated[str, Meta(min_length=SHORTEST, max_length=LONGEST)]
+Token = Annotated[str, Meta(max_length=100)]
 
 
 class Registration(msgspec.Struct, forbid_unknown_fields=True):
@@ -38,12 +41,54 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
     password: Annotated[str, Meta(max_length=LONGEST)]
 
 
-class Session(msgspec.Struct, frozen=True):
-    """Proof of sign-in: send it as `Authorization: Bearer <access_token>`."""
+class Tokens(msgspec.Struct, frozen=True):
+    """Proof of sign-in: send it as `Authorization: Bearer <access_token>`, and have it renewed with the refresh token.
+
+    A refresh token is good once; one that comes again after more than ten seconds ends the session.
+    """
 
     access_token: str
     token_type: str
     expires_in: int
+    refresh_token: str
+
+
+class Refresh(msgspec.Struct, forbid_unknown_fields=True):
+    """The refresh token that came last."""
+
+    refresh_token: Token
+
+
+class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
+    """Whose password was forgotten."""
+
+    email: Email
+
+
+class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
+    """The token of the letter, and what the password shall be."""
+
+    token: Token
+    password: Password
+
+
+class Link(msgspec.Struct, forbid_unknown_fields=True):
+    """The token of the letter."""
+
+    token: Token
+
+
+class PasswordChange(msgspec.Struct, forbid_unknown_fields=True):
+    """The password as it is, and as it shall be."""
+
+    old: Annotated[str, Meta(max_length=LONGEST)]
+    new: Password
+
+
+class Sessions(msgspec.Struct, frozen=True):
+    """Where the person is signed in."""
+
+    items: list[accounts.sessions.Session]
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -66,14 +111,123 @@ async def register(request: AnyRequest, data: Registration) -> Registered:
 
 
 @post("/auth/login", summary="Sign in", tags=["accounts"], status_code=200)
-async def sign_in(request: AnyRequest, data: SignIn) -> Session:
-    """An access token for 15 minutes.
+async def sign_in(request: AnyRequest, data: SignIn) -> Tokens:
+    """An access token for 15 minutes, and a refresh token for 30 days.
 
     Errors: `invalid_credentials`, `invalid_request`, `busy`.
     """
     platform = shop_of(request).platform
-    viewer = await accounts.sign_in(platform.db, platform.passwords, email=data.email, password=data.password)
-    return Session(platform.tokens.issue(viewer), "Bearer", int(LIFETIME.total_seconds()))
+    person = await accounts.sign_in(platform.db, platform.passwords, email=data.email, password=data.password)
+    agent, address = request.headers.get("user-agent", ""), request.client.host if request.client else ""
+    async with platform.db.tx() as tx:
+        signed = await accounts.sessions.begin(tx, platform.seals, person, user_agent=agent, address=address)
+    return _tokens(platform, signed)
+
+
+@post("/auth/refresh", summary="Renew a session", tags=["accounts"], status_code=200)
+async def refresh(request: AnyRequest, data: Refresh) -> Tokens:
+    """A new access token and a new refresh token; the old one is used up.
+
+    Errors: `refresh_token_invalid`, `invalid_request`.
+    """
+    platform = shop_of(request).platform
+    signed = await platform.db.transact(
+        lambda tx: accounts.sessions.renew(tx, platform.seals, data.refresh_token)
+    )  # fmt: skip
+    if signed is None:
+        raise accounts.RefreshInvalid
+    return _tokens(platform, signed)
+
+
+@post("/auth/logout", summary="Sign out", tags=["accounts"], status_code=204)
+async def sign_out(request: AnyRequest, data: Refresh) -> None:
+    """End the session of a refresh token. Access tokens of it are good for at most 15 minutes more.
+
+    Errors: `invalid_request`.
+    """
+    platform = shop_of(request).platform
+    await platform.db.transact(lambda tx: accounts.sessions.leave(tx, platform.seals, data.refresh_token))
+
+
+@post("/auth/forgot-password", summary="Ask for a new password", tags=["accounts"], status_code=202)
+async def forgot_password(request: AnyRequest, data: Forgotten) -> Registered:
+    """Have a letter with a link sent, which is good for an hour. Addresses without an account are answered the same.
+
+    Errors: `invalid_request`.
+    """
+    await shop_of(request).platform.db.transact(lambda tx: accounts.proofs.ask(tx, data.email))
+    return Registered(data.email)
+
+
+@post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=204)
+async def reset_password(request: AnyRequest, data: NewPassword) -> None:
+    """With the token of the letter; every session ends.
+
+    Errors: `link_invalid`, `invalid_request`, `busy`.
+    """
+    platform = shop_of(request).platform
+    await accounts.proofs.reset(
+        platform.db, platform.passwords, platform.seals, token=data.token, password=data.password
+    )
+
+
+@post("/auth/verify-email", summary="Verify an address", tags=["accounts"], status_code=204)
+async def verify_email(request: AnyRequest, data: Link) -> None:
+    """With the token of the letter that came after registering.
+
+    Errors: `link_invalid`, `invalid_request`.
+    """
+    platform = shop_of(request).platform
+    await platform.db.transact(lambda tx: accounts.proofs.verify(tx, platform.seals, data.token))
+
+
+@put("/me/password", summary="Change one's password", tags=["accounts"], status_code=204)
+async def change_password(request: AnyRequest, data: PasswordChange) -> None:
+    """Every other session ends.
+
+    Errors: `invalid_credentials`, `sign_in_required`, `invalid_token`, `invalid_request`, `busy`.
+    """
+    platform = shop_of(request).platform
+    await accounts.proofs.change_password(platform.db, platform.passwords, someone(request), old=data.old, new=data.new)
+
+
+@get("/me/sessions", summary="Where am I signed in", tags=["accounts"])
+async def list_sessions(request: AnyRequest) -> Sessions:
+    """The sessions of the signed-in person, the newest first.
+
+    Errors: `sign_in_required`, `invalid_token`.
+    """
+    viewer = someone(request)
+    async with shop_of(request).platform.db.read() as tx:
+        return Sessions(await accounts.sessions.listed(tx, viewer))
+
+
+@delete("/me/sessions/{session_id:uuid}", summary="End a session", tags=["accounts"])
+async def end_session(request: AnyRequest, session_id: UUID) -> None:
+    """Sign out elsewhere.
+
+    Errors: `session_not_found`, `sign_in_required`, `invalid_token`.
+    """
+    viewer = someone(request)
+    await shop_of(request).platform.db.transact(lambda tx: accounts.sessions.end(tx, viewer.id, session_id))
+
+
+@delete("/me/sessions", summary="End all other sessions", tags=["accounts"])
+async def end_sessions(request: AnyRequest) -> None:
+    """Sign out everywhere else.
+
+    Errors: `sign_in_required`, `invalid_token`.
+    """
+    viewer = someone(request)
+    await shop_of(request).platform.db.transact(
+        lambda tx: accounts.sessions.end_all(tx, viewer.id, "ended by the person", but=viewer.session)
+    )
+
+
+def _tokens(platform: Platform, signed: accounts.sessions.Signed) -> Tokens:
+    return Tokens(
+        platform.tokens.issue(signed.viewer), "Bearer", int(LIFETIME.total_seconds()), signed.refresh_token
+    )  # fmt: skip
 
 
 @get("/me", summary="Who am I", tags=["accounts"])
@@ -89,4 +243,7 @@ async def me(request: AnyRequest) -> Profile:
         )
 
 
-ROUTES = [register, sign_in, me]
+ROUTES = [
+    register, sign_in, refresh, sign_out, forgot_password, reset_password, verify_email, me, change_password,
+    list_sessions, end_session, end_sessions,
+]  # fmt: skip

@@ -1,0 +1,105 @@
+"""Sessions: begun by signing in, renewed with a refresh token that is good once, listed, ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.accounts.errors import SessionNotFound
+from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, RENEW
+from tfmshop.platform import clock, ids
+from tfmshop.platform.db import Row, Tx
+from tfmshop.platform.security.access import Viewer
+from tfmshop.platform.security.seals import Sealed, Seals, opened
+
+PURPOSE: Final = "refresh"
+LIFETIME: Final = timedelta(days=30)
+"""How long a session lasts that is not renewed."""
+GRACE: Final = timedelta(seconds=10)
+"""How long the token before is answered with the same successor: a client whose answer was lost is no thief."""
+SALT_BYTES: Final = 16
+
+
+class Session(msgspec.Struct, frozen=True):
+    """Where a person is signed in; `current` is the session that asks."""
+
+    id: UUID
+    created_at: datetime
+    renewed_at: datetime
+    user_agent: str
+    address: str
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A person with a session, and the refresh token that is good next."""
+
+    viewer: Viewer
+    refresh_token: str
+
+
+async def begin(tx: Tx, seals: Seals, person: Viewer, *, user_agent: str, address: str) -> Signed:
+    """A new session of a person who just proved who they are."""
+    id, salt, now = ids.new(), ids.secret(SALT_BYTES), clock.now()
+    await tx.execute(BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100])
+    return Signed(Viewer(person.id, person.role, id), seals.token(PURPOSE, id, salt))
+
+
+async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
+    """The session of a refresh token, which is good no more; None when it is not good.
+
+    A token that was used before ends its session: somebody else has it.
+    """
+    sealed = opened(token)
+    row = await tx.row(HOLD, sealed.id) if sealed else None
+    if sealed is None or row is None or not seals.fits(sealed, PURPOSE, row["salt"]):
+        return None
+    now = clock.now()
+    if row["ended_at"] is not None or row["expires_at"] <= now or not row["is_active"]:
+        return None
+    number = _next(sealed, row, now)
+    if number is None:
+        await tx.execute(END, row["customer_id"], row["id"], None, "a used token came again")
+        return None
+    if number > row["number"]:
+        await tx.execute(RENEW, row["id"], now, now + LIFETIME)
+    viewer = Viewer(row["customer_id"], row["role"], row["id"])
+    return Signed(viewer, seals.token(PURPOSE, row["id"], row["salt"], number))
+
+
+def _next(sealed: Sealed, row: Row, now: datetime) -> int | None:
+    """The number of the token that follows; None after one that was used too long ago."""
+    if sealed.number == row["number"]:
+        return sealed.number + 1
+    if sealed.number == row["number"] - 1 and now - row["renewed_at"] <= GRACE:
+        return int(row["number"])
+    return None
+
+
+async def leave(tx: Tx, seals: Seals, token: str) -> None:
+    """End the session of a refresh token, if there is one."""
+    sealed = opened(token)
+    row = await tx.row(HOLD, sealed.id) if sealed else None
+    if sealed is not None and row is not None and seals.fits(sealed, PURPOSE, row["salt"]):
+        await tx.execute(END, row["customer_id"], row["id"], None, "signed out")
+
+
+async def listed(tx: Tx, viewer: Viewer) -> list[Session]:
+    """Where the person is signed in, the newest first."""
+    return [Session(**row, current=row["id"] == viewer.session) for row in await tx.rows(LIST, viewer.id)]
+
+
+async def end(tx: Tx, customer_id: UUID, session: UUID) -> None:
+    """End one session of a person. `SessionNotFound`."""
+    if not await tx.execute(END, customer_id, session, None, "ended by the person"):
+        raise SessionNotFound
+
+
+async def end_all(tx: Tx, customer_id: UUID, why: str, *, but: UUID | None = None) -> int:
+    """End every session of a person, but perhaps one; how many."""
+    return await tx.execute(END, customer_id, None, but, why)

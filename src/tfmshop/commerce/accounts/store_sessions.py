@@ -1,0 +1,88 @@
+"""The statements of sessions and proofs."""
+
+from tfmshop.platform.db import Query
+
+BEGIN = Query(
+    "accounts.begin_session",
+    """
+INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent, address)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
+""",
+)
+
+HOLD = Query(
+    "accounts.hold_session",
+    """
+SELECT s.id, s.customer_id, s.salt, s.number, s.renewed_at, s.expires_at, s.ended_at, c.role, c.is_active
+FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id WHERE s.id = $1 FOR UPDATE OF s
+""",
+)
+
+RENEW = Query(
+    "accounts.renew_session",
+    "UPDATE accounts.session SET number = number + 1, renewed_at = $2, expires_at = $3 WHERE id = $1",
+)
+
+LIST = Query(
+    "accounts.list_sessions",
+    """
+SELECT id, created_at, renewed_at, user_agent, address FROM accounts.session
+WHERE customer_id = $1 AND ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC LIMIT 100
+""",
+)
+
+END = Query(
+    "accounts.end_sessions",
+    """
+UPDATE accounts.session SET ended_at = now(), ended_why = $4
+WHERE customer_id = $1 AND ($2::uuid IS NULL OR id = $2) AND ($3::uuid IS NULL OR id <> $3) AND ended_at IS NULL
+""",
+)
+
+FORGET_SESSIONS = Query(
+    "accounts.forget_sessions", "DELETE FROM accounts.session WHERE expires_at < now() - $1::interval"
+)
+FORGET_PROOFS = Query("accounts.forget_proofs", "DELETE FROM accounts.proof WHERE expires_at < now() - $1::interval")
+
+ADD_PROOF = Query(
+    "accounts.add_proof",
+    """
+INSERT INTO accounts.proof (id, customer_id, purpose, email, salt, created_at, expires_at)
+SELECT $1, c.id, $3, c.email, $4, $5, $6 FROM accounts.customer AS c
+WHERE lower(c.email) = $2 AND c.is_active AND ($3 <> 'verify' OR c.verified_at IS NULL) AND (
+    SELECT count(*) FROM accounts.proof AS p
+    WHERE p.customer_id = c.id AND p.purpose = $3 AND p.created_at > $5::timestamptz - interval '1 hour') < $7
+ON CONFLICT (id) DO NOTHING
+RETURNING email
+""",
+)
+
+FIND_PROOF = Query("accounts.find_proof", "SELECT salt, purpose FROM accounts.proof WHERE id = $1")
+
+USE_PROOF = Query(
+    "accounts.use_proof",
+    """
+UPDATE accounts.proof AS p SET used_at = now() FROM accounts.customer AS c
+WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > now() AND c.id = p.customer_id
+    AND c.is_active AND lower(c.email) = lower(p.email)
+RETURNING p.customer_id, p.email
+""",
+)
+
+SPOIL_PROOFS = Query(
+    "accounts.spoil_proofs",
+    "UPDATE accounts.proof SET used_at = now() WHERE customer_id = $1 AND purpose = $2 AND used_at IS NULL",
+)
+
+SET_PASSWORD = Query(
+    "accounts.set_password",
+    "UPDATE accounts.customer SET password_hash = $2, verified_at = coalesce(verified_at, $3) WHERE id = $1",
+)
+
+PASSWORD = Query(
+    "accounts.password_of", "SELECT email, password_hash FROM accounts.customer WHERE id = $1 AND is_active"
+)
+
+VERIFIED = Query(
+    "accounts.verified", "UPDATE accounts.customer SET verified_at = coalesce(verified_at, now()) WHERE id = $1"
+)

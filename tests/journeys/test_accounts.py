@@ -1,0 +1,265 @@
+"""Stories of accounts: sessions that are renewed and ended, letters with links, passwords."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from tests.conftest import SEALS
+from tests.journeys.test_news import TAKE as TAKE_JOBS
+from tfmshop.commerce import accounts, news
+from tfmshop.commerce.news.letters import send
+from tfmshop.platform import codec, ids
+from tfmshop.platform.db import Query
+from tfmshop.platform.jobs import HANDLERS, SCHEDULES
+from tfmshop.platform.security.seals import Seals, opened
+
+SENDER = news.Sender("Lamp & Co", "https://lamps.example", seals=SEALS)
+AGE = Query("test.age_sessions", "UPDATE accounts.session SET renewed_at = renewed_at - $1::interval")
+EXPIRE = Query("test.expire_proofs", "UPDATE accounts.proof SET expires_at = now() - interval '1 s'")
+LONG_AGO = Query("test.sessions_long_ago", "UPDATE accounts.session SET expires_at = now() - interval '8 days'")
+COUNTS = Query("test.session_counts", "SELECT (SELECT count(*)::int FROM accounts.session), "
+               "(SELECT count(*)::int FROM accounts.proof)")  # fmt: skip
+KEPT = Query("test.what_is_kept", "SELECT concat(s::text, p::text, l::text) FROM accounts.session AS s "
+             "FULL JOIN accounts.proof AS p ON true FULL JOIN news.letter AS l ON true")  # fmt: skip
+CLOSE = Query("test.close_account", "UPDATE accounts.customer SET is_active = false")
+VERIFIED = Query("test.verified", "SELECT verified_at IS NOT NULL FROM accounts.customer WHERE email = $1")
+PERSON = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
+JOBS = ["accounts.forgot", "accounts.registered", "accounts.password_changed"]
+
+
+async def signed(shop, **change: Any) -> dict[str, Any]:
+    """Register Ada if needed, and sign in."""
+    await shop.post("auth/register", json=PERSON)
+    answer = await shop.post("auth/login", json={"email": PERSON["email"], "password": PERSON["password"]} | change)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def bearer(tokens: dict[str, Any]) -> dict[str, str]:
+    return {"Authorization": f"Bearer {tokens['access_token']}"}
+
+
+async def renewed(shop, token: str):
+    return await shop.post("auth/refresh", json={"refresh_token": token})
+
+
+async def letters(db, box) -> list[Any]:
+    """Do what waits, twice as a queue may; the letters that came."""
+    before = len(box.letters)
+    async with db.tx() as tx:
+        due = [(row["entrypoint"], row["payload"]) for row in await tx.rows(TAKE_JOBS, JOBS)]
+    for name, payload in due * 2:
+        await HANDLERS[name](db, payload)
+    async with db.tx() as tx:
+        reasons = [codec.decode(row["payload"])["reason"] for row in await tx.rows(TAKE_JOBS, ["news.letter"])]
+    for reason in reasons * 2:
+        await send(db, box.mailer, SENDER, reason)
+    return box.letters[before:]
+
+
+def token_in(letter) -> str:
+    text = letter.get_body(preferencelist=("plain",)).get_content()
+    (token,) = re.findall(r"token=([A-Za-z0-9_-]+)", text)
+    assert token in letter.get_body(preferencelist=("html",)).get_content()
+    return token
+
+
+async def test_a_session_is_renewed_with_a_token_that_is_good_once(shop, db):
+    first = await signed(shop)
+    second = (await renewed(shop, first["refresh_token"])).json()
+    assert second["refresh_token"] != first["refresh_token"]
+    assert (await shop.get("me", headers=bearer(second))).status_code == 200
+    lost = (await renewed(shop, first["refresh_token"])).json()
+    assert lost["refresh_token"] == second["refresh_token"], "the answer was lost, and the same comes again"
+    third = (await renewed(shop, second["refresh_token"])).json()
+    async with db.tx() as tx:
+        await tx.execute(AGE, timedelta(seconds=11))
+    thief = await renewed(shop, second["refresh_token"])
+    assert (thief.status_code, thief.json()["code"]) == (401, "refresh_token_invalid")
+    owner = await renewed(shop, third["refresh_token"])
+    assert (owner.status_code, owner.json()["code"]) == (401, "refresh_token_invalid")
+    assert (await shop.get("me/sessions", headers=bearer(third))).json()["items"] == []
+
+
+async def test_a_token_of_two_steps_before_ends_the_session_at_once(shop):
+    first = await signed(shop)
+    second = (await renewed(shop, first["refresh_token"])).json()
+    third = (await renewed(shop, second["refresh_token"])).json()
+    assert (await renewed(shop, first["refresh_token"])).status_code == 401
+    assert (await renewed(shop, third["refresh_token"])).status_code == 401
+
+
+async def test_one_token_sent_at_once_gives_one_successor(busy_shop):
+    first = await signed(busy_shop)
+    answers = await asyncio.gather(*[renewed(busy_shop, first["refresh_token"]) for _ in range(8)])
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+
+
+async def test_tokens_that_are_not_ours_end_nothing(shop):
+    good = await signed(shop)
+    sealed = opened(good["refresh_token"])
+    other = Seals("another secret")
+    forged = [
+        other.token("refresh", sealed.id, b"x" * 16), SEALS.token("reset", sealed.id, b"x" * 16),
+        SEALS.token("refresh", uuid4(), b"x" * 16), good["refresh_token"][:-1] + "!", good["refresh_token"][:-4],
+        "", "x", "é" * 48, good["access_token"][:100],
+    ]  # fmt: skip
+    for token in forged:
+        answer = await renewed(shop, token)
+        assert (answer.status_code, answer.json()["code"]) == (401, "refresh_token_invalid"), token
+        assert (await shop.post("auth/logout", json={"refresh_token": token})).status_code == 204
+    assert (await renewed(shop, good["refresh_token"])).status_code == 200
+
+
+async def test_sessions_are_listed_and_ended(shop):
+    mine, other = await signed(shop), await signed(shop)
+    await shop.sign_in("bob@example.com")
+    listed = (await shop.get("me/sessions", headers=bearer(mine))).json()["items"]
+    assert [one["current"] for one in listed] == [False, True]
+    assert listed[0]["user_agent"].startswith("python-httpx")
+    foreign = await shop.delete(f"me/sessions/{listed[0]['id']}", headers=await shop.sign_in("eve@example.com"))
+    missing = await shop.delete(f"me/sessions/{uuid4()}", headers=bearer(mine))
+    assert foreign.json()["code"] == missing.json()["code"] == "session_not_found"
+    assert (await shop.delete(f"me/sessions/{listed[0]['id']}", headers=bearer(mine))).status_code == 204
+    assert (await renewed(shop, other["refresh_token"])).status_code == 401
+    third = await signed(shop)
+    assert (await shop.delete("me/sessions", headers=bearer(mine))).status_code == 204
+    assert (await renewed(shop, third["refresh_token"])).status_code == 401
+    mine = (await renewed(shop, mine["refresh_token"])).json()
+    assert (await shop.post("auth/logout", json={"refresh_token": mine["refresh_token"]})).status_code == 204
+    assert (await renewed(shop, mine["refresh_token"])).status_code == 401
+
+
+async def test_a_closed_account_renews_nothing(shop, db):
+    tokens = await signed(shop)
+    async with db.tx() as tx:
+        await tx.execute(CLOSE)
+    assert (await renewed(shop, tokens["refresh_token"])).status_code == 401
+
+
+async def test_a_new_person_verifies_their_address(shop, db, postbox):
+    await shop.post("auth/register", json=PERSON)
+    (letter,) = await letters(db, postbox)
+    assert (letter["to"], letter["subject"]) == ("ada@example.com", "Your account at Lamp & Co")
+    token = token_in(letter)
+    assert (await shop.post("auth/reset-password", json={"token": token, "password": "a new one"})).status_code == 409
+    for status in (204, 409):
+        assert (await shop.post("auth/verify-email", json={"token": token})).status_code == status
+    async with db.read() as tx:
+        assert await tx.value(VERIFIED, "ada@example.com")
+    again = await shop.post("auth/register", json=PERSON)
+    assert again.status_code == 201
+    (known,) = await letters(db, postbox)
+    assert known["subject"] == "You have an account at Lamp & Co"
+    await shop.post("auth/register", json=PERSON)
+    assert await letters(db, postbox) == [], "once an hour"
+
+
+async def test_a_forgotten_password_is_set_anew_and_every_session_ends(shop, db, postbox):
+    tokens = await signed(shop)
+    await letters(db, postbox)
+    known = await shop.post("auth/forgot-password", json={"email": " ADA@example.com".strip()})
+    unknown = await shop.post("auth/forgot-password", json={"email": "nobody@else.example"})
+    assert known.status_code == unknown.status_code == 202
+    assert known.content == unknown.content.replace(b"nobody@else.example", b"ADA@example.com")
+    second = await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    assert second.status_code == 202
+    one, two = await letters(db, postbox)
+    assert {one["to"], two["to"]} == {"ada@example.com"}
+    short = await shop.post("auth/reset-password", json={"token": token_in(one), "password": "short"})
+    assert short.status_code == 422
+    set = await shop.post("auth/reset-password", json={"token": token_in(one), "password": "battery staple"})
+    assert set.status_code == 204
+    for letter in (one, two):
+        used = await shop.post("auth/reset-password", json={"token": token_in(letter), "password": "another one"})
+        assert (used.status_code, used.json()["code"]) == (409, "link_invalid")
+    assert (await renewed(shop, tokens["refresh_token"])).status_code == 401
+    old = await shop.post("auth/login", json={"email": "ada@example.com", "password": PERSON["password"]})
+    assert old.json()["code"] == "invalid_credentials"
+    await signed(shop, password="battery staple")
+    told = [letter["subject"] for letter in await letters(db, postbox)]
+    assert told.count("Your password at Lamp & Co changed") == 1
+
+
+async def test_a_link_that_is_too_old_or_of_a_closed_account_sets_nothing(shop, db, postbox):
+    await shop.post("auth/register", json=PERSON)
+    await letters(db, postbox)
+    for spoil in (EXPIRE, CLOSE):
+        await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+        (letter,) = await letters(db, postbox)
+        async with db.tx() as tx:
+            await tx.execute(spoil)
+        answer = await shop.post("auth/reset-password", json={"token": token_in(letter), "password": "a new one"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "link_invalid")
+    await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    assert await letters(db, postbox) == [], "a closed account gets no letters"
+
+
+async def test_nobody_gets_more_than_five_links_an_hour(shop, db, postbox):
+    await shop.post("auth/register", json=PERSON)
+    await letters(db, postbox)
+    for _ in range(8):
+        await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    assert len(await letters(db, postbox)) == 5
+
+
+async def test_one_link_used_at_once_sets_one_password(busy_shop, wide_db, postbox):
+    await busy_shop.post("auth/register", json=PERSON)
+    await busy_shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    token = token_in((await letters(wide_db, postbox))[-1])
+    wishes = [
+        busy_shop.post("auth/reset-password", json={"token": token, "password": f"password {n}"}) for n in range(5)
+    ]
+    statuses = sorted([answer.status_code for answer in await asyncio.gather(*wishes)])
+    assert statuses == [204, 409, 409, 409, 409]
+
+
+async def test_a_password_is_changed_by_whoever_knows_it(shop, db):
+    mine, other = await signed(shop), await signed(shop)
+    wrong = await shop.put("me/password", json={"old": "not it", "new": "battery staple"}, headers=bearer(mine))
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")
+    body = {"old": PERSON["password"], "new": "battery staple"}
+    assert (await shop.put("me/password", json=body)).json()["code"] == "sign_in_required"
+    assert (await shop.put("me/password", json=body, headers=bearer(mine))).status_code == 204
+    assert (await renewed(shop, other["refresh_token"])).status_code == 401
+    assert (await renewed(shop, mine["refresh_token"])).status_code == 200
+    await signed(shop, password="battery staple")
+
+
+async def test_no_token_is_kept_anywhere(shop, db, postbox):
+    tokens = await signed(shop)
+    await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    made = [token_in(letter) for letter in await letters(db, postbox)]
+    assert len(made) == 2
+    async with db.read() as tx:
+        kept = " ".join(row[0] for row in await tx.rows(KEPT))
+    for token in (*made, tokens["refresh_token"]):
+        assert token not in kept
+        assert opened(token).proof.hex() not in kept
+
+
+async def test_what_ended_long_ago_is_forgotten(shop, db, postbox):
+    await signed(shop)
+    await letters(db, postbox)
+    async with db.tx() as tx:
+        await tx.execute(LONG_AGO)
+    await SCHEDULES["accounts.forget"].task(db)
+    async with db.read() as tx:
+        assert tuple(await tx.row(COUNTS)) == (0, 1)
+
+
+def test_a_token_says_what_it_was_made_of():
+    id = ids.new()
+    token = SEALS.token("reset", id, b"salt", 7)
+    sealed = opened(token)
+    assert (sealed.id, sealed.number, len(token)) == (id, 7, 48)
+    assert SEALS.fits(sealed, "reset", b"salt")
+    for purpose, salt, seals in (("verify", b"salt", SEALS), ("reset", b"sals", SEALS), ("reset", b"salt", Seals("x"))):
+        assert not seals.fits(sealed, purpose, salt)
+    assert not SEALS.fits(opened(SEALS.token("reset", UUID(int=id.int ^ 1), b"salt", 7)), "verify", b"salt")
+    assert accounts.sessions.PURPOSE != "reset"
