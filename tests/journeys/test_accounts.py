@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from tests.client import ADDRESS
 from tests.conftest import SEALS
 from tests.journeys.test_news import TAKE as TAKE_JOBS
+from tests.making import new_product, some_products
 from tfmshop.commerce import accounts, news
 from tfmshop.commerce.news.letters import send
 from tfmshop.platform import codec, ids
@@ -28,7 +30,8 @@ KEPT = Query("test.what_is_kept", "SELECT concat(s::text, p::text, l::text) FROM
 CLOSE = Query("test.close_account", "UPDATE accounts.customer SET is_active = false")
 VERIFIED = Query("test.verified", "SELECT verified_at IS NOT NULL FROM accounts.customer WHERE email = $1")
 PERSON = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
-JOBS = ["accounts.forgot", "accounts.registered", "accounts.password_changed"]
+JOBS = ["accounts.forgot", "accounts.registered", "accounts.password_changed", "accounts.new_email",
+        "accounts.email_changed"]  # fmt: skip
 
 
 async def signed(shop, **change: Any) -> dict[str, Any]:
@@ -263,3 +266,98 @@ def test_a_token_says_what_it_was_made_of():
         assert not seals.fits(sealed, purpose, salt)
     assert not SEALS.fits(opened(SEALS.token("reset", UUID(int=id.int ^ 1), b"salt", 7)), "verify", b"salt")
     assert accounts.sessions.PURPOSE != "reset"
+
+
+async def test_addresses_are_kept_and_one_is_the_default(shop):
+    me, eve = bearer(await signed(shop)), await shop.sign_in("eve@example.com")
+    home = {"address": ADDRESS}
+    first = (await shop.post("me/addresses", json=home, headers=me)).json()
+    assert first["is_default"]
+    work = {"address": ADDRESS | {"line1": "2 Work Street"}}
+    second = (await shop.post("me/addresses", json=work, headers=me)).json()
+    assert not second["is_default"]
+    third = (await shop.post("me/addresses", json=work | {"is_default": True}, headers=me)).json()
+    listed = (await shop.get("me/addresses", headers=me)).json()["items"]
+    assert [one["is_default"] for one in listed] == [False, False, True]
+    changed = await shop.put(f"me/addresses/{second['id']}", json=home | {"is_default": True}, headers=me)
+    assert changed.json() == {"id": second["id"], "address": ADDRESS, "is_default": True}
+    for path in (first["id"], str(uuid4())):
+        for answer in (await shop.put(f"me/addresses/{path}", json=home, headers=eve),
+                       await shop.delete(f"me/addresses/{path}", headers=eve)):  # fmt: skip
+            assert (answer.status_code, answer.json()["code"]) == (404, "address_not_found")
+    assert (await shop.delete(f"me/addresses/{second['id']}", headers=me)).status_code == 204
+    left = (await shop.get("me/addresses", headers=me)).json()["items"]
+    assert [(one["id"], one["is_default"]) for one in left] == [(first["id"], False), (third["id"], True)]
+    assert (await shop.get("me", headers=me)).json()["default_address"]["line1"] == "2 Work Street"
+    assert (await shop.get("me/addresses", headers=eve)).json()["items"] == []
+    for path in ("me/addresses", "me/wishlist", "me/sessions"):
+        assert (await shop.get(path)).json()["code"] == "sign_in_required"
+
+
+async def test_no_more_is_kept_than_was_said(shop, monkeypatch):
+    me = bearer(await signed(shop))
+    monkeypatch.setattr(accounts.book, "MOST_ADDRESSES", 2)
+    for status in (201, 201, 409):
+        answer = await shop.post("me/addresses", json={"address": ADDRESS}, headers=me)
+        assert answer.status_code == status, answer.text
+    assert answer.json()["code"] == "too_many_kept"
+
+
+async def test_wishes_are_noted_once_and_forgotten(shop, db):
+    async with db.tx() as tx:
+        lamp, shade = await some_products(tx, new_product(title="Lamp"), new_product(title="Shade"))
+    me = bearer(await signed(shop))
+    for wanted in (lamp, lamp, shade):
+        assert (await shop.put(f"me/wishlist/{wanted}", headers=me)).status_code == 204
+    assert (await shop.put(f"me/wishlist/{uuid4()}", headers=me)).json()["code"] == "product_not_found"
+    listed = (await shop.get("me/wishlist", headers=me)).json()["items"]
+    assert {(one["title"], one["in_stock"]) for one in listed} == {("Lamp", True), ("Shade", True)}
+    assert (await shop.delete(f"me/wishlist/{lamp}", headers=me)).status_code == 204
+    assert [one["title"] for one in (await shop.get("me/wishlist", headers=me)).json()["items"]] == ["Shade"]
+
+
+async def test_a_name_is_changed_and_nothing_else(shop):
+    me = bearer(await signed(shop))
+    assert (await shop.patch("me", json={"name": "Ada L."}, headers=me)).json()["name"] == "Ada L."
+    for wrong in ({"name": "A", "role": "admin"}, {"role": "admin"}, {"name": ""}, {"email": "x@example.com"}):
+        assert (await shop.patch("me", json=wrong, headers=me)).status_code == 422
+    assert (await shop.patch("me", json={"name": "Eve"})).json()["code"] == "sign_in_required"
+
+
+async def test_another_address_is_taken_by_whoever_asked_and_nobody_else(shop, db, postbox):
+    mine, other = await signed(shop), await signed(shop)
+    eve = await shop.sign_in("eve@example.com")
+    await letters(db, postbox)
+    wish = {"email": "new@example.com", "password": PERSON["password"]}
+    wrong = await shop.post("me/email", json=wish | {"password": "guessed it"}, headers=bearer(mine))
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "invalid_credentials")
+    assert (await shop.post("me/email", json=wish, headers=bearer(mine))).status_code == 202
+    (letter,) = await letters(db, postbox)
+    assert letter["to"] == "new@example.com"
+    token = {"token": token_in(letter)}
+    assert (await shop.post("me/email/confirm", json=token)).json()["code"] == "sign_in_required"
+    foreign = await shop.post("me/email/confirm", json=token, headers=eve)
+    assert (foreign.status_code, foreign.json()["code"]) == (409, "link_invalid")
+    for path, body in (("auth/verify-email", token), ("auth/reset-password", token | {"password": "a new one"})):
+        assert (await shop.post(path, json=body)).json()["code"] == "link_invalid"
+    for status in (204, 409):
+        assert (await shop.post("me/email/confirm", json=token, headers=bearer(mine))).status_code == status
+    assert (await shop.get("me", headers=bearer(mine))).json()["customer"]["email"] == "new@example.com"
+    assert (await renewed(shop, other["refresh_token"])).status_code == 401
+    assert (await renewed(shop, mine["refresh_token"])).status_code == 200
+    (told,) = await letters(db, postbox)
+    assert (told["to"], told["subject"]) == ("ada@example.com", "Your address at Lamp & Co changed")
+
+
+async def test_an_address_that_has_an_account_is_not_taken_and_not_told(shop, db, postbox):
+    mine = await signed(shop)
+    await shop.sign_in("eve@example.com")
+    await letters(db, postbox)
+    answer = await shop.post(
+        "me/email", json={"email": "eve@example.com", "password": PERSON["password"]}, headers=bearer(mine)
+    )
+    assert answer.status_code == 202
+    (letter,) = await letters(db, postbox)
+    refused = await shop.post("me/email/confirm", json={"token": token_in(letter)}, headers=bearer(mine))
+    assert (refused.status_code, refused.json()["code"]) == (409, "link_invalid")
+    assert (await shop.get("me", headers=bearer(mine))).json()["customer"]["email"] == "ada@example.com"

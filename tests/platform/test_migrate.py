@@ -13,8 +13,7 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE accounts.session, accounts.proof;
-ALTER TABLE accounts.customer DROP COLUMN verified_at;
+DROP TABLE accounts.wish;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -1,7 +1,7 @@
 """People: accounts, addresses, sign-in."""
 
+from tfmshop.commerce.accounts import book, email, proofs, sessions
 from tfmshop.commerce.accounts import jobs as jobs
-from tfmshop.commerce.accounts import proofs, sessions
 from tfmshop.commerce.accounts.errors import RefreshInvalid, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, Role
 from tfmshop.commerce.accounts.people import (
@@ -26,8 +26,10 @@ __all__ = [
     "SignInRequired",
     "add_people",
     "addresses",
+    "book",
     "check",
     "default_address",
+    "email",
     "listing",
     "me",
     "proofs",

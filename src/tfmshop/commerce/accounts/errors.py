@@ -34,3 +34,13 @@ class LinkInvalid(
     ShopError, kind=Kind.CONFLICT, code="link_invalid", says="The link is not valid any more. Ask for a new one."
 ):
     """The token of a letter is none, was used, or is too old."""
+
+
+class AddressNotFound(ShopError, kind=Kind.NOT_FOUND, code="address_not_found", says="There is no such address."):
+    """The person has no address with that id; a foreign one looks the same."""
+
+
+class TooManyKept(ShopError, kind=Kind.CONFLICT, code="too_many_kept", says="No more than {most} are kept."):
+    """The person has as many addresses, or wishes, as the shop keeps."""
+
+    most: int

@@ -26,7 +26,7 @@ from tfmshop.platform.security.access import Viewer
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals, opened
 
-LIFETIMES: Final = {"reset": timedelta(hours=1), "verify": timedelta(days=3)}
+LIFETIMES: Final = {"reset": timedelta(hours=1), "verify": timedelta(days=3), "email": timedelta(hours=24)}
 AN_HOUR: Final = 5
 """Letters of a purpose that one person gets in an hour: whoever asks for more, asks for nothing."""
 

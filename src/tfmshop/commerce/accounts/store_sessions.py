@@ -57,6 +57,35 @@ RETURNING email
 """,
 )
 
+ADD_EMAIL_PROOF = Query(
+    "accounts.add_email_proof",
+    """
+INSERT INTO accounts.proof (id, customer_id, purpose, email, salt, created_at, expires_at)
+SELECT $1, c.id, 'email', $3, $4, $5, $6 FROM accounts.customer AS c
+WHERE c.id = $2 AND c.is_active AND (
+    SELECT count(*) FROM accounts.proof AS p
+    WHERE p.customer_id = c.id AND p.purpose = 'email' AND p.created_at > $5::timestamptz - interval '1 hour') < $7
+RETURNING id
+""",
+)
+
+USE_EMAIL_PROOF = Query(
+    "accounts.use_email_proof",
+    """
+UPDATE accounts.proof SET used_at = now()
+WHERE id = $1 AND customer_id = $2 AND purpose = 'email' AND used_at IS NULL AND expires_at > now()
+RETURNING email
+""",
+)
+
+SET_EMAIL = Query(
+    "accounts.set_email",
+    """
+UPDATE accounts.customer AS c SET email = $2, verified_at = now() FROM accounts.customer AS o
+WHERE c.id = $1 AND o.id = c.id AND c.is_active RETURNING o.email
+""",
+)
+
 FIND_PROOF = Query("accounts.find_proof", "SELECT salt, purpose FROM accounts.proof WHERE id = $1")
 
 USE_PROOF = Query(

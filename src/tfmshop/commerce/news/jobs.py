@@ -49,7 +49,8 @@ def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_afte
         await db.transact(lambda tx: spread(tx, subject, sender.staff))
 
     for name, tell in (("accounts.forgot", people.forgot), ("accounts.registered", people.registered),
-                       ("accounts.password_changed", people.password_changed)):  # fmt: skip
+                       ("accounts.password_changed", people.password_changed), ("accounts.new_email", people.new_email),
+                       ("accounts.email_changed", people.email_changed)):  # fmt: skip
         _declare(name, tell)
 
     @job("news.deliver")

@@ -22,7 +22,7 @@ from tfmshop.platform.security.seals import Seals
 
 log = structlog.get_logger("news")
 
-LINKS: Final = {"reset": "/reset-password", "verify": "/verify-email"}
+LINKS: Final = {"reset": "/reset-password", "verify": "/verify-email", "email": "/confirm-email"}
 """Letters that carry a link, and the page of the shop that it leads to."""
 OF_ORDERS: Final = {"confirmation", "shipped", "refunded", "cancelled"}
 """Letters that show an order as it is when they are sent."""

@@ -28,6 +28,16 @@ async def registered(tx: Tx, asked: accounts.proofs.Asked) -> None:
     await write(tx, f"known {who} {clock.now():%Y%m%d%H}", "known", asked.email, asked.id, NOTHING)
 
 
+async def new_email(tx: Tx, asked: accounts.proofs.Asked) -> None:
+    """Send a link to the address that shall be somebody's from now on."""
+    await write(tx, f"proof {asked.id}", "email", asked.email, asked.id, NOTHING)
+
+
+async def email_changed(tx: Tx, asked: accounts.proofs.Asked) -> None:
+    """Say, to the address that was, that it is another one now."""
+    await write(tx, f"email {asked.id}", "moved", asked.email, asked.id, NOTHING)
+
+
 async def password_changed(tx: Tx, asked: accounts.proofs.Asked) -> None:
     """Say that the password changed: who did not do it should know."""
     await write(tx, f"password {asked.id}", "password", asked.email, asked.id, NOTHING)

@@ -27,6 +27,7 @@ from tfmshop.surface.http.storefront import (
     carts,
     categories,
     checkout,
+    me,
     media,
     orders,
     payments,
@@ -44,7 +45,7 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *media.ROUTES, *reviews.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(

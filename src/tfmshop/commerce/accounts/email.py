@@ -1,0 +1,67 @@
+"""Changing one's e-mail address: asked for with the password, confirmed from the new address by the same person."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
+from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all
+from tfmshop.commerce.accounts.store_sessions import (
+    ADD_EMAIL_PROOF,
+    FIND_PROOF,
+    PASSWORD,
+    SET_EMAIL,
+    SPOIL_PROOFS,
+    USE_EMAIL_PROOF,
+)
+from tfmshop.platform import clock, ids, jobs
+from tfmshop.platform.db import Database, Refused, Tx
+from tfmshop.platform.security.access import Viewer
+from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals, opened
+
+
+async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str, password: str) -> None:
+    """Have a link sent to the new address. Whether that has an account already, nobody learns. `InvalidCredentials`."""
+    async with db.read() as tx:
+        row = await tx.row(PASSWORD, customer)
+    if not await passwords.matches(row["password_hash"] if row else None, password):
+        raise InvalidCredentials
+
+    async def work(tx: Tx) -> None:
+        asked, now = Asked(ids.new(), normal_email(email)), clock.now()
+        given = await tx.value(
+            ADD_EMAIL_PROOF, asked.id, customer, asked.email, ids.secret(SALT_BYTES), now, now + LIFETIMES["email"],
+            AN_HOUR,
+        )  # fmt: skip
+        if given is not None:
+            await jobs.enqueue(tx, "accounts.new_email", asked)
+
+    await db.transact(work)
+
+
+async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
+    """Take the new address, with the token that was sent there to this very person; other sessions end. `LinkInvalid`.
+
+    An address that got an account meanwhile is refused in the same way.
+    """
+    sealed = opened(token)
+    row = await tx.row(FIND_PROOF, sealed.id) if sealed else None
+    if sealed is None or row is None or not seals.fits(sealed, "email", row["salt"]):
+        raise LinkInvalid
+    email = await tx.value(USE_EMAIL_PROOF, sealed.id, viewer.id)
+    if email is None:
+        raise LinkInvalid
+    try:
+        async with tx.savepoint():
+            old = await tx.value(SET_EMAIL, viewer.id, email)
+    except Refused:
+        raise LinkInvalid from None
+    if old is None:
+        raise LinkInvalid
+    for purpose in ("reset", "email"):
+        await tx.execute(SPOIL_PROOFS, viewer.id, purpose)
+    await end_all(tx, viewer.id, "the e-mail address changed", but=viewer.session)
+    await jobs.enqueue(tx, "accounts.email_changed", Asked(ids.new(), old))
