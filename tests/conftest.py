@@ -170,13 +170,15 @@ def fake() -> FakeProvider:
 
 
 @asynccontextmanager
-async def open_client(settings: Config, db: Database, fake: Provider, name: str = "fake") -> AsyncIterator[Client]:
-    """A client of a shop on a given database, with one payment company."""
+async def open_client(
+    settings: Config, db: Database, fake: Provider, name: str = "fake", **others: Provider
+) -> AsyncIterator[Client]:
+    """A client of a shop on a given database, with a payment company or more."""
 
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         platform = platform_of(settings, db)
-        yield Shop(platform, Providers(**{name: fake}), checkout.Till(db))
+        yield Shop(platform, Providers(**{name: fake}, **others), checkout.Till(db))
         await platform.redis.close()
         platform.passwords.close()
 

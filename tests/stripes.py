@@ -33,13 +33,16 @@ Answer = tuple[int, dict[str, Any]]
 
 
 class Stripe:
-    """The stand-in as a test sees it: `asked` counts requests by path, `lose[path]` answers to be lost on the way."""
+    """The stand-in as a test sees it: `asked` counts requests by path; of `lose[path]` answers are lost on the way, and
+    `fail[path]` requests are answered with 500.
+    """
 
     def __init__(self, behind: httpx.AsyncClient) -> None:
         self._behind = behind
         self._known: dict[str, tuple[str, bytes, Answer]] = {}
         self.asked: Counter[str] = Counter()
         self.lose: Counter[str] = Counter()
+        self.fail: Counter[str] = Counter()
         self._heard: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
         self.url = ""
 
@@ -58,7 +61,7 @@ class Stripe:
     async def intent(self, order_id: str) -> dict[str, Any]:
         """The one intent of an order."""
         every = (await self.ask("GET", "/v1/payment_intents?limit=100"))["data"]
-        (found,) = [one for one in every if one["metadata"].get("order_id") == order_id]
+        (found,) = [one for one in every if one["metadata"].get("tfmshop_order_id") == order_id]
         return found
 
     async def begin_anew(self) -> None:
@@ -66,6 +69,7 @@ class Stripe:
         self._known.clear()
         self.asked.clear()
         self.lose.clear()
+        self.fail.clear()
         assert (await self._behind.delete("/_config/data")).status_code == 200
 
     async def told_of(self, order_id: str) -> tuple[dict[str, str], bytes]:
@@ -125,13 +129,28 @@ class Stripe:
         self._known[key] = (request.path, body, answer)
         return answer
 
+    async def _too_much(self, request: web.Request) -> str:
+        """Why Stripe would not give that back; localstripe gives anything."""
+        form = await request.post()
+        intent = (await self._behind.get(f"/v1/payment_intents/{form['payment_intent']}")).json()
+        made = (await self._behind.get(f"/v1/refunds?payment_intent={intent['id']}")).json()["data"]
+        left = intent["amount"] - sum(one["amount"] for one in made)
+        if left <= 0:
+            return "charge_already_refunded"
+        return "amount_too_large" if int(str(form.get("amount", left))) > left else ""
+
     async def _forward(self, request: web.Request, body: bytes) -> Answer:
+        if self.fail[name := request.path.rsplit("/", 1)[-1]]:
+            self.fail[name] -= 1
+            return 500, {"error": {"type": "api_error", "message": "something went wrong"}}
         if request.path.endswith("/confirm"):
             form = await request.post()
             body = b""
             owner = request.path.removesuffix("/confirm")
             if form["payment_method"] and (await self._behind.get(owner)).json()["status"] == "requires_payment_method":
                 await self._behind.post(owner, data={"payment_method": str(form["payment_method"])})
+        if request.path == "/v1/refunds" and request.method == "POST" and (too_much := await self._too_much(request)):
+            return 400, {"error": {"type": "invalid_request_error", "code": too_much, "message": too_much}}
         headers = {"Authorization": request.headers["Authorization"]}
         if body:
             headers["Content-Type"] = request.headers["Content-Type"]

@@ -170,6 +170,13 @@ def serve() -> Edge:
     return edge
 
 
+def check(config: Config) -> None:
+    """Find out before anything starts whether what the settings name is installed. `ConfigError`."""
+    providers(config)
+    files_of(config)
+    model_of(config)
+
+
 def schedule(config: Config) -> None:
     """Declare what runs by the clock, and the jobs that need a setting. `ConfigError`."""
     checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))

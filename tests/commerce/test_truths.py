@@ -25,7 +25,7 @@ PLANTED = {
         "UPDATE catalog.category SET ancestors = ARRAY[gen_random_uuid(), id] WHERE parent_id IS NOT NULL",
     "an order's subtotal is the sum of its lines":
         "UPDATE orders.placed SET subtotal = subtotal + 1, total = total + 1",
-    "an order's discount is the sum of its lines', and its tax at least theirs":
+    "an order's discount is the sum of its lines', and its taxes at least theirs":
         "UPDATE orders.line SET discount = discount + 1",
     "what a line says was sent is in its parcels": "UPDATE orders.line SET shipped = 1",
     "what was received of a return is noted as come back":

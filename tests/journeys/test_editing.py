@@ -7,7 +7,7 @@ import base64
 import hashlib
 import io
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -20,13 +20,14 @@ from tests.journeys.test_money import work_off
 from tests.journeys.test_offers import offer
 from tests.making import moved_by, new_product, some_products
 from tests.surface.test_backoffice import staff
-from tfmshop.commerce import orders, pricing, promotions
+from tfmshop.commerce import checkout, orders, pricing, promotions
 from tfmshop.commerce.orders.editing import _offers
 from tfmshop.commerce.orders.model import Discount, worth
 from tfmshop.commerce.promotions import Kind
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform.db import Query, broken
 
+CLASS = Query("test.tax_class", "UPDATE catalog.product SET tax_class = 'added' WHERE id = $1::text::uuid")
 INVOICES = Query("test.invoices", "SELECT year, nth FROM orders.invoice ORDER BY nth")
 LEVELS = Query("test.levels_by_sku", "SELECT sku, available::int FROM inventory.stock ORDER BY sku")
 SELLER = orders.invoices.Seller("Halden & Sons", ["Light Street 5", "10115 Berlin"], "DE123456789")
@@ -93,6 +94,16 @@ async def test_units_that_go_off_an_order_go_back_and_so_does_their_money(shop, 
         assert await broken(tx) == {}
 
 
+async def test_what_goes_back_is_seen_in_the_order(shop, db, order):
+    await edit(shop, order, lines=[{"sku": "SHADE", "quantity": 0}], why="not needed")
+    token = {"Order-Token": order["token"]}
+    asked = (await shop.get(f"orders/{order['id']}", headers=token)).json()["refunds"]
+    assert [(one["amount"]["amount"], one["why"], one["done_at"]) for one in asked] == [(450, "not needed", None)]
+    await work_off(db)
+    done = (await shop.get(f"orders/{order['id']}", headers=token)).json()["refunds"]
+    assert done[0]["done_at"] is not None
+
+
 async def test_where_an_order_goes_can_change_within_its_country(shop, db, order):
     moved = ADDRESS | {"line1": "2 Side Street"}
     changed = (await edit(shop, order, address=moved, email="b@example.com")).json()
@@ -142,7 +153,12 @@ async def invoice(shop, order, form: str, **headers: str):
     return await shop.get(f"orders/{order['id']}/invoice.{form}", headers=headers or {"Order-Token": order["token"]})
 
 
+async def sent(shop, order) -> None:
+    await shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+
+
 async def test_an_invoice_is_written_once_and_stays(shop, db, order):
+    await shop.get(f"admin/orders/{order['number']}/invoice.pdf", headers=staff())
     page = await invoice(shop, order, "html")
     assert page.status_code == 200, page.text
     assert page.headers["content-type"].startswith("text/html")
@@ -190,7 +206,7 @@ async def test_invoices_are_numbered_without_a_gap_in_a_race(busy_shop, wide_db)
 
     async def one(order, *, fails: bool) -> None:
         async def work(tx):
-            await orders.invoices.issue(tx, order["id"], SELLER)
+            await orders.invoices.issue(tx, order["id"], SELLER, by_staff=True)
             if fails:
                 raise KeyError
 
@@ -212,6 +228,7 @@ async def test_a_tax_that_is_added_is_shown_beside_the_goods(shop, db):
         await pricing.set_rate(tx, pricing.TaxRate("US", pricing.STANDARD, 88_750, included=False))
     order = (await shop.buy(await shop.cart_with((lamp, 2)))).json()
     await work_off(db)
+    await sent(shop, order)
     page = await invoice(shop, order, "html")
     for text in ("Tax 8.875 % of 20.00 USD", "added to the prices", "21.78 USD"):
         assert text in page.text, text
@@ -238,3 +255,87 @@ async def test_edits_of_one_order_at_once_are_one_after_the_other(busy_shop, wid
     assert kept.lines[0].quantity == 1
     assert fake.taken(order["id"]) == 1000
     assert await state(wide_db) == (49, {"paid": 1})
+
+
+async def mixed(shop, db) -> dict[str, Any]:
+    """A with its tax in the price, B with its tax on top, C free of charge; captured."""
+    async with db.tx() as tx:
+        made = await some_products(tx, *[new_product(sku=sku, price=price) for sku, price in
+                                         (("A", 600), ("B", 1000), ("C", 0))])  # fmt: skip
+        await tx.execute(CLASS, made[1])
+        await pricing.set_rate(tx, pricing.TaxRate("US", pricing.STANDARD, 200_000, name="VAT"))
+        await pricing.set_rate(tx, pricing.TaxRate("US", "added", 200_000, name="Levy", included=False))
+    order = (await shop.buy(await shop.cart_with(*[(one, 1) for one in made]))).json()
+    assert (order["total"]["amount"], order["tax"]["amount"], order["tax_included"]["amount"]) == (1800, 300, 100)
+    await work_off(db)
+    return order
+
+
+@pytest.mark.parametrize(("gone", "left"), [(["B"], 600), (["A"], 1200), (["A", "B"], 0), (["A", "C"], 1200)])
+async def test_taxes_in_and_on_prices_in_one_order(shop, db, fake, gone, left):
+    order = await mixed(shop, db)
+    answer = await edit(shop, order, lines=[{"sku": sku, "quantity": 0} for sku in gone])
+    assert (answer.status_code, answer.json()["total"]["amount"], answer.json()["status"]) == (200, left, "paid")
+    await work_off(db)
+    assert fake.taken(order["id"]) == left
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+async def test_what_comes_back_of_such_an_order_is_worth_what_was_paid(shop, db, fake):
+    order = await mixed(shop, db)
+    await shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+    token = {"Order-Token": order["token"]}
+    wish = {"lines": [{"sku": "B", "quantity": 1}]}
+    asked = (await shop.post(f"orders/{order['id']}/returns", json=wish, headers=token)).json()
+    await shop.post(f"admin/returns/{asked['id']}/receive", json={}, headers=staff())
+    await work_off(db)
+    assert fake.taken(order["id"]) == 600
+    page = (await invoice(shop, order, "html")).text
+    for text in ("Tax 20 % of 5.00 USD, included in the prices", "Tax 20 % of 10.00 USD, added to the prices"):
+        assert text in page, text
+
+
+async def test_an_order_whose_gift_alone_is_left_is_still_sent(shop, db, fake):
+    order = await mixed(shop, db)
+    changed = await edit(shop, order, lines=[{"sku": "A", "quantity": 0}, {"sku": "B", "quantity": 0}])
+    assert (changed.json()["status"], changed.json()["payment_status"]) == ("paid", "refunded")
+    sent = await shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+    assert (sent.status_code, sent.json()["status"]) == (201, "shipped")
+    await work_off(db)
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+async def test_an_edit_says_something_and_says_it_once(shop, db, order):
+    twice = await edit(shop, order, lines=[{"sku": "LAMP", "quantity": 1}, {"sku": "LAMP", "quantity": 2}])
+    assert (twice.status_code, twice.json()["code"]) == (422, "invalid_request")
+    empty = await edit(shop, order)
+    assert (empty.status_code, empty.json()["code"]) == (409, "cannot_edit")
+    assert (await edit(shop, order, address=ADDRESS | {"region": ""})).status_code == 200
+
+
+async def test_a_buyer_has_no_invoice_before_something_was_sent_and_staff_have(shop, db, order):
+    for form in ("html", "pdf"):
+        early = await invoice(shop, order, form)
+        assert (early.status_code, early.json()["code"]) == (409, "no_invoice")
+    assert (await edit(shop, order, lines=[{"sku": "LAMP", "quantity": 2}])).status_code == 200
+    assert (await shop.get(f"admin/orders/{order['number']}/invoice.pdf", headers=staff())).status_code == 200
+    assert (await invoice(shop, order, "html")).status_code == 200
+
+
+async def test_money_that_went_back_is_not_invoiced(shop, db, order):
+    await db.transact(lambda tx: checkout.ask_refund(tx, UUID(order["id"]), None, who="staff", why="sorry"))
+    answer = await shop.get(f"admin/orders/{order['number']}/invoice.pdf", headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_invoice")
+
+
+async def test_a_packed_order_is_not_cancelled_by_its_buyer(shop, db, order):
+    packed = await shop.post(f"admin/orders/{order['number']}/pack", headers=staff())
+    assert (packed.status_code, packed.json()["status"]) == (200, "packed")
+    again = await shop.post(f"admin/orders/{order['number']}/pack", headers=staff())
+    gone = await shop.post(f"orders/{order['id']}/cancel", headers={"Order-Token": order["token"]})
+    assert (again.json()["code"], gone.json()["code"]) == ("order_cannot_move", "order_cannot_move")
+    assert (await edit(shop, order, email="b@example.com")).status_code == 200
+    sent = await shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+    assert sent.json()["status"] == "shipped"

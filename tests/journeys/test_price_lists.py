@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextvars
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,6 +15,7 @@ from tfmshop.commerce import accounts, catalog, pricing
 from tfmshop.commerce.pricing.errors import BadPriceList, BadSale, PriceListNotFound, SaleNotFound
 from tfmshop.commerce.pricing.lists import PriceList
 from tfmshop.commerce.pricing.sales import DUE_SALES
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import SCHEDULES
@@ -113,8 +116,7 @@ async def test_lists_that_cannot_be(db, lamp):
         with pytest.raises(BadPriceList):
             await a_list(db, 1, **wrong)
     await a_list(db, 1000)
-    for change, error in [(lambda tx: pricing.lists.set_prices(tx, "a", {"LAMP": 5, "NONE": 1}),
-                           catalog.ProductNotFound),
+    for change, error in [(lambda tx: pricing.lists.set_prices(tx, "a", {"LAMP": 5, "NONE": 1}), BadPriceList),
                           (lambda tx: pricing.lists.set_prices(tx, "b", {"LAMP": 5}), PriceListNotFound),
                           (lambda tx: pricing.lists.set_prices(tx, "a", {"LAMP": -1}), BadPriceList),
                           (lambda tx: pricing.lists.drop(tx, "b"), PriceListNotFound)]:  # fmt: skip
@@ -184,7 +186,7 @@ async def test_sales_that_cannot_be(db, lamp):
     now = clock.now()
     await a_sale(db)
     for sku, price, ends, error in [
-        ("LAMP", 1000, now + timedelta(hours=1), BadSale),
+        ("LAMP", 1000, now + timedelta(minutes=90), BadSale),
         ("NONE", 1, now + timedelta(hours=1), catalog.ProductNotFound),
     ]:  # fmt: skip
         with pytest.raises(error):
@@ -192,9 +194,83 @@ async def test_sales_that_cannot_be(db, lamp):
     async with db.tx() as tx:
         id = (await pricing.sales.listed(tx, 1))[0].id
         await pricing.sales.end(tx, id)
-    for price, ends in [(2000, now + timedelta(hours=1)), (-1, now + timedelta(hours=1)), (1, now)]:
+    for price, ends in [(2000, now + timedelta(hours=1)), (-1, now + timedelta(hours=1)), (1, now),
+                        (1, now - timedelta(hours=1))]:  # fmt: skip
         with pytest.raises(BadSale):
             await db.transact(lambda tx, a=("LAMP", price, now, ends): pricing.sales.plan(tx, *a))
     async with db.read() as tx:
         assert await pricing.sales.listed(tx, 5) == []
         assert await tx.row(DUE_SALES, ids.new(), False) is None
+
+
+async def test_a_cart_in_a_currency_that_nothing_ships_in_is_not_delivered(shop, db, lamp):
+    async with db.tx() as tx:
+        await pricing.set_method(tx, pricing.ShippingMethod(
+            code="post", name="Post", by="flat", steps=[pricing.Step(0, 490)], currency="USD", countries=["US"]
+        ))  # fmt: skip
+    await a_list(db, 1800, code="eur", currency="EUR")
+    cart = (await shop.post("carts?currency=EUR")).json()
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp, "quantity": 1},
+                    headers={"Cart-Token": cart["token"]})  # fmt: skip
+    answer = await shop.buy(cart)
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_deliverable")
+
+
+async def test_the_expected_total_has_the_currency_of_the_cart(shop, db, lamp):
+    await a_list(db, 1800, code="eur", currency="EUR")
+    cart = (await shop.post("carts?currency=EUR")).json()
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp, "quantity": 1},
+                    headers={"Cart-Token": cart["token"]})  # fmt: skip
+    wrong = await shop.buy(cart, expected_total={"amount": 1800, "currency": "USD"})
+    assert (wrong.status_code, wrong.json()["code"], wrong.json()["currency"]) == (409, "price_changed", "EUR")
+    assert (await shop.buy(cart, expected_total={"amount": 1800, "currency": "EUR"})).status_code == 201
+
+
+async def test_a_list_keeps_its_currency_while_it_has_prices(db, lamp):
+    await a_list(db, 100, currency="EUR")
+    with pytest.raises(BadPriceList):
+        await db.transact(lambda tx: pricing.lists.put(tx, PriceList("a", "A", "USD")))
+    await db.transact(lambda tx: pricing.lists.drop_price(tx, "a", "LAMP"))
+    await db.transact(lambda tx: pricing.lists.put(tx, PriceList("a", "A", "USD")))
+
+
+async def test_a_price_that_staff_set_while_a_sale_begins_stays(wide_db):
+    async with wide_db.tx() as tx:
+        await some_products(tx, new_product(sku="LAMP", price=2000, stock=10))
+    await a_sale(wide_db)
+    async with wide_db.tx() as tx:
+        await tx.execute(LATER, timedelta(minutes=61))
+    async with wide_db.tx() as tx:
+        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=900))
+        beginning = asyncio.create_task(wide_db.transact(pricing.sales.move_due), context=contextvars.Context())
+        await asyncio.sleep(0.3)
+    await beginning
+    assert await run(wide_db, after=timedelta(hours=1)) == (900, None)
+
+
+async def test_what_staff_set_beside_the_price_during_a_sale_stays(db, lamp):
+    await a_sale(db)
+    await run(db, after=timedelta(minutes=61))
+    async with db.tx() as tx:
+        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(compare_at_price=2600))
+    assert await run(db, after=timedelta(hours=1)) == (2000, 2600)
+
+
+async def test_sales_of_one_variant_follow_each_other_and_never_meet(db, lamp):
+    now = clock.now()
+
+    async def plan(begins: int, ends: int) -> UUID:
+        return await db.transact(lambda tx: pricing.sales.plan(
+            tx, "LAMP", 1500, now + timedelta(days=begins), now + timedelta(days=ends)
+        ))  # fmt: skip
+
+    await plan(1, 2)
+    await plan(2, 3)
+    for begins, ends in ((1, 2), (0, 5), (2, 4)):
+        with pytest.raises(BadSale):
+            await plan(begins, ends)
+
+
+def test_amounts_have_the_decimals_of_their_currency():
+    for currency, text in (("EUR", "1,234.56 EUR"), ("JPY", "123,456 JPY"), ("KWD", "123.456 KWD")):
+        assert spelled(Money(123_456, currency)) == text

@@ -12,8 +12,9 @@ from tests import stripes
 from tests.conftest import open_client
 from tests.journeys.test_buying import AGE_LEASES, state
 from tests.journeys.test_money import stand, work_off
+from tests.journeys.test_offers import offer
 from tests.making import a_product, moved_by
-from tfmshop.commerce import checkout
+from tfmshop.commerce import checkout, promotions
 from tfmshop.commerce.payments import Payment, PaymentDeclined, Providers
 from tfmshop.commerce.payments.stripe import StripeProvider
 from tfmshop.commerce.vocabulary import Money
@@ -219,7 +220,10 @@ async def test_webhooks_settle_an_order_whose_buyer_did_not_come_back(shop, db, 
 
 async def test_webhooks_of_other_things_are_nothing_to_us(shop, db, bank):
     for type, thing in [("customer.created", {"id": "cus_1"}), ("payment_intent.succeeded", {"id": "pi_1"}),
-                        ("payment_intent.succeeded", {"id": "pi_1", "metadata": {"shop": "another"}})]:  # fmt: skip
+                        ("payment_intent.succeeded", {"id": "pi_1", "metadata": {"order_id": "10023"}}),
+                        ("payment_intent.succeeded", {"id": "pi_1", "metadata": {"tfmshop_order_id": "10023"}}),
+                        ("payment_intent.succeeded", {"id": "pi_1", "metadata": {"tfmshop_order_id": str(uuid4())}}),
+                        ]:  # fmt: skip
         assert await tell(shop, bank, type, thing) == 204
     headers, body = bank.event("x", {})
     for spoiled in ({}, {"Stripe-Signature": ""}, {"Stripe-Signature": "t=1,v1=0"}):
@@ -250,7 +254,7 @@ async def test_a_decline_that_stripe_tells_before_it_answers(shop, db, bank, pro
 
 async def test_currencies_that_stripe_counts_otherwise_are_declined(bank, provider):
     with pytest.raises(PaymentDeclined):
-        await provider.authorize(Payment(str(uuid4()), Money(700, "JPY")), "pm_x")
+        await provider.authorize(Payment(str(uuid4()), Money(700, "ISK")), "pm_x")
     assert bank.asked.total() == 0
 
 
@@ -259,3 +263,69 @@ async def test_a_key_that_stripe_refuses_is_no_answer(bank):
     with pytest.raises(TimeoutError):
         await stranger.find(Payment(str(uuid4()), Money(700, "EUR")))
     await stranger.close()
+
+
+async def test_a_failure_of_stripe_is_not_kept_for_the_next_try(shop, db, bank, provider, cart):
+    """Stripe repeats an answer for its key, also a 500."""
+    order = (await pay(shop, cart, await bank.card(GOOD))).json()
+    payment = Payment(order["id"], Money(2000, "USD"))
+    bank.fail["capture"] = 1
+    with pytest.raises(TimeoutError):
+        await provider.capture(payment)
+    await work_off(db)
+    bank.fail["cancel"] = 1
+    other = Payment(str(uuid4()), Money(2000, "USD"))
+    with pytest.raises(TimeoutError):
+        await provider.void(other)
+    await provider.void(other)
+    assert (await bank.intent(other.key))["status"] == "canceled"
+    assert await stand(db, order["id"]) == ("paid", "captured")
+
+
+async def test_what_costs_nothing_is_not_asked_of_stripe(shop, db, bank, providers):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+        await promotions.add(tx, offer(value=10_000))
+    answer = await pay(shop, await shop.cart_with((lamp, 1)), await bank.card(GOOD))
+    assert (answer.status_code, answer.json()["status"]) == (201, "paid"), answer.text
+    await work_off(db)
+    assert bank.asked.total() == 0
+
+
+async def test_a_sum_that_stripe_takes_from_nobody_is_nothing_held(bank, provider):
+    payment = Payment(str(uuid4()), Money(0, "USD"))
+    assert await provider.find(payment) is None
+    await provider.void(payment)
+    with pytest.raises(PaymentDeclined):
+        await provider.capture(payment)
+
+
+async def test_a_capture_told_after_the_cancel_gives_back_once(shop, db, bank, cart):
+    order = (await pay(shop, cart, await bank.card(GOOD))).json()
+    await work_off(db)
+    await shop.post(f"orders/{order['id']}/cancel", headers={"Order-Token": order["token"]})
+    taken = await bank.intent(order["id"]) | {"amount_received": 2000}
+    assert await tell(shop, bank, "payment_intent.succeeded", taken) == 204
+    await work_off(db)
+    assert await bank.back(order["id"]) == [2000]
+    assert await stand(db, order["id"]) == ("cancelled", "refunded")
+
+
+async def test_a_late_failure_of_a_paid_order_changes_nothing(shop, db, bank, cart):
+    order = (await pay(shop, cart, await bank.card(GOOD))).json()
+    intent = await bank.intent(order["id"])
+    assert await tell(shop, bank, "payment_intent.payment_failed", intent) == 204
+    assert await stand(db, order["id"]) == ("paid", "authorized")
+    await work_off(db)
+    assert await tell(shop, bank, "payment_intent.canceled", intent) == 204
+    assert await stand(db, order["id"]) == ("paid", "captured")
+
+
+async def test_money_that_stripe_let_go_of_cancels_the_order(shop, db, bank, cart):
+    order = (await pay(shop, cart, await bank.card(GOOD))).json()
+    intent = await bank.intent(order["id"])
+    await bank.ask("POST", f"/v1/payment_intents/{intent['id']}/cancel")
+    assert await tell(shop, bank, "payment_intent.canceled", intent) == 204
+    assert await stand(db, order["id"]) == ("cancelled", "voided")
+    await work_off(db)
+    assert await state(db) == (10, {"cancelled": 1})

@@ -93,3 +93,13 @@ async def test_whoever_gives_up_leaves_the_others_alone(worker):
     worker.gate.set()
     assert await asyncio.gather(tasks[1], tasks[3]) == [4, 8]
     assert worker.batches == [[1, 2], [4]]
+
+
+@pytest.mark.parametrize("outcomes", [[], [1, 2, 3]])
+async def test_work_that_gives_another_number_of_outcomes_leaves_nobody_waiting(outcomes):
+    async def work(_):
+        return outcomes
+
+    together = Together(work, at_once=1, most=8, patience_seconds=1, marks=lambda one: (one,))
+    with pytest.raises(TypeError):
+        await asyncio.wait_for(together.do("a"), 1)

@@ -112,7 +112,7 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
     (orders.LIST.sql, [10]),
     (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
-    (orders.UNPAID.sql, [NOW, [], NOW]),
+    (orders.UNPAID.sql, [NOW, [], NOW, []]),
     (payments.BALANCE.sql, [ID]),
     (moving.OPEN_LINES.sql, [["1"]]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
@@ -140,7 +140,7 @@ JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'news', 'payments', 'platform', 'pricing',
     'promotions', 'search', 'transfer')
 """
-PLAIN = f"{INDEXES} AND NOT i.indisunique"
+PLAIN = f"{INDEXES} AND NOT i.indisunique AND NOT i.indisexclusion"
 
 
 def indexes_in(plan: str) -> set[str]:

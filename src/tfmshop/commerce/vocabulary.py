@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -28,9 +28,21 @@ class Money(msgspec.Struct, frozen=True, gc=False):
     currency: str
 
 
+_DIGITS: Final = dict.fromkeys(
+    ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
+     "XPF"), 0,
+) | dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3)  # fmt: skip
+
+
+def digits(currency: str) -> int:
+    """How many decimals a currency has (ISO 4217): two, but for some."""
+    return _DIGITS.get(currency, 2)
+
+
 def spelled(money: Money) -> str:
-    """An amount as people read it: `1,999.00 EUR`. Minor units are hundredths in every currency that the shop knows."""
-    return f"{money.amount / 100:,.2f} {money.currency}"
+    """An amount as people read it: `1,999.00 EUR`, `500 JPY`."""
+    decimals = digits(money.currency)
+    return f"{money.amount / 10**decimals:,.{decimals}f} {money.currency}"
 
 
 class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -45,6 +57,13 @@ class Address(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     region: Line | None = None
     postal_code: Annotated[str, Meta(max_length=20)] | None = None
     phone: Annotated[str, Meta(max_length=40)] | None = None
+
+
+def address_lines(address: Address) -> list[str]:
+    """An address as it is written on a letter, line by line."""
+    town = " ".join(part for part in (address.postal_code, address.city, address.region) if part)
+    lines = (address.company, address.name, address.line1, address.line2, town, address.country)
+    return [line for line in lines if line]
 
 
 Email = Annotated[

@@ -104,10 +104,15 @@ class Outgoing:
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether an address is out in the world; one that wraps another (mapped, 6to4, NAT64) is refused."""
     if isinstance(address, ipaddress.IPv6Address) and (
-        address.ipv4_mapped or address.sixtofour or address.teredo or address in _NAT64
+        address.ipv4_mapped or address.sixtofour or address.teredo or address.is_site_local
     ):
+        return False
+    if any(address in network for network in _SPECIAL if network.version == address.version):
         return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+_SPECIAL: Final = tuple(
+    ipaddress.ip_network(text) for text in ("64:ff9b::/96", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24")
+)
+"""Translation, documentation and relays (IANA special-purpose registries): not all Pythons know them as special."""

@@ -8,9 +8,9 @@ from tfmshop.platform.errors import Kind, ShopError
 
 class CannotPrint(
     ShopError, kind=Kind.UNAVAILABLE, code="pdf_unavailable",
-    says="This shop makes no PDF: it needs the extra, pip install 'tfmshop[pdf]'.",
+    says="This shop makes no PDF.",
 ):  # fmt: skip
-    """The library that makes PDF is not installed."""
+    """The extra `pdf` is not installed, which makes it."""
 
 
 def printed(layout: bytes, data: object) -> bytes:

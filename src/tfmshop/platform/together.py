@@ -90,11 +90,17 @@ class Together(Generic[Item, Outcome]):
     async def _hand_over(self, batch: list[_Asked[Item, Outcome]]) -> None:
         for asked in batch:
             asked.begun = True
-        outcomes: Sequence[Outcome | Exception]
+        outcomes: Sequence[Outcome | Exception] = [Busy()] * len(batch)
         try:
-            outcomes = await self._work([asked.item for asked in batch])
+            found = await self._work([asked.item for asked in batch])
+            outcomes = found if len(found) == len(batch) else [TypeError("not one outcome each")] * len(batch)
         except Exception as error:  # noqa: BLE001 - whatever it is, the callers get it
             outcomes = [error] * len(batch)
+        finally:
+            self._tell(batch, outcomes)
+
+    @staticmethod
+    def _tell(batch: list[_Asked[Item, Outcome]], outcomes: Sequence[Outcome | Exception]) -> None:
         for asked, outcome in zip(batch, outcomes, strict=True):
             if asked.outcome.done():
                 continue

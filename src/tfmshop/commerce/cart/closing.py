@@ -55,8 +55,8 @@ def _closed(rows: list[Row]) -> Closed:
     sums = quote([item_of(row) for row in there], terms_of(head, where), clock.now())
     lines = [
         Bought(row["product_id"], row["variant_id"], row["sku"], full_title(row["title"], row["variant_title"]),
-               row["quantity"], row["price"], off, tax, rate)
-        for row, off, tax, rate in zip(there, sums.line_discounts, sums.line_taxes, sums.line_tax_rates, strict=True)
+               row["quantity"], row["price"], off, tax.amount, tax.included, tax.rate)
+        for row, off, tax in zip(there, sums.line_discounts, sums.line_taxes, strict=True)
     ]  # fmt: skip
     missing = [row["variant_id"] for row in rows if row["variant_id"] is not None and not on_sale(row)]
     return Closed(head["currency"], head["email"], where, head["coupon"], lines, sums, missing)

@@ -95,7 +95,7 @@ class Cart(msgspec.Struct, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """A line of a cart that is being ordered; its discount and tax are those of all its units.
+    """A line of a cart that is being ordered; its discount and taxes are those of all its units.
 
     `tax_rate` is in millionths.
     """
@@ -108,6 +108,7 @@ class Bought:
     unit_price: int
     discount: int = 0
     tax: int = 0
+    tax_included: int = 0
     tax_rate: int = 0
 
 

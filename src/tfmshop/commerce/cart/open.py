@@ -98,6 +98,7 @@ def terms_of(row: Row, address: Address | None) -> Terms:
         row["shipping_method"], codec.decode_as(row["offers"], list[promotions.Offer]) if row["offers"] else (),
         pricing.Rules(codec.decode_as(rates, list[pricing.TaxRate]) if rates else [],
                       codec.decode_as(methods, list[pricing.ShippingMethod]) if methods else []),
+        row["ships"],
     )  # fmt: skip
 
 

@@ -24,7 +24,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for a cart: the rules that may matter, and what its buyer chose."""
+    """What holds for a cart: the rules that may matter, and what its buyer chose; `ships` when the shop has shipping
+    methods at all, for this currency or another.
+    """
 
     currency: str
     country: str | None = None
@@ -33,6 +35,7 @@ class Terms:
     shipping_method: str | None = None
     offers: Sequence[promotions.Offer] = ()
     rules: pricing.Rules = field(default_factory=pricing.Rules)
+    ships: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,15 @@ class Reason:
     why: str
     amount: int = 0
     code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taxed:
+    """The tax of a line: how much, how much of it the price had in it, and the rate in millionths."""
+
+    amount: int = 0
+    included: int = 0
+    rate: int = 0
 
 
 @dataclass(slots=True)
@@ -61,8 +73,7 @@ class Quote:
     tax: int = 0
     tax_included: int = 0
     line_discounts: list[int] = field(default_factory=list)
-    line_taxes: list[int] = field(default_factory=list)
-    line_tax_rates: list[int] = field(default_factory=list)
+    line_taxes: list[Taxed] = field(default_factory=list)
     shipping_tax_rate: int = 0
     offers: list[promotions.Offer] = field(default_factory=list)
     choices: list[pricing.Choice] = field(default_factory=list)
@@ -103,7 +114,10 @@ def quote(items: Sequence[Item], terms: Terms, now: datetime) -> Quote:
 
 def _ship(found: Quote, items: Sequence[Item], terms: Terms, *, free: bool) -> None:
     methods = terms.rules.methods
-    if not methods or not items:
+    if not items:
+        return
+    if not methods:
+        found.served = not terms.ships
         return
     found.choices = pricing.choices(
         methods, country=terms.country, currency=terms.currency, free=free,
@@ -128,22 +142,22 @@ def _ship(found: Quote, items: Sequence[Item], terms: Terms, *, free: bool) -> N
 def _tax(found: Quote, items: Sequence[Item], terms: Terms) -> None:
     by_rate: dict[tuple[str, str], int] = {}
 
-    def taxed(amount: int, tax_class: str) -> tuple[int, int]:
-        """The tax on an amount, and its rate."""
+    def taxed(amount: int, tax_class: str) -> Taxed:
         rate = pricing.rate_for(terms.rules.rates, terms.country, terms.region, tax_class)
+        if rate is None:
+            return Taxed()
         tax = pricing.tax_of(amount, rate)
-        if rate is not None:
-            found.tax += tax
-            found.tax_included += tax if rate.included else 0
-            by_rate[rate.region, rate.tax_class] = by_rate.get((rate.region, rate.tax_class), 0) + tax
-        return tax, rate.rate if rate is not None else 0
+        found.tax += tax
+        found.tax_included += tax if rate.included else 0
+        by_rate[rate.region, rate.tax_class] = by_rate.get((rate.region, rate.tax_class), 0) + tax
+        return Taxed(tax, tax if rate.included else 0, rate.rate)
 
-    for item, off in zip(items, found.line_discounts, strict=True):
-        tax, rate = taxed(item.unit_price * item.quantity - off, item.tax_class)
-        found.line_taxes.append(tax)
-        found.line_tax_rates.append(rate)
+    found.line_taxes = [
+        taxed(item.unit_price * item.quantity - off, item.tax_class)
+        for item, off in zip(items, found.line_discounts, strict=True)
+    ]
     if found.shipping and found.shipping_method is not None:
-        _, found.shipping_tax_rate = taxed(found.shipping, found.shipping_method.tax_class)
+        found.shipping_tax_rate = taxed(found.shipping, found.shipping_method.tax_class).rate
     for one in terms.rules.rates:
         amount = by_rate.get((one.region, one.tax_class))
         found.reasons.append(Reason(

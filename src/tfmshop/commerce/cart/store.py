@@ -8,7 +8,8 @@ _TERMS = """c.coupon, c.shipping_method,
     (SELECT json_agg(r.offer)::text FROM promotions.running AS r WHERE r.code IS NULL OR r.code = c.coupon) AS offers,
     (SELECT json_agg(r.rate)::text FROM pricing.rates AS r WHERE r.country = c.address ->> 'country') AS rates,
     (SELECT json_agg(m.method ORDER BY m.position, m.code)::text FROM pricing.methods AS m
-        WHERE m.currency = c.currency) AS methods"""
+        WHERE m.currency = c.currency) AS methods,
+    EXISTS (SELECT FROM pricing.methods) AS ships"""
 """What decides what a cart comes to."""
 _GROUP = "(SELECT g.customer_group FROM accounts.membership AS g WHERE g.customer_id = c.customer_id) AS customer_group"
 _PRICE = """CASE WHEN s.currency = c.currency THEN least(s.price, p.amount) ELSE p.amount END AS price,
@@ -183,7 +184,8 @@ WITH mine AS MATERIALIZED (
     JOIN cart.cart AS c ON c.id = a.id AND (c.token_hash = a.token_hash OR c.customer_id = a.customer_id)
     WHERE c.status = 'open' ORDER BY c.id FOR UPDATE OF c
 ), closed AS (
-    UPDATE cart.cart AS c SET status = 'ordered', email = coalesce(m.email, c.email),
+    UPDATE cart.cart AS c SET status = 'ordered', email = coalesce(m.email, c.email,
+            (SELECT r.email FROM accounts.reachable AS r WHERE r.customer_id = c.customer_id)),
         address = coalesce(m.address, c.address), shipping_method = coalesce(m.shipping_method, c.shipping_method),
         updated_at = now()
     FROM mine AS m WHERE c.id = m.id

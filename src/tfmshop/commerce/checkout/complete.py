@@ -13,6 +13,7 @@ from uuid import UUID
 
 from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.errors import CheckoutExpired
+from tfmshop.commerce.checkout.money import FREE
 from tfmshop.commerce.checkout.place import Placing
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.release import let_go, release
@@ -54,6 +55,10 @@ async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Pr
         order, customer = await orders.load(tx, order_id)
         if order.status == orders.OrderStatus.PLACED:
             return order
+        if order.status == orders.OrderStatus.CANCELLED and order.payment_status == "declined":
+            answer = present.declined(PaymentDeclined(reason="it was declined at the payment page"))
+            await remember(tx, purchase.key, answer)
+            return answer
         if order.status == orders.OrderStatus.CANCELLED:
             raise CheckoutExpired
         answer = present.order(order if customer else await orders.paying.give_token(tx, order))
@@ -71,6 +76,8 @@ async def _pay(
     present: Presenter,
     seconds: float,
 ) -> Answer:
+    if not order.total.amount:
+        return await _settle(till, order, Authorization(FREE, order.total), purchase, present)
     try:
         outcome = await asyncio.wait_for(
             provider.authorize(Payment(str(order.id), order.total), purchase.payment_token), timeout=seconds

@@ -6,17 +6,18 @@ from uuid import UUID
 
 from tfmshop.commerce import inventory, orders
 from tfmshop.commerce.checkout.money import ask_refund
+from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Tx
 
 
-async def edit(tx: Tx, order_id: UUID, wanted: orders.editing.Edit, *, who: str, why: str) -> int:
-    """Change an order; how much goes back to its buyer, in minor units. `OrderNotFound`, `CannotEdit`."""
+async def edit(tx: Tx, order_id: UUID, wanted: orders.editing.Edit, *, who: str, why: str) -> Money:
+    """Change an order; how much goes back to its buyer. `OrderNotFound`, `CannotEdit`."""
     lowered = await orders.editing.edit(tx, order_id, wanted, who=who, why=why)
     if lowered.units:
         await inventory.give_back(tx, order_id, lowered.units)
     if lowered.amount:
-        await ask_refund(tx, order_id, lowered.amount, who=who, why=why)
+        await ask_refund(tx, order_id, lowered.amount, who=who, why=why, closes=False)
     due = await orders.paying.look(tx, order_id)
     await jobs.events.publish(tx, "order.edited", order_id, orders.OrderNews(order_id, due.number, why=why))
-    return lowered.amount
+    return Money(lowered.amount, due.total.currency)

@@ -26,12 +26,13 @@ class PriceChanged(
     ShopError,
     kind=Kind.CONFLICT,
     code="price_changed",
-    says="The total is {total}, not the expected {expected}.",
+    says="The total is {total} {currency}, not the expected {expected}.",
 ):
     """The cart comes to something else than the buyer saw."""
 
     total: int
-    expected: int
+    currency: str
+    expected: str
 
 
 class CheckoutExpired(

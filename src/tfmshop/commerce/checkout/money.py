@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
-from tfmshop.commerce.checkout.release import let_go, release
-from tfmshop.commerce.payments import News, Notice, Providers
-from tfmshop.platform import clock, jobs
+from tfmshop.commerce.checkout.release import let_go
+from tfmshop.commerce.payments import Providers
+from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import jobs
 from tfmshop.platform.db import Database, Tx
 
 PROVIDER_SECONDS: Final = 10.0
+FREE: Final = "free"
+"""The reference of what cost nothing: no company is asked."""
 TAKEN: Final = ("captured", "partially_refunded", "refunded")
 
 
@@ -30,28 +32,40 @@ async def capture(db: Database, providers: Providers, order_id: UUID) -> None:
         due = await orders.paying.look(tx, order_id)
     if due.state != "authorized":
         return
-    provider = providers.named(due.provider)
-    reference = await asyncio.wait_for(provider.capture(as_payment(due)), PROVIDER_SECONDS)
-    await db.transact(partial(_captured, payment=due, reference=reference))
+    reference = FREE
+    if due.total.amount:
+        provider = providers.named(due.provider)
+        reference = await asyncio.wait_for(provider.capture(as_payment(due)), PROVIDER_SECONDS)
+    await db.transact(partial(captured, order_id=order_id, reference=reference, amount=due.total))
 
 
-async def _captured(tx: Tx, *, payment: orders.paying.Payment, reference: str) -> None:
-    if await orders.paying.mark(tx, payment.order_id, "captured", of=["authorized"]):
-        await payments.captured(tx, payment.order_id, payment.provider, reference, payment.total)
-    elif (await orders.paying.look(tx, payment.order_id)).status == orders.OrderStatus.CANCELLED:
-        await let_go(tx, payment.order_id)
+async def captured(tx: Tx, *, order_id: UUID, reference: str, amount: Money) -> None:
+    """Note that a company took the money of an order; that of one which was cancelled meanwhile is let go."""
+    if await orders.paying.mark(tx, order_id, "captured", of=["authorized"]):
+        due = await orders.paying.look(tx, order_id)
+        await payments.captured(tx, order_id, due.provider, reference, amount)
+    else:
+        await let_go_of_cancelled(tx, order_id=order_id)
+
+
+async def let_go_of_cancelled(tx: Tx, *, order_id: UUID) -> None:
+    """Void the money of a cancelled order that came too late; what was taken before goes back as a refund."""
+    due = await orders.paying.look(tx, order_id, hold=True)
+    if due.status == orders.OrderStatus.CANCELLED and due.state not in TAKEN:
+        await let_go(tx, order_id)
 
 
 async def void(db: Database, providers: Providers, order_id: UUID) -> None:
     """Let go of the money of an order that will not be sent."""
     async with db.read() as tx:
         due = await orders.paying.look(tx, order_id)
-    await asyncio.wait_for(providers.named(due.provider).void(as_payment(due)), PROVIDER_SECONDS)
+    if due.total.amount:
+        await asyncio.wait_for(providers.named(due.provider).void(as_payment(due)), PROVIDER_SECONDS)
 
 
-async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, why: str) -> int:
+async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, why: str, closes: bool = True) -> Money:
     """Have money of an order given back, all that is left without an `amount`; how much. The order that has nothing
-    left is closed. `OrderNotFound`, `CannotRefund`, `RefundTooLarge`.
+    left is closed, unless it goes on without a price. `OrderNotFound`, `CannotRefund`, `RefundTooLarge`.
     """
     due = await orders.paying.look(tx, order_id, hold=True)
     taken, back = await payments.balance(tx, order_id)
@@ -61,9 +75,9 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
     await payments.ask_refund(tx, order_id, wanted, who=who, why=why)
     whole = back + wanted == taken
     await orders.paying.mark(tx, order_id, "refunded" if whole else "partially_refunded", of=TAKEN)
-    if whole:
+    if whole and closes:
         await orders.paying.mark_refunded(tx, order_id, who=who, why=why)
-    return wanted
+    return Money(wanted, due.total.currency)
 
 
 async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
@@ -106,35 +120,3 @@ async def take_back(tx: Tx, return_id: UUID, *, restock: bool, amount: int | Non
         await inventory.give_back(tx, back.order_id, back.units)
     if owed := back.amount if amount is None else amount:
         await ask_refund(tx, back.order_id, owed, who=who, why=answer or "goods came back")
-
-
-async def hear(db: Database, provider: str, notice: Notice) -> None:
-    """Act on what a provider tells of a payment; however often, and in whatever order, it comes. `OrderNotFound`."""
-    order_id = notice.order_id
-    if notice.news is News.AUTHORIZED:
-        await _authorized(db, provider, order_id, notice)
-    elif notice.news is News.DECLINED:
-        with suppress(orders.CannotMove):
-            await db.transact(partial(
-                release, order_id=order_id, payment_status="declined", why=f"declined by {provider}"
-            ))  # fmt: skip
-    else:
-        await _authorized(db, provider, order_id, notice)
-        async with db.read() as tx:
-            due = await orders.paying.look(tx, order_id)
-        if notice.amount == due.total.amount:
-            await db.transact(partial(_captured, payment=due, reference=notice.reference))
-
-
-async def _authorized(db: Database, provider: str, order_id: UUID, notice: Notice) -> None:
-    try:
-        async with db.read() as tx:
-            due = await orders.paying.look(tx, order_id)
-            if notice.amount != due.total.amount:
-                raise orders.CannotMove(status=due.status, wanted="paid")
-            paid = orders.paying.Paid(notice.reference, clock.now(), provider)
-            await orders.paying.settle_one(tx, order_id, paid)
-    except orders.CannotMove as refused:
-        if refused.status == orders.OrderStatus.CANCELLED:
-            async with db.tx() as tx:
-                await let_go(tx, order_id)

@@ -14,6 +14,7 @@ from uuid import UUID
 from tfmshop.commerce import cart, inventory, orders, pricing, promotions
 from tfmshop.commerce.checkout.errors import EmptyCart, Incomplete, PriceChanged, Unavailable
 from tfmshop.commerce.checkout.purchase import Purchase
+from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.idempotency import Answer, begin
@@ -98,12 +99,19 @@ def _as_order(placing: Placing, found: cart.Closed | ShopError) -> tuple[orders.
         raise pricing.NotDeliverable(why="no shipping method serves it")
     if found.coupon is not None and found.coupon not in {offer.code for offer in sums.offers}:
         raise promotions.CouponInvalid(why=_why_not(sums, found.coupon))
-    if purchase.expected_total is not None and purchase.expected_total != sums.total:
-        raise PriceChanged(total=sums.total, expected=purchase.expected_total)
+    if purchase.expected_total is not None:
+        _as_expected(purchase.expected_total, Money(sums.total, found.currency))
     return orders.NewOrder(
         placing.order_id, purchase.cart_id, purchase.owner.customer_id, found.email, found.address, found.currency,
         found.lines, sums, sums.discounts, sums.method, purchase.provider_name,
     ), sums.offers  # fmt: skip
+
+
+def _as_expected(expected: Money | int, total: Money) -> None:
+    """Nothing when the total is what the buyer saw. `PriceChanged`."""
+    amount, currency = (expected.amount, expected.currency) if isinstance(expected, Money) else (expected, "")
+    if amount != total.amount or currency not in ("", total.currency):
+        raise PriceChanged(total=total.amount, currency=total.currency, expected=f"{amount} {currency}".strip())
 
 
 def _why_not(sums: cart.Quote, coupon: str) -> str:

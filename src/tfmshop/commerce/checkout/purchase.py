@@ -8,13 +8,15 @@ from uuid import UUID
 
 from tfmshop.commerce import cart, orders
 from tfmshop.commerce.payments import Challenge, PaymentDeclined
-from tfmshop.commerce.vocabulary import Address
+from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform.idempotency import Answer, Key
 
 
 @dataclass(frozen=True, slots=True)
 class Purchase:
-    """What the buyer asks for. `expected_total` in minor units; what else is given overrides the cart's."""
+    """What the buyer asks for; what else is given overrides the cart's. An `expected_total` without a currency is
+    in the cart's.
+    """
 
     cart_id: UUID
     owner: cart.Owner
@@ -24,7 +26,7 @@ class Purchase:
     email: str | None = None
     address: Address | None = None
     shipping_method: str | None = None
-    expected_total: int | None = None
+    expected_total: Money | int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ class LetGo(msgspec.Struct, frozen=True):
 
 async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> None:
     """Cancel the order, return its units and open its cart. `CannotMove` when it is not an unpaid order any more."""
-    cart_id, units = await orders.cancel(tx, order_id, payment_status=payment_status, who="shop", why=why)
+    cart_id, units = await orders.cancel(
+        tx, order_id, payment_status=payment_status, who="shop", why=why, of=[orders.OrderStatus.PLACED]
+    )
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
     if cart_id is not None:

@@ -9,13 +9,17 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from tfmshop.commerce import orders
-from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, as_payment
+from tfmshop.commerce.checkout.money import FREE, PROVIDER_SECONDS, as_payment
 from tfmshop.commerce.checkout.release import let_go, release
-from tfmshop.commerce.payments import Providers
+from tfmshop.commerce.payments import Authorization, Providers
 from tfmshop.platform import clock
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.errors import ShopError
+
+log = structlog.get_logger("checkout")
 
 PATIENCE: Final = timedelta(minutes=2)
 """How long an order may be unpaid before it is looked after: longer than any payment may take."""
@@ -25,7 +29,9 @@ CHALLENGE: Final = timedelta(minutes=30)
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did; `put_off` are providers that could not be asked, and whose orders wait for the next sweep."""
+    """What a sweep did; `put_off` are orders whose provider could not be asked, or could not answer for them: they wait
+    for the next sweep.
+    """
 
     settled: int = 0
     released: int = 0
@@ -35,16 +41,18 @@ class Swept:
 async def sweep(
     db: Database, providers: Providers, older_than: timedelta = PATIENCE, challenged: timedelta = CHALLENGE
 ) -> Swept:
-    """Settle unpaid orders whose payment went through, release the others; a silent provider does not stop the rest.
+    """Settle unpaid orders whose payment went through, release the others; neither a silent provider nor an order that
+    its provider chokes on stops the rest.
 
-    Their customers were never told of success, so releasing breaks no promise; a request with the same key that comes
-    later learns of it. A payment that arrives after its order was released is let go.
+    An order is released only while it is unpaid, so that nobody was told of success; a request with the same key that
+    comes later learns of it. A payment that arrives after its order was released is let go.
     """
     swept = Swept()
     silent: set[str] = set()
+    stuck: list[UUID] = []
     while True:
         async with db.read() as tx:
-            waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), challenged=challenged)
+            waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), stuck, challenged=challenged)
         if not waiting:
             return swept
         for due in waiting:
@@ -54,13 +62,20 @@ async def sweep(
                 await _look_after(db, providers, due, swept)
             except orders.CannotMove:
                 continue
-            except (ShopError, OSError, TimeoutError):
+            except (OSError, TimeoutError) as error:
                 silent.add(due.provider)
                 swept.put_off += 1
+                log.warning("a payment company is silent", provider=due.provider, error=repr(error))
+            except ShopError as error:
+                stuck.append(due.order_id)
+                swept.put_off += 1
+                log.warning("an unpaid order cannot be cleared up", order_id=str(due.order_id), error=str(error))
 
 
 async def _look_after(db: Database, providers: Providers, due: orders.paying.Payment, swept: Swept) -> None:
-    found = await asyncio.wait_for(providers.named(due.provider).find(as_payment(due)), PROVIDER_SECONDS)
+    found: Authorization | None = Authorization(FREE, due.total)
+    if due.total.amount:
+        found = await asyncio.wait_for(providers.named(due.provider).find(as_payment(due)), PROVIDER_SECONDS)
     if found is not None:
         await _settle(db, due.order_id, found.reference)
         swept.settled += 1

@@ -30,7 +30,7 @@ async def deliver(db: Database, outgoing: Outgoing, endpoint_id: UUID, subject: 
         if due is None:
             return
         why = await _refused(outgoing, due)
-        given_up = why is not None and clock.now() - due["at"] > GIVE_UP
+        given_up = why is not None and clock.now() - due["asked_at"] > GIVE_UP
         status = "delivered" if why is None else "given_up" if given_up else "waiting"
         async with db.tx() as tx:
             await tx.execute(DONE, endpoint_id, due["number"], status, (why or "ok")[:KEPT_OF_ANSWER])

@@ -14,12 +14,12 @@ from tfmshop.commerce.news.errors import EndpointNotFound, UnknownTopic
 from tfmshop.commerce.news.model import TOPICS, Delivery, Endpoint
 from tfmshop.commerce.news.store import (
     ADD_ENDPOINT,
+    ASK_AGAIN,
     DELIVERIES,
     DROP_ENDPOINT,
     ENDPOINTS,
     REPLAY,
     SWITCH_ENDPOINT,
-    WAITING_SUBJECTS,
 )
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
@@ -42,7 +42,7 @@ async def add(tx: Tx, outgoing: Outgoing, url: str, topics: Sequence[str]) -> En
     """
     for topic in topics:
         if topic not in TOPICS:
-            raise UnknownTopic(topic=topic[:50])
+            raise UnknownTopic(topic=topic[:50], topics=", ".join(TOPICS))
     outgoing.check(url)
     secret = ids.secret(32)
     endpoint = Endpoint(ids.new(), url, sorted(set(topics)), True, clock.now(), f"whsec_{_text(secret)}")
@@ -67,27 +67,32 @@ async def switch(tx: Tx, id: UUID, *, active: bool) -> Endpoint:
     if row is None:
         raise EndpointNotFound
     if active:
-        for waiting in await tx.rows(WAITING_SUBJECTS, id):
-            await jobs.enqueue(tx, "news.deliver", ToDeliver(id, waiting["subject"]))
+        for subject in {waiting["subject"] for waiting in await tx.rows(ASK_AGAIN, id)}:
+            await jobs.enqueue(tx, "news.deliver", ToDeliver(id, subject))
     return Endpoint(*row)
 
 
 async def deliveries(
     tx: Tx, id: UUID, *, limit: int, before: int | None = None, status: str | None = None
 ) -> list[Delivery]:
-    """What an endpoint was sent, newest first, from before an event on."""
+    """What an endpoint was sent, newest first, from before an event on. `EndpointNotFound`."""
+    await _there(tx, id)
     rows = await tx.rows(DELIVERIES, id, NEWEST if before is None else before, limit, status)
     return [Delivery(*row) for row in rows]
 
 
 async def replay(tx: Tx, id: UUID, *, event: int | None = None, since: datetime | None = None) -> int:
     """Send an event again, or all that happened since a moment; how many. `EndpointNotFound`."""
-    if id not in {one.id for one in await listed(tx)}:
-        raise EndpointNotFound
+    await _there(tx, id)
     rows = await tx.rows(REPLAY, id, event, since)
     for subject in {row["subject"] for row in rows}:
         await jobs.enqueue(tx, "news.deliver", ToDeliver(id, subject))
     return len(rows)
+
+
+async def _there(tx: Tx, id: UUID) -> None:
+    if id not in {one.id for one in await listed(tx)}:
+        raise EndpointNotFound
 
 
 def _text(secret: bytes) -> str:

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from tfmshop.commerce import accounts, orders
 from tfmshop.commerce.news.store import ADD_LETTER, LETTER, SENT
-from tfmshop.commerce.vocabulary import Money, spelled
+from tfmshop.commerce.vocabulary import Money, address_lines, spelled
 from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.mail import CannotSend, Letter, Mailer
@@ -96,6 +96,7 @@ def _templates() -> Environment:
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     made.filters["money"] = _money
+    made.filters["lines"] = address_lines
     return made
 
 

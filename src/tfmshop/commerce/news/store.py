@@ -13,8 +13,9 @@ SWITCH_ENDPOINT = Query(
     "news.switch_endpoint",
     "UPDATE news.endpoint SET active = $2 WHERE id = $1 RETURNING id, url, topics, active, created_at",
 )
-WAITING_SUBJECTS = Query(
-    "news.waiting_subjects", "SELECT DISTINCT subject FROM news.delivery WHERE endpoint_id = $1 AND status = 'waiting'"
+ASK_AGAIN = Query(
+    "news.ask_again",
+    "UPDATE news.delivery SET asked_at = now() WHERE endpoint_id = $1 AND status = 'waiting' RETURNING subject",
 )
 DROP_ENDPOINT = Query("news.drop_endpoint", "DELETE FROM news.endpoint WHERE id = $1")
 
@@ -30,7 +31,7 @@ ADDRESS = Query(
     """
 INSERT INTO news.delivery (endpoint_id, event_number, subject, changed_at)
 SELECT p.id, $1, $2, now() FROM news.endpoint AS p
-WHERE p.active AND (cardinality(p.topics) = 0 OR $3 = ANY(p.topics))
+WHERE cardinality(p.topics) = 0 OR $3 = ANY(p.topics)
 ON CONFLICT (endpoint_id, event_number) DO NOTHING
 RETURNING endpoint_id
 """,
@@ -49,9 +50,9 @@ WITH next AS MATERIALIZED (
     FROM next AS n
     WHERE d.endpoint_id = n.endpoint_id AND d.event_number = n.event_number
         AND (n.leased_until IS NULL OR n.leased_until <= now())
-    RETURNING d.event_number
+    RETURNING d.event_number, d.asked_at
 )
-SELECT e.number, e.topic, e.data::text AS data, e.at, p.url, p.secret
+SELECT e.number, e.topic, e.data::text AS data, e.at, c.asked_at, p.url, p.secret
 FROM claimed AS c JOIN news.event AS e ON e.number = c.event_number JOIN news.endpoint AS p ON p.id = $1
 """,
 )
@@ -76,7 +77,7 @@ ORDER BY e.number DESC LIMIT $3
 REPLAY = Query(
     "news.replay",
     """
-UPDATE news.delivery AS d SET status = 'waiting', leased_until = NULL, changed_at = now()
+UPDATE news.delivery AS d SET status = 'waiting', leased_until = NULL, changed_at = now(), asked_at = now()
 FROM news.event AS e
 WHERE e.number = d.event_number AND d.endpoint_id = $1 AND d.status <> 'waiting'
     AND CASE WHEN $2::bigint IS NULL THEN e.at >= $3 ELSE e.number = $2 END

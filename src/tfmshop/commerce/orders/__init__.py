@@ -3,7 +3,7 @@
 from tfmshop.commerce.orders import browse, editing, fulfil, history, invoices, moving, paying, returns
 from tfmshop.commerce.orders import jobs as jobs
 from tfmshop.commerce.orders.browse import find, id_of, load
-from tfmshop.commerce.orders.errors import CannotMove
+from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.move import cancel
@@ -14,6 +14,7 @@ __all__ = [
     "NewOrder",
     "Order",
     "OrderNews",
+    "OrderNotFound",
     "OrderStatus",
     "browse",
     "cancel",

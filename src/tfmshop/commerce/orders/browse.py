@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.orders.errors import OrderNotFound
-from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine, Shipment
+from tfmshop.commerce.orders.model import Addresses, Discount, Event, GivenBack, Order, OrderLine, Shipment
 from tfmshop.commerce.orders.store import (
     FIND,
     FIND_BY_NUMBER,
@@ -104,4 +104,5 @@ def _order(row: Row) -> Order:
         codec.decode_as(row["discounts"], list[Discount]), row["shipping_method"], row["email"],
         Addresses(codec.decode_as(row["address"], Address)), row["placed_at"],
         codec.decode_as(row["history"], list[Event]), codec.decode_as(row["shipments"], list[Shipment]),
+        codec.decode_as(row["refunds"], list[GivenBack]) if row["refunds"] else [],
     )  # fmt: skip

@@ -10,7 +10,6 @@ from tfmshop.commerce.orders.browse import load
 from tfmshop.commerce.orders.errors import CannotEdit
 from tfmshop.commerce.orders.model import Discount, Order, OrderStatus, allotted, worth
 from tfmshop.commerce.orders.paying import look
-from tfmshop.commerce.orders.returns import added_tax
 from tfmshop.commerce.orders.store_editing import INVOICE, LOWER, NOTE_EDIT, READDRESS, TO_LOWER
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec
@@ -41,6 +40,8 @@ async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered
 
     `OrderNotFound`, `CannotEdit`. Discounts and taxes of a line go down with its units; offers stand as they were used.
     """
+    if wanted == Edit():
+        raise CannotEdit(why="nothing shall be otherwise")
     due = await look(tx, id, hold=True)
     if due.status not in EDITABLE:
         raise CannotEdit(why=f"it is {due.status}")
@@ -62,7 +63,7 @@ async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered
 
 
 def _elsewhere(old: Address, new: Address) -> bool:
-    return (old.country, old.region) != (new.country, new.region)
+    return (old.country, old.region or "") != (new.country, new.region or "")
 
 
 async def _lower(tx: Tx, order: Order, wanted: Mapping[str, int]) -> Lowered:
@@ -73,21 +74,18 @@ async def _lower(tx: Tx, order: Order, wanted: Mapping[str, int]) -> Lowered:
     if sum(less.values()) == sum(row["quantity"] for row in rows):
         raise CannotEdit(why="nothing would be left; cancel it")
     units: dict[UUID, int] = {}
-    parts: list[tuple[int, int, int, int]] = []
-    subtotal = added = 0
+    parts: list[tuple[int, int, int, int, int]] = []
+    subtotal = 0
     for row in (row for row in rows if row["position"] in less):
         count = less[row["position"]]
         units[row["variant_id"]] = units.get(row["variant_id"], 0) + count
-        discount, tax, more = (
-            worth(value, row["quantity"], 0, count) for value in (row["discount"], row["tax"], added_tax(row))
-        )
-        parts.append((row["position"], count, discount, tax))
         subtotal += row["unit_price"] * count
-        added += more
-    discount, tax = sum(part[2] for part in parts), sum(part[3] for part in parts)
-    amount = subtotal - discount + added
+        shares = (worth(row[name], row["quantity"], 0, count) for name in ("discount", "tax", "tax_included"))
+        parts.append((row["position"], count, *shares))
+    discount, tax, included = (sum(part[n] for part in parts) for n in (2, 3, 4))
+    amount = subtotal - discount + tax - included
     await tx.execute(
-        LOWER, order.id, *columns(parts), subtotal, discount, tax, tax - added, amount,
+        LOWER, order.id, *columns(parts), subtotal, discount, tax, included, amount,
         codec.encode_text(_offers(order.discounts, order.discount.amount, discount)),
     )  # fmt: skip
     return Lowered(units, amount)

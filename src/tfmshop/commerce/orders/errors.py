@@ -40,7 +40,7 @@ class CannotEdit(ShopError, kind=Kind.CONFLICT, code="cannot_edit", says="The or
 class NoInvoice(
     ShopError, kind=Kind.CONFLICT, code="no_invoice", says="There is no invoice for an order that is {status}."
 ):
-    """The order is not paid, or was cancelled before an invoice was written."""
+    """Nothing of the order was sent yet, or its money went back before an invoice was written."""
 
     status: str
 

@@ -36,6 +36,14 @@ async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: st
     return parcel
 
 
+async def pack(tx: Tx, id: UUID, *, who: str) -> None:
+    """Note that a paid order is packed: its buyer cannot cancel it any more. `OrderNotFound`, `CannotMove`."""
+    due = await look(tx, id, hold=True)
+    if due.status not in before(OrderStatus.PACKED):
+        raise CannotMove(status=due.status, wanted=OrderStatus.PACKED)
+    await _move(tx, id, OrderStatus.PACKED, who, "")
+
+
 async def deliver(tx: Tx, id: UUID, *, who: str) -> None:
     """Note that everything arrived. `OrderNotFound`, `CannotMove`."""
     due = await look(tx, id, hold=True)

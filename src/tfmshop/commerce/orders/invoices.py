@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -14,12 +14,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfmshop.commerce.orders.browse import load
 from tfmshop.commerce.orders.errors import NoInvoice
-from tfmshop.commerce.orders.model import Order, OrderStatus
+from tfmshop.commerce.orders.model import MOVED_IN, Order, OrderStatus
 from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store_editing import INVOICE, ISSUE, SHIPPING_TAX_RATE
-from tfmshop.commerce.vocabulary import Address, Money, spelled
+from tfmshop.commerce.vocabulary import Money, address_lines, spelled
 from tfmshop.platform import clock, codec, pdf
 from tfmshop.platform.db import Row, Tx
+
+WRITTEN: Final = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED, OrderStatus.DELIVERED)
+WRITTEN_BY_STAFF: Final = (OrderStatus.PAID, OrderStatus.PACKED, *WRITTEN)
 
 
 class Seller(msgspec.Struct, frozen=True):
@@ -31,11 +34,14 @@ class Seller(msgspec.Struct, frozen=True):
 
 
 class TaxShare(msgspec.Struct, frozen=True):
-    """What of an order falls under a rate (millionths): the amount without tax, and its tax."""
+    """What of an order falls under a rate (millionths): the amount without tax, its tax, and whether prices had it in
+    them.
+    """
 
     rate: int
     net: Money
     tax: Money
+    included: bool
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -55,12 +61,16 @@ class Invoice:
     document: Document
 
 
-async def issue(tx: Tx, order_id: UUID, seller: Seller) -> Invoice:
-    """The invoice of an order that is or was paid, written now if there is none. `OrderNotFound`, `NoInvoice`."""
-    due = await look(tx, order_id, hold=True)
+async def issue(tx: Tx, order_id: UUID, seller: Seller, *, by_staff: bool) -> Invoice:
+    """The invoice of an order, written now if there is none: when something of it was sent, or when staff want it of a
+    paid one. `OrderNotFound`, `NoInvoice`.
+    """
     row = await tx.row(INVOICE, order_id)
     if row is None:
-        if due.status in (OrderStatus.PLACED, OrderStatus.CANCELLED):
+        due = await look(tx, order_id, hold=True)
+        row = await tx.row(INVOICE, order_id)
+    if row is None:
+        if due.status not in (WRITTEN_BY_STAFF if by_staff else WRITTEN) or due.provider == MOVED_IN:
             raise NoInvoice(status=due.status)
         order, _ = await load(tx, order_id)
         taxes = _taxes(order, await tx.value(SHIPPING_TAX_RATE, order_id))
@@ -96,18 +106,22 @@ def _invoice(row: Row) -> Invoice:
 
 
 def _taxes(order: Order, shipping_rate: int) -> list[TaxShare]:
-    """The order's taxes by rate, the highest first. Prices have their tax in them or not, all of an order alike."""
-    included = order.tax_included.amount > 0
-    parts = [(line.tax_rate, line.total.amount - line.discount.amount, line.tax.amount) for line in order.lines]
-    parts.append((shipping_rate, order.shipping.amount, order.tax.amount - sum(tax for _, _, tax in parts)))
-    found: dict[int, tuple[int, int]] = {}
-    for rate, amount, tax in parts:
-        net, taxed = found.get(rate, (0, 0))
-        found[rate] = (net + amount - (tax if included else 0), taxed + tax)
+    """The order's taxes by rate, the highest first, those in the prices apart from those on top."""
+    parts = [(line.tax_rate, line.total.amount - line.discount.amount, line.tax.amount, line.tax_included.amount)
+             for line in order.lines]  # fmt: skip
+    tax, included = (
+        order.tax.amount - sum(one[2] for one in parts),
+        order.tax_included.amount - sum(p[3] for p in parts),
+    )
+    parts.append((shipping_rate, order.shipping.amount, tax, included))
+    found: dict[tuple[int, bool], tuple[int, int]] = {}
+    for rate, amount, tax, included in parts:
+        net, taxed = found.get((rate, included > 0), (0, 0))
+        found[rate, included > 0] = (net + amount - included, taxed + tax)
     currency = order.total.currency
     return [
-        TaxShare(rate, Money(net, currency), Money(tax, currency))
-        for rate, (net, tax) in sorted(found.items(), reverse=True) if rate
+        TaxShare(rate, Money(net, currency), Money(tax, currency), in_them)
+        for (rate, in_them), (net, tax) in sorted(found.items(), reverse=True) if rate
     ]  # fmt: skip
 
 
@@ -119,7 +133,7 @@ def _sheet(invoice: Invoice) -> dict[str, Any]:
         "number": invoice.number,
         "date": f"{invoice.issued_at:%d %B %Y}",
         "seller": {"name": seller.name, "address": seller.address, "tax_id": seller.tax_id},
-        "buyer": [*_lines(order.addresses.shipping), order.email],
+        "buyer": [*address_lines(order.addresses.shipping), order.email],
         "order": order.number,
         "ordered": f"{order.placed_at:%d %B %Y}",
         "lines": [
@@ -130,16 +144,13 @@ def _sheet(invoice: Invoice) -> dict[str, Any]:
         "sums": [
             [name, ("-" if name == "Discount" else "") + spelled(money)] for name, money in sums if money.amount
         ],
-        "taxes": [[_percent(one.rate), spelled(one.net), spelled(one.tax)] for one in invoice.document.taxes],
-        "tax": "included in the prices" if order.tax_included.amount else "added to the prices",
+        "taxes": [
+            [_percent(one.rate), spelled(one.net), "included in the prices" if one.included else "added to the prices",
+             spelled(one.tax)]
+            for one in invoice.document.taxes
+        ],
         "total": spelled(order.total),
     }  # fmt: skip
-
-
-def _lines(address: Address) -> list[str]:
-    town = " ".join(part for part in (address.postal_code, address.city, address.region) if part)
-    lines = (address.company, address.name, address.line1, address.line2, town, address.country)
-    return [line for line in lines if line]
 
 
 def _percent(rate: int) -> str:

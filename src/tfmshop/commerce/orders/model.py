@@ -26,6 +26,8 @@ class OrderStatus(StrEnum):
     REFUNDED = "refunded"
 
 
+MOVED_IN: Final = "moved-in"
+"""How the payment of an order is called that another shop took."""
 SENT: Final = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
 MOVES: Final = {
     OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
@@ -71,7 +73,7 @@ def worth(paid: int, bought: int, before: int, units: int) -> int:
 
 class OrderLine(msgspec.Struct, frozen=True):
     """What was bought, as it was called and cost then; `total` is before `discount`, and `tax` after it, at a rate in
-    millionths (200000 is 20 percent).
+    millionths (200000 is 20 percent); `tax_included` is the part of the tax that the price had in it.
     """
 
     product_id: UUID
@@ -83,6 +85,7 @@ class OrderLine(msgspec.Struct, frozen=True):
     total: Money
     discount: Money
     tax: Money
+    tax_included: Money
     tax_rate: int
     shipped: int = 0
 
@@ -110,6 +113,15 @@ class Discount(msgspec.Struct, frozen=True):
     name: str
     amount: Money
     code: str | None = None
+
+
+class GivenBack(msgspec.Struct, frozen=True):
+    """Money of an order that goes back; `done_at` is when the payment company gave it."""
+
+    amount: Money
+    why: str
+    asked_at: datetime
+    done_at: datetime | None
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -151,4 +163,5 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     placed_at: datetime
     history: list[Event]
     shipments: list[Shipment]
+    refunds: list[GivenBack] = []
     token: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
@@ -11,9 +12,13 @@ from tfmshop.platform import clock
 from tfmshop.platform.db import Tx
 
 
-async def cancel(tx: Tx, id: UUID, *, payment_status: str, who: str, why: str) -> tuple[UUID | None, dict[UUID, int]]:
-    """Cancel an order; the cart it came from and the units that go back, by variant. `CannotMove`."""
-    rows = await tx.rows(CANCEL, id, payment_status, clock.now(), before(OrderStatus.CANCELLED), who, why)
+async def cancel(
+    tx: Tx, id: UUID, *, payment_status: str, who: str, why: str, of: Sequence[str] | None = None
+) -> tuple[UUID | None, dict[UUID, int]]:
+    """Cancel an order that may be, or only one that stands as one `of` these; the cart it came from and the units that
+    go back, by variant. `CannotMove`.
+    """
+    rows = await tx.rows(CANCEL, id, payment_status, clock.now(), of or before(OrderStatus.CANCELLED), who, why)
     if not rows:
         raise await why_not(tx, id, OrderStatus.CANCELLED)
     units: dict[UUID, int] = {}

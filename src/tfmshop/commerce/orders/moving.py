@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID, uuid5
 
 from tfmshop.commerce.orders.intake import COLUMNS, POSTAGE, Entry, Intake, as_row
+from tfmshop.commerce.orders.model import MOVED_IN
 from tfmshop.commerce.orders.store_moving import (
     COPY_HISTORY,
     COPY_LINES,
@@ -105,7 +106,7 @@ async def _write(tx: Tx, orders: dict[str, list[Entry]], currency: str) -> None:
         shipping = sum(entry.value for entry in entries) - sum(entry.value for entry in bought)
         subtotal = sum(entry.value for entry in bought)
         customer = entries[0].customer
-        heads.append((id, invoice, "delivered", "captured", "moved-in", currency, subtotal, shipping,
+        heads.append((id, invoice, "delivered", "captured", MOVED_IN, currency, subtotal, shipping,
                       subtotal + shipping, f"{customer or 'guest'}@moved-in.invalid", _address(entries[0]), True, at,
                       at))  # fmt: skip
         for position, entry in enumerate(bought, 1):

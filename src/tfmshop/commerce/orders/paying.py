@@ -90,12 +90,14 @@ def _as_payment(row: Row) -> Payment:
     )  # fmt: skip
 
 
-async def unpaid(tx: Tx, older_than: timedelta, but_not_of: list[str], *, challenged: timedelta) -> list[Payment]:
-    """Up to 100 orders that were placed a while ago and never settled, but not of some providers; those whose buyer is
-    at a provider's page have a while of their own.
+async def unpaid(
+    tx: Tx, older_than: timedelta, but_not_of: list[str], nor: list[UUID], *, challenged: timedelta
+) -> list[Payment]:
+    """Up to 100 orders that were placed a while ago and never settled, but not of some providers nor some orders; those
+    whose buyer is at a provider's page have a while of their own.
     """
     now = clock.now()
-    rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged)
+    rows = await tx.rows(UNPAID, now - older_than, but_not_of, now - challenged, nor)
     return [_as_payment(row) for row in rows]
 
 

@@ -33,12 +33,16 @@ class Line(Protocol):
 
 
 class PricedLine(Line, Protocol):
-    """A line with what offers take off it, the tax on the rest, and its rate in millionths."""
+    """A line with what offers take off it, the tax on the rest, how much of that its price has in it, and the rate in
+    millionths.
+    """
 
     @property
     def discount(self) -> int: ...
     @property
     def tax(self) -> int: ...
+    @property
+    def tax_included(self) -> int: ...
     @property
     def tax_rate(self) -> int: ...
 
@@ -120,7 +124,7 @@ async def place(tx: Tx, wanted: Sequence[NewOrder]) -> list[Order]:
     ]  # fmt: skip
     lines = [
         (one.id, position, line.product_id, line.variant_id, line.sku, line.title, line.quantity, line.unit_price,
-         line.discount, line.tax, line.tax_rate)
+         line.discount, line.tax, line.tax_rate, line.tax_included)
         for one in wanted for position, line in enumerate(one.lines, start=1)
     ]  # fmt: skip
     await tx.execute(PLACE, now, *columns(heads), *columns(lines))
@@ -136,7 +140,7 @@ def _order(one: NewOrder, now: datetime) -> Order:
         one.id, one.number, OrderStatus.PLACED, "pending",
         [OrderLine(line.product_id, line.variant_id, line.sku, line.title, line.quantity, money(line.unit_price),
                    money(line.unit_price * line.quantity), money(line.discount), money(line.tax),
-                   line.tax_rate)
+                   money(line.tax_included), line.tax_rate)
          for line in one.lines],
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
         money(sums.total), [Discount(by.name, money(by.amount), by.code) for by in one.reductions],

@@ -87,7 +87,7 @@ async def receive(tx: Tx, id: UUID, *, restock: bool, who: str, answer: str) -> 
     await look(tx, due.order_id, hold=True)
     await _decide(tx, due, "received", who, answer)
     rows = await tx.rows(COMING_BACK, id)
-    amounts = [worth(row["paid"] + added_tax(row), row["bought"], row["before"], row["quantity"]) for row in rows]
+    amounts = [worth(row["paid"], row["bought"], row["before"], row["quantity"]) for row in rows]
     await tx.execute(
         NOTE_RETURNED, str(id), due.order_id, clock.now(), restock, [row["position"] for row in rows],
         [row["quantity"] for row in rows], amounts,
@@ -110,13 +110,6 @@ async def _decide(tx: Tx, due: Return, status: str, who: str, answer: str) -> No
         raise ReturnDecided(status=(await find(tx, due.id)).status)
     news = OrderNews(due.order_id, due.number, lines=due.lines, return_id=due.id, why=answer)
     await jobs.events.publish(tx, f"order.return_{status}", due.order_id, news)
-
-
-def added_tax(row: Row) -> int:
-    """The line's tax that came on top of its price: its share of what was added to the whole order."""
-    if not row["all_tax"]:
-        return 0
-    return int(row["tax"] * (row["all_tax"] - row["all_included"]) // row["all_tax"])
 
 
 def _return(row: Row) -> Return:

@@ -22,12 +22,13 @@ WITH wanted AS (
     INSERT INTO orders.history (order_id, at, status, who) SELECT id, $1, 'placed', who FROM wanted
 )
 INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title, quantity, unit_price, total, discount,
-    tax, tax_rate)
+    tax, tax_rate, tax_included)
 SELECT l.order_id, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price,
-    l.unit_price * l.quantity, l.discount, l.tax, l.tax_rate
+    l.unit_price * l.quantity, l.discount, l.tax, l.tax_rate, l.tax_included
 FROM unnest($20::uuid[], $21::integer[], $22::uuid[], $23::uuid[], $24::text[], $25::text[], $26::integer[],
-        $27::bigint[], $28::bigint[], $29::bigint[], $30::integer[])
-    AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax, tax_rate)
+        $27::bigint[], $28::bigint[], $29::bigint[], $30::integer[], $31::bigint[])
+    AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax, tax_rate,
+        tax_included)
 """,
 )
 
@@ -123,13 +124,16 @@ _ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, 
             'total', json_build_object('amount', l.total, 'currency', o.currency),
             'discount', json_build_object('amount', l.discount, 'currency', o.currency),
             'tax', json_build_object('amount', l.tax, 'currency', o.currency), 'tax_rate', l.tax_rate,
-            'shipped', l.shipped)
+            'tax_included', json_build_object('amount', l.tax_included, 'currency', o.currency), 'shipped', l.shipped)
         ORDER BY l.position) FROM orders.line AS l WHERE l.order_id = o.id) AS lines,
     (SELECT coalesce(json_agg(json_build_object('id', s.id, 'at', s.at, 'carrier', s.carrier, 'tracking', s.tracking,
             'lines', (SELECT json_agg(json_build_object('sku', l.sku, 'quantity', x.quantity) ORDER BY x.position)
                 FROM orders.shipped AS x JOIN orders.line AS l ON l.order_id = x.order_id AND l.position = x.position
                 WHERE x.order_id = s.order_id AND x.shipment_id = s.id)) ORDER BY s.at), '[]')
         FROM orders.shipment AS s WHERE s.order_id = o.id) AS shipments,
+    (SELECT json_agg(json_build_object('amount', json_build_object('amount', r.amount, 'currency', o.currency),
+            'why', r.why, 'asked_at', r.asked_at, 'done_at', r.done_at) ORDER BY r.asked_at)
+        FROM payments.given_back AS r WHERE r.order_id = o.id) AS refunds,
     (SELECT json_agg(json_build_object('at', h.at, 'status', h.status, 'who', h.who, 'why', h.why) ORDER BY h.at)
         FROM orders.history AS h WHERE h.order_id = o.id) AS history"""
 
@@ -184,7 +188,8 @@ UNPAID = Query(
     "orders.unpaid",
     f"""
 SELECT {_PAYMENT} FROM orders.placed WHERE status = 'placed' AND placed_at < $1
-    AND payment_provider <> ALL($2) AND (payment_status <> 'action_required' OR placed_at < $3)
+    AND payment_provider <> ALL($2) AND id <> ALL($4::uuid[])
+    AND (payment_status <> 'action_required' OR placed_at < $3)
 ORDER BY placed_at LIMIT 100
 """,
 )
@@ -219,14 +224,14 @@ WHERE o.subtotal <> (SELECT coalesce(sum(l.total), -1) FROM orders.line AS l WHE
     ),
 )
 Truth(
-    "an order's discount is the sum of its lines', and its tax at least theirs",
+    "an order's discount is the sum of its lines', and its taxes at least theirs",
     Query(
         "orders.truth_lines",
         """
 SELECT o.number FROM orders.placed AS o
-CROSS JOIN LATERAL (SELECT sum(l.discount) AS discount, sum(l.tax) AS tax FROM orders.line AS l WHERE l.order_id = o.id
-    ) AS l
-WHERE o.discount <> l.discount OR o.tax < l.tax
+CROSS JOIN LATERAL (SELECT sum(l.discount) AS discount, sum(l.tax) AS tax, sum(l.tax_included) AS included,
+    bool_or(l.tax_included NOT BETWEEN 0 AND l.tax) AS odd FROM orders.line AS l WHERE l.order_id = o.id) AS l
+WHERE o.discount <> l.discount OR o.tax < l.tax OR o.tax_included < l.included OR l.odd
 """,
     ),
 )

@@ -5,9 +5,8 @@ from tfmshop.platform.db import Query, Truth
 TO_LOWER = Query(
     "orders.to_lower",
     """
-SELECT l.position, l.sku, l.variant_id, l.quantity, l.unit_price, l.discount, l.tax, o.tax AS all_tax,
-    o.tax_included AS all_included
-FROM orders.line AS l JOIN orders.placed AS o ON o.id = l.order_id WHERE l.order_id = $1 ORDER BY l.position
+SELECT position, sku, variant_id, quantity, unit_price, discount, tax, tax_included FROM orders.line
+WHERE order_id = $1 ORDER BY position
 """,
 )
 
@@ -15,17 +14,19 @@ LOWER = Query(
     "orders.lower",
     """
 WITH less AS (
-    SELECT * FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[]) AS w(position, units, discount, tax)
+    SELECT * FROM unnest($2::integer[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS w(position, units, discount, tax, tax_included)
 ), fewer AS (
     UPDATE orders.line AS l SET quantity = l.quantity - w.units, total = l.unit_price * (l.quantity - w.units),
-        discount = l.discount - w.discount, tax = l.tax - w.tax
+        discount = l.discount - w.discount, tax = l.tax - w.tax,
+        tax_included = l.tax_included - w.tax_included
     FROM less AS w WHERE l.order_id = $1 AND l.position = w.position AND l.quantity > w.units
 ), gone AS (
     DELETE FROM orders.line AS l USING less AS w
     WHERE l.order_id = $1 AND l.position = w.position AND l.quantity = w.units
 )
-UPDATE orders.placed SET subtotal = subtotal - $6, discount = discount - $7, tax = tax - $8,
-    tax_included = tax_included - $9, total = total - $10, lowered = lowered + $10, discounts = $11::text::jsonb
+UPDATE orders.placed SET subtotal = subtotal - $7, discount = discount - $8, tax = tax - $9,
+    tax_included = tax_included - $10, total = total - $11, lowered = lowered + $11, discounts = $12::text::jsonb
 WHERE id = $1
 """,
 )

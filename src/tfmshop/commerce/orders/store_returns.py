@@ -44,11 +44,10 @@ WHERE id = $1 AND status = 'asked' RETURNING order_id
 COMING_BACK = Query(
     "orders.coming_back",
     """
-SELECT a.position, a.quantity, l.variant_id, l.quantity AS bought, l.total - l.discount AS paid, l.tax,
-    o.tax AS all_tax, o.tax_included AS all_included, coalesce((SELECT sum(r.quantity) FROM orders.returned AS r
+SELECT a.position, a.quantity, l.variant_id, l.quantity AS bought,
+    l.total - l.discount + l.tax - l.tax_included AS paid, coalesce((SELECT sum(r.quantity) FROM orders.returned AS r
         WHERE r.order_id = l.order_id AND r.position = l.position), 0)::integer AS before
 FROM orders.return_line AS a JOIN orders.line AS l ON l.order_id = a.order_id AND l.position = a.position
-JOIN orders.placed AS o ON o.id = l.order_id
 WHERE a.return_id = $1 ORDER BY a.position
 """,
 )

@@ -18,18 +18,18 @@ from stripe.params import PaymentIntentConfirmParams
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
 from tfmshop.commerce.payments.port import Authorization, Challenge, Notice, Payment
-from tfmshop.commerce.payments.stripe_events import notice
+from tfmshop.commerce.payments.stripe_events import OURS, notice
 from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import clock
 
 RETRIES: Final = 2
 """How often the SDK sends a request again that got no answer, or one that says that it may."""
 SECONDS: Final = 8.0
 """Longest wait for one answer of Stripe: a checkout waits for 10 by default."""
-COUNTED_OTHERWISE: Final = frozenset(
-    ("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF",
-     "BHD", "JOD", "KWD", "OMR", "TND")
-)  # fmt: skip
-"""Currencies that Stripe does not count in hundredths, as the shop does (docs.stripe.com/currencies)."""
+COUNTED_OTHERWISE: Final = ("BHD", "ISK", "JOD", "KWD", "OMR", "TND", "UGX")
+"""Currencies in which Stripe's smallest unit is not that of ISO 4217 (docs.stripe.com/currencies#special-cases)."""
+GONE: Final = ("failed", "canceled")
+"""What became of a refund that gave nothing back."""
 HELD: Final = ("requires_capture", "succeeded")
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,200}")
 _log = structlog.get_logger(__name__)
@@ -79,43 +79,45 @@ class StripeProvider:
         """What is held for a payment; none while Stripe is at work on it."""
         with _answers():
             intent = await self._known(payment)
-        return Authorization(intent.id, payment.amount) if intent.status in HELD else None
+        return Authorization(intent.id, payment.amount) if intent and intent.status in HELD else None
 
     async def capture(self, payment: Payment) -> str:
         """Take the money that is held."""
         with _answers():
-            intent = await self._known(payment)
+            intent = await self._held(payment)
             if intent.status != "succeeded":
                 intent = await self._stripe.v1.payment_intents.capture_async(
-                    intent.id, {"amount_to_capture": payment.amount.amount},
-                    {"idempotency_key": f"{payment.key}:capture"},
-                )  # fmt: skip
+                    intent.id, {"amount_to_capture": payment.amount.amount}
+                )
         return intent.id
 
     async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
-        """Give back a part; what was given back for the same key before is found among the intent's refunds."""
+        """Give back a part; what was given back for the same key before is found among the intent's refunds.
+
+        Stripe repeats a failure, too, for the same key: so there is a new one each hour.
+        """
         with _answers():
-            intent = await self._known(payment)
+            intent = await self._held(payment)
             made = await self._stripe.v1.refunds.list_async({"payment_intent": intent.id, "limit": 100})
             async for refund in made.auto_paging_iter():
-                if getattr(refund.metadata, "refund_id", None) == refund_key:
+                if getattr(refund.metadata, "refund_id", None) == refund_key and refund.status not in GONE:
                     return refund.id
             refund = await self._stripe.v1.refunds.create_async(
                 {"payment_intent": intent.id, "amount": amount.amount, "metadata": {"refund_id": refund_key}},
-                {"idempotency_key": refund_key},
+                {"idempotency_key": f"{refund_key}:{clock.now():%Y%m%d%H}"},
             )
+        if refund.status in GONE:
+            raise PaymentDeclined(reason=f"the refund {refund.status}")
         return refund.id
 
     async def void(self, payment: Payment) -> None:
         """Cancel the intent, or give back what was taken and not given back yet."""
         with _answers():
             intent = await self._known(payment)
-            if intent.status == "succeeded":
+            if intent and intent.status == "succeeded":
                 await self._give_back(payment, intent.id)
-            elif intent.status != "canceled":
-                await self._stripe.v1.payment_intents.cancel_async(
-                    intent.id, {}, {"idempotency_key": f"{payment.key}:cancel"}
-                )
+            elif intent and intent.status != "canceled":
+                await self._stripe.v1.payment_intents.cancel_async(intent.id)
 
     def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
         """What a webhook of Stripe says of an order's payment."""
@@ -129,14 +131,26 @@ class StripeProvider:
         """The intent of a payment: the one that was made, or a new one that asks for nothing yet."""
         return await self._stripe.v1.payment_intents.create_async(
             {"amount": payment.amount.amount, "currency": payment.amount.currency.lower(),
-             "capture_method": "manual", "metadata": {"order_id": payment.key}},
+             "capture_method": "manual", "metadata": {OURS: payment.key}},
             {"idempotency_key": payment.key},
         )  # fmt: skip
 
-    async def _known(self, payment: Payment) -> stripe.PaymentIntent:
-        """The intent of a payment as it stands now."""
-        reference = payment.reference or (await self._make(payment)).id
+    async def _known(self, payment: Payment) -> stripe.PaymentIntent | None:
+        """The intent of a payment as it stands now; None for a sum that Stripe takes from nobody."""
+        reference = payment.reference
+        if not reference:
+            try:
+                reference = (await self._make(payment)).id
+            except stripe.InvalidRequestError as error:
+                _log.info("stripe makes no such intent", code=error.code, key=payment.key)
+                return None
         return await self._stripe.v1.payment_intents.retrieve_async(reference)
+
+    async def _held(self, payment: Payment) -> stripe.PaymentIntent:
+        intent = await self._known(payment)
+        if intent is None:
+            raise PaymentDeclined(reason="nothing is held")
+        return intent
 
     async def _give_back(self, payment: Payment, intent: str) -> None:
         try:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
-from uuid import UUID
 
 import msgspec
 import stripe
 
 from tfmshop.commerce.payments.port import News, Notice
-from tfmshop.platform import codec
+from tfmshop.platform import codec, ids
 from tfmshop.platform.security.webhooks import BadSignature
 
 NEWS: Final = {
@@ -21,8 +20,12 @@ NEWS: Final = {
 }
 
 
+OURS: Final = "tfmshop_order_id"
+"""Under which name an intent keeps the id of its order: other programs may use the same account."""
+
+
 class _Metadata(msgspec.Struct, frozen=True):
-    order_id: UUID | None = None
+    tfmshop_order_id: str = ""
 
 
 class _Intent(msgspec.Struct, frozen=True):
@@ -57,7 +60,8 @@ def notice(headers: Mapping[str, str], body: bytes, secret: str) -> Notice | Non
     if (news := NEWS.get(codec.decode_as(body, _About).type)) is None:
         return None
     intent = codec.decode_as(body, _Event).data.object
-    if intent.metadata.order_id is None:
+    order_id = ids.parse(intent.metadata.tfmshop_order_id)
+    if order_id is None:
         return None
     moved = {News.AUTHORIZED: intent.amount_capturable, News.CAPTURED: intent.amount_received}
-    return Notice(intent.metadata.order_id, news, intent.id, moved.get(news, intent.amount))
+    return Notice(order_id, news, intent.id, moved.get(news, intent.amount))

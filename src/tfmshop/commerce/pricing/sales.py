@@ -9,8 +9,8 @@ import msgspec
 
 from tfmshop.commerce import catalog
 from tfmshop.commerce.pricing.errors import BadSale, SaleNotFound
-from tfmshop.commerce.pricing.store_lists import DUE_SALES, MOVE_SALE, PLAN_SALE, SALES
-from tfmshop.platform import ids
+from tfmshop.commerce.pricing.store_lists import DUE_SALES, MOVE_SALE, PLAN_SALE, PRICE_NOW, SALES
+from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Refused, Row, Tx
 
 
@@ -29,11 +29,13 @@ class Sale(msgspec.Struct, frozen=True):
 async def plan(tx: Tx, sku: str, price: int, starts_at: datetime, ends_at: datetime) -> UUID:
     """Plan a sale; its id. It begins and ends within a minute of its times. `ProductNotFound`, `BadSale`."""
     id = ids.new()
+    if ends_at <= clock.now():
+        raise BadSale(why="it would be over already")
     try:
         async with tx.savepoint():
             regular = await tx.value(PLAN_SALE, id, sku, price, starts_at, ends_at)
     except Refused as error:
-        why = {"sale_open": "another sale of it is planned or running", "sale_times": "it must end after it starts"}
+        why = {"sale_open": "another sale of it is at the same time", "sale_times": "it must end after it starts"}
         raise BadSale(why=why.get(error.constraint or "", "its price must not be below 0")) from None
     if regular is None:
         raise catalog.ProductNotFound
@@ -64,14 +66,19 @@ async def move_due(tx: Tx) -> int:
 
 
 async def _move(tx: Tx, row: Row) -> None:
-    """A sale's next step. One that lowers nothing is over at once; a price that staff changed meanwhile stays."""
-    begins = row["state"] == "planned" and not row["ends"] and row["sku"] and row["price"] < row["now_price"]
-    if begins:
-        changes = catalog.edit.VariantChanges(price=row["price"], compare_at_price=row["now_price"])
-        await catalog.edit.change_variant(tx, row["sku"], changes)
-        await tx.execute(MOVE_SALE, row["id"], "running", row["now_price"], row["compare_at_price"])
-        return
-    if row["state"] == "running" and row["now_price"] == row["price"]:
-        changes = catalog.edit.VariantChanges(price=row["regular"], compare_at_price=row["regular_compare"])
-        await catalog.edit.change_variant(tx, row["sku"], changes)
-    await tx.execute(MOVE_SALE, row["id"], "over", row["regular"], row["regular_compare"])
+    """A sale's next step. One that lowers nothing is over at once; what staff set meanwhile stays."""
+    state, regular, compare = "over", row["regular"], row["regular_compare"]
+    if row["product_id"] is not None:
+        await catalog.keep.lock(tx, row["product_id"])
+    now = await tx.row(PRICE_NOW, row["variant_id"])
+    if now is not None and row["state"] == "planned" and not row["ends"] and row["price"] < now["price"]:
+        state, regular, compare = "running", now["price"], now["compare_at_price"]
+        changes = catalog.edit.VariantChanges(price=row["price"], compare_at_price=now["price"])
+        await catalog.edit.change_variant(tx, now["sku"], changes)
+    elif now is not None and row["state"] == "running" and now["price"] == row["price"]:
+        kept = compare if now["compare_at_price"] == regular else now["compare_at_price"]
+        kept = kept if kept is not None and kept > regular else None
+        await catalog.edit.change_variant(
+            tx, now["sku"], catalog.edit.VariantChanges(price=regular, compare_at_price=kept)
+        )
+    await tx.execute(MOVE_SALE, row["id"], state, regular, compare)

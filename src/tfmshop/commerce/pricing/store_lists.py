@@ -5,10 +5,11 @@ from tfmshop.platform.db import Query
 SET_LIST = Query(
     "pricing.set_list",
     """
-INSERT INTO pricing.price_list (code, name, currency, customer_group, starts_at, ends_at)
+INSERT INTO pricing.price_list AS l (code, name, currency, customer_group, starts_at, ends_at)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (code) DO UPDATE SET name = excluded.name, currency = excluded.currency,
     customer_group = excluded.customer_group, starts_at = excluded.starts_at, ends_at = excluded.ends_at
+    WHERE l.currency = excluded.currency OR NOT EXISTS (SELECT FROM pricing.price AS p WHERE p.list_code = l.code)
 """,
 )
 
@@ -33,6 +34,14 @@ kept AS (
     ON CONFLICT (variant_id, list_code) DO UPDATE SET amount = excluded.amount
 )
 SELECT w.sku FROM wanted AS w WHERE NOT EXISTS (SELECT FROM found AS f WHERE f.sku = w.sku)
+""",
+)
+
+PRICES = Query(
+    "pricing.list_prices",
+    """
+SELECT o.sku, p.amount FROM pricing.price AS p JOIN catalog.offered AS o ON o.id = p.variant_id
+WHERE p.list_code = $1 ORDER BY o.sku LIMIT $2
 """,
 )
 
@@ -63,7 +72,7 @@ SALES = Query(
 DUE_SALES = Query(
     "pricing.due_sales",
     """
-SELECT s.id, o.sku, s.price, s.state, s.regular, s.regular_compare, o.price AS now_price, o.compare_at_price,
+SELECT s.id, s.variant_id, o.product_id, s.price, s.state, s.regular, s.regular_compare,
     s.ends_at <= now() OR $2 AS ends
 FROM pricing.sale AS s LEFT JOIN catalog.offered AS o ON o.id = s.variant_id
 WHERE CASE WHEN $1::uuid IS NOT NULL THEN s.id = $1 AND s.state <> 'over'
@@ -71,6 +80,8 @@ WHERE CASE WHEN $1::uuid IS NOT NULL THEN s.id = $1 AND s.state <> 'over'
 ORDER BY s.starts_at LIMIT 100 FOR UPDATE OF s SKIP LOCKED
 """,
 )
+
+PRICE_NOW = Query("pricing.price_now", "SELECT sku, price, compare_at_price FROM catalog.offered WHERE id = $1")
 
 MOVE_SALE = Query(
     "pricing.move_sale", "UPDATE pricing.sale SET state = $2, regular = $3, regular_compare = $4 WHERE id = $1"

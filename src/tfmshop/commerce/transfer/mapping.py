@@ -89,18 +89,19 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     def product(self, row: Raw, currency: str) -> NewProduct:
         """The product that `row` describes; amounts without a currency are in `currency`. `BadImport`."""
-        fields = self.fields
+        fields, unit = self.fields, self.options.price_unit
+        currency = currency_of(text_of(row, fields.currency, "currency") or currency)
         return NewProduct(
             sku=required(row, fields.sku, "sku"),
             title=required(row, fields.title, "title"),
-            price=amount_of(row, fields.price, self.options.price_unit, needed=True) or 0,
-            currency=currency_of(text_of(row, fields.currency, "currency") or currency),
+            price=amount_of(row, fields.price, unit, currency, needed=True) or 0,
+            currency=currency,
             external_id=text_of(row, fields.external_id, "external_id"),
             model=text_of(row, fields.model, "model"),
             description=text_of(row, fields.description, "description") or "",
             brand=text_of(row, fields.brand, "brand"),
             category=self._category(row),
-            compare_at_price=amount_of(row, fields.compare_at_price, self.options.price_unit, needed=False),
+            compare_at_price=amount_of(row, fields.compare_at_price, unit, currency, needed=False),
             tags=list_of(row, fields.tags, self.options.list_separator),
             specifications=self._specifications(row),
             pictures=list_of(row, fields.pictures, self.options.list_separator),

@@ -55,7 +55,7 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
     first = rows[0]
     handle = required(first, "Handle", "Handle")
     names = [text_of(first, f"Option{n} Name", "option") for n in _OPTIONS]
-    variants = [_variant(row, handle, names) for row in rows if row.get("Variant Price")]
+    variants = [_variant(row, handle, names, currency) for row in rows if row.get("Variant Price")]
     if not variants:
         raise BadImport("Variant Price is missing")
     doubled = {v.sku for v in variants if sum(other.sku == v.sku for other in variants) > 1}
@@ -75,16 +75,16 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
     )  # fmt: skip
 
 
-def _variant(row: Raw, handle: str, names: list[str | None]) -> NewVariant:
+def _variant(row: Raw, handle: str, names: list[str | None], currency: str) -> NewVariant:
     values = [text_of(row, f"Option{n} Value", "option") for n in _OPTIONS]
     options = {name: value for name, value in zip(names, values, strict=True) if name and value}
     if options == {"Title": "Default Title"}:
         options = {}
     made = "-".join(part for part in (slug(handle), *(slug(value) for value in options.values())) if part)
-    price = amount_of(row, "Variant Price", "major", needed=True) or 0
+    price = amount_of(row, "Variant Price", "major", currency, needed=True) or 0
     return NewVariant(
         sku=text_of(row, "Variant SKU", "sku") or made or handle, title=" / ".join(options.values()), options=options,
-        price=price, compare_at_price=amount_of(row, "Variant Compare At Price", "major", needed=False),
+        price=price, compare_at_price=amount_of(row, "Variant Compare At Price", "major", currency, needed=False),
         stock=_units(row), weight_g=_grams(row), barcode=text_of(row, "Variant Barcode", "barcode"),
         picture=text_of(row, "Variant Image", "picture"),
     )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS, digits
 from tfmshop.platform import codec
 
 Raw = AnyMapping[str, Any]
@@ -111,8 +111,8 @@ def moment_of(row: Raw, column: str) -> datetime | None:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def amount_of(row: Raw, column: str, unit: str, *, needed: bool) -> int | None:
-    """An amount in minor units, from `minor` or `major` ones; None where nothing is. `BadImport`."""
+def amount_of(row: Raw, column: str, unit: str, currency: str, *, needed: bool) -> int | None:
+    """An amount in minor units of a currency, from `minor` or `major` ones; None where nothing is. `BadImport`."""
     value = value_of(row, column)
     if value is None:
         if needed:
@@ -120,7 +120,7 @@ def amount_of(row: Raw, column: str, unit: str, *, needed: bool) -> int | None:
         return None
     try:
         number = Decimal(str(value).strip())
-        amount = number * 100 if unit == "major" else number
+        amount = number * 10 ** digits(currency) if unit == "major" else number
         whole = amount.is_finite() and amount == amount.to_integral_value()
     except ArithmeticError:
         raise BadImport(f"{column} is not a number: {short(value)}") from None

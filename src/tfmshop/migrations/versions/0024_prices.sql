@@ -4,6 +4,8 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
+CREATE EXTENSION IF NOT EXISTS btree_gist;
+
 ALTER TABLE accounts.customer ADD COLUMN customer_group text;
 -- For other modules: to which group a customer belongs.
 CREATE VIEW accounts.membership AS
@@ -49,7 +51,8 @@ CREATE TABLE pricing.sale (
     -- What the variant cost before, from when the sale runs.
     regular bigint,
     regular_compare bigint,
-    CONSTRAINT sale_times CHECK (ends_at > starts_at)
+    CONSTRAINT sale_times CHECK (ends_at > starts_at),
+    -- Sales of one variant may follow each other, and never meet.
+    CONSTRAINT sale_open EXCLUDE USING gist (variant_id WITH =, tstzrange(starts_at, ends_at) WITH &&)
+    WHERE (state <> 'over')
 );
--- One sale of a variant at a time.
-CREATE UNIQUE INDEX sale_open ON pricing.sale (variant_id) WHERE state <> 'over';

@@ -30,6 +30,8 @@ class Host:
     opened: Callable[[Config], AbstractAsyncContextManager[Platform]]
     serve_target: str
     schedule: Callable[[Config], None]
+    check: Callable[[Config], None]
+    """Raises the settings' error for what they name and is not installed."""
 
     def with_platform(self, work: Callable[[Platform], Awaitable[T]]) -> T:
         """Run `work` on the migrated shop, with embedded servers where no others are set."""

@@ -77,4 +77,9 @@ def run(host: Host, settings_error: type[Exception]) -> int:
     except (Failure, CannotStart, WrongServer, CannotMigrate, ShopError) as error:
         err.print(str(error), markup=False)
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        err.print(f"{error.filename}: {error.strerror}.", markup=False)
+        return 1
     return 0

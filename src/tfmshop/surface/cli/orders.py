@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tfmshop.commerce import checkout, orders
-from tfmshop.commerce.vocabulary import is_email
+from tfmshop.commerce.vocabulary import Money, address_lines, digits, is_email, spelled
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
@@ -20,7 +20,7 @@ from tfmshop.surface.cli.output import AsJson, Bar, money, print_json, print_tab
 from tfmshop.surface.seller import seller_of
 
 app = typer.Typer(
-    no_args_is_help=True, help="Orders: list, show, edit, ship, deliver, cancel, refund, invoice, bring in."
+    no_args_is_help=True, help="Orders: list, show, edit, pack, ship, deliver, cancel, refund, invoice, bring in."
 )
 
 
@@ -69,6 +69,8 @@ def import_orders(
 
     Examples: `tfmshop orders import retail.csv.xz --currency GBP`, `tfmshop orders import retail.csv --json`
     """
+    if currency is not None and (len(currency) != 3 or not currency.isascii() or digits(currency.upper()) != 2):
+        raise Failure(f"{currency} is not a currency of two decimals, which the amounts of such a file have.")
     target = rejects or Path(f"{file.name}.rejects.csv")
     try:
         source = RowFile(file)
@@ -158,14 +160,14 @@ def refund_order(
     Example: `tfmshop orders refund 4F7QK-2M9XA --amount 500 --why "scratched"`
     """
 
-    async def work(platform: Platform) -> int:
-        async def change(tx: Tx) -> int:
+    async def work(platform: Platform) -> Money:
+        async def change(tx: Tx) -> Money:
             return await checkout.ask_refund(tx, await orders.id_of(tx, number), amount, who="staff", why=why)
 
         return await platform.db.transact(change)
 
     given = host_of(context).with_platform(work)
-    typer.echo(f"{given} goes back to the buyer of {number}.")
+    typer.echo(f"{spelled(given)} goes back to the buyer of {number}.")
 
 
 @app.command("edit")
@@ -186,14 +188,14 @@ def edit_order(
         raise Failure(f"{email} is not an e-mail address.")
     wanted = orders.editing.Edit(email=email, units=_units(units, least=0) if units else None)
 
-    async def work(platform: Platform) -> int:
-        async def change(tx: Tx) -> int:
+    async def work(platform: Platform) -> Money:
+        async def change(tx: Tx) -> Money:
             return await checkout.edit(tx, await orders.id_of(tx, number), wanted, who="staff", why=why)
 
         return await platform.db.transact(change)
 
     back = host_of(context).with_platform(work)
-    typer.echo(f"{number} is changed; {back} goes back to its buyer.")
+    typer.echo(f"{number} is changed{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
 
 
 @app.command("invoice")
@@ -211,12 +213,16 @@ def write_invoice(
 
     async def work(platform: Platform) -> orders.invoices.Invoice:
         async def find(tx: Tx) -> orders.invoices.Invoice:
-            return await orders.invoices.issue(tx, await orders.id_of(tx, number), seller_of(platform.config))
+            return await orders.invoices.issue(
+                tx, await orders.id_of(tx, number), seller_of(platform.config), by_staff=True
+            )
 
         return await platform.db.transact(find)
 
-    invoice = host_of(context).with_platform(work)
     try:
+        with file.open("ab"):
+            pass
+        invoice = host_of(context).with_platform(work)
         if file.suffix == ".pdf":
             file.write_bytes(orders.invoices.printed(invoice))
         else:
@@ -252,6 +258,12 @@ def show_order(
             for line in order.lines
         ],
     )
+    sums = [("goods", order.subtotal), ("discount", order.discount), ("shipping", order.shipping), ("tax", order.tax)]
+    typer.echo(", ".join(f"{name} {spelled(amount)}" for name, amount in sums if amount.amount))
+    typer.echo(f"to {', '.join(address_lines(order.addresses.shipping))}")
+    for back in order.refunds:
+        state = "gave back" if back.done_at else "gives back"
+        typer.echo(f"{back.asked_at:%Y-%m-%d %H:%M}  {state} {spelled(back.amount)}  {back.why}".rstrip())
     for parcel in order.shipments:
         held = ", ".join(f"{line.quantity} x {line.sku}" for line in parcel.lines)
         typer.echo(f"{parcel.at:%Y-%m-%d %H:%M}  sent {held} {parcel.carrier} {parcel.tracking}".rstrip())
@@ -295,6 +307,23 @@ def _units(texts: list[str], least: int = 1) -> dict[str, int]:
             raise Failure(f"{text} is not SKU=UNITS with {least} to 999 units.")
         units[sku] = units.get(sku, 0) + int(count)
     return units
+
+
+@app.command("pack")
+def pack_order(context: typer.Context, number: Annotated[str, typer.Argument(help="Its number.")]) -> None:
+    """Note that a paid order is packed: its buyer cannot cancel it any more.
+
+    Example: `tfmshop orders pack 4F7QK-2M9XA`
+    """
+
+    async def work(platform: Platform) -> None:
+        async def change(tx: Tx) -> None:
+            await orders.fulfil.pack(tx, await orders.id_of(tx, number), who="staff")
+
+        await platform.db.transact(change)
+
+    host_of(context).with_platform(work)
+    typer.echo(f"{number} is packed.")
 
 
 @app.command("deliver")

@@ -10,6 +10,7 @@ from uuid import UUID
 import typer
 
 from tfmshop.commerce import pricing
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
@@ -58,19 +59,81 @@ def add_list(
     starts: When = None,
     ends: When = None,
 ) -> None:
-    """Add a price list, or change the one with that code. In a cart the lowest price that holds counts.
+    """Add a price list. In a cart the lowest price that holds counts.
 
     Examples: `tfmshop prices add wholesale Wholesale --group wholesale`, `tfmshop prices add eur Euro --currency EUR`
     """
 
-    async def work(platform: Platform) -> None:
+    async def work(platform: Platform) -> pricing.lists.PriceList:
         one = pricing.lists.PriceList(
             code, name, (currency or platform.config.text("SHOP_CURRENCY")).upper(), group, _utc(starts), _utc(ends)
         )
-        await platform.db.transact(lambda tx: pricing.lists.put(tx, one))
 
-    host_of(context).with_platform(work)
-    typer.echo(f"{code} is there. Its prices: `tfmshop prices set {code} SKU=AMOUNT`.")
+        async def add(tx: Tx) -> None:
+            if code in {known.code for known in await pricing.lists.every(tx)}:
+                raise Failure(f"There is a list {code}: change it with `tfmshop prices change {code}`.")
+            await pricing.lists.put(tx, one)
+
+        await platform.db.transact(add)
+        return one
+
+    _tell(host_of(context).with_platform(work))
+
+
+@prices.command("change")
+def change_list(
+    context: typer.Context,
+    code: Code,
+    name: Annotated[str | None, typer.Option(help="Another name.")] = None,
+    group: Annotated[str | None, typer.Option(help="Only for customers of this group from now on.")] = None,
+    everybody: Annotated[bool, typer.Option("--everybody", help="For everybody from now on.")] = False,
+    starts: When = None,
+    ends: When = None,
+) -> None:
+    """Change a price list; what is not named stays as it is.
+
+    Examples: `tfmshop prices change wholesale --ends 2027-06-30`, `tfmshop prices change wholesale --everybody`
+    """
+
+    async def work(platform: Platform) -> pricing.lists.PriceList:
+        async def change(tx: Tx) -> pricing.lists.PriceList:
+            known = {one.code: one for one in await pricing.lists.every(tx)}
+            if code not in known:
+                raise Failure(f"There is no price list {code}.")
+            old = known[code]
+            new = pricing.lists.PriceList(
+                code, name or old.name, old.currency, None if everybody else group or old.customer_group,
+                _utc(starts) or old.starts_at, _utc(ends) or old.ends_at, old.prices,
+            )  # fmt: skip
+            await pricing.lists.put(tx, new)
+            return new
+
+        return await platform.db.transact(change)
+
+    _tell(host_of(context).with_platform(work))
+
+
+@prices.command("show")
+def show_list(
+    context: typer.Context,
+    code: Code,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show the prices on a list, in minor units.
+
+    Example: `tfmshop prices show wholesale`
+    """
+
+    async def work(platform: Platform) -> list[tuple[str, int]]:
+        async with platform.db.read() as tx:
+            return await pricing.lists.prices(tx, code, limit)
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json([{"sku": sku, "amount": amount} for sku, amount in rows])
+    else:
+        print_table(("sku", "amount"), rows)
 
 
 @prices.command("set")
@@ -83,7 +146,10 @@ def set_prices(
 
     Example: `tfmshop prices set wholesale LAMP=1500 SHADE=400`
     """
-    amounts = dict(_pair(text) for text in wanted)
+    amounts: dict[str, int] = {}
+    for text in wanted:
+        sku, _, amount = text.rpartition("=")
+        _note(amounts, sku, amount, text)
 
     async def work(platform: Platform) -> None:
         await platform.db.transact(lambda tx: pricing.lists.set_prices(tx, code, amounts))
@@ -103,15 +169,15 @@ def load_prices(
     Example: `tfmshop prices load wholesale wholesale.csv`
     """
     try:
-        lines = [(line.number, line.row or {}) for line in RowFile(file).lines()]
+        source = RowFile(file)
+        lines = [(line.number, line.row or {}) for line in source.lines()]
     except (UnknownFormat, OSError, EOFError) as error:
         raise Failure(f"The file cannot be read: {error}") from None
+    if missing := {"sku", "amount"} - set(source.columns or ("sku", "amount")):
+        raise Failure(f"The file has no column {min(missing)}; it has {', '.join(source.columns or [])}.")
     amounts: dict[str, int] = {}
     for number, row in lines:
-        sku, amount = str(row.get("sku") or "").strip(), str(row.get("amount") or "").strip()
-        if not sku or not amount.isdecimal():
-            raise Failure(f"Line {number} has no sku, or an amount that is not a whole number of minor units.")
-        amounts[sku] = int(amount[:15])
+        _note(amounts, str(row.get("sku") or "").strip(), str(row.get("amount") or "").strip(), f"Line {number}")
 
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
@@ -121,8 +187,10 @@ def load_prices(
 
         await platform.db.transact(change)
 
+    if not amounts:
+        raise Failure(f"{file} has no prices: each line needs a sku and an amount in minor units.")
     host_of(context).with_platform(work)
-    typer.echo(f"{len(amounts):,} prices set on {code}.")
+    typer.echo(f"{len(amounts):,} price{'' if len(amounts) == 1 else 's'} set on {code}.")
 
 
 @prices.command("drop")
@@ -167,8 +235,8 @@ def list_sales(
         print_json(rows)
     else:
         print_table(
-            ("sku", "price", "instead of", "from", "until", "state", "id"),
-            [(r.sku, r.price, r.regular, _shown(r.starts_at), _shown(r.ends_at), r.state, r.id) for r in rows],
+            ("id", "sku", "price", "instead of", "from", "until", "state"),
+            [(r.id, r.sku, r.price, r.regular, _shown(r.starts_at), _shown(r.ends_at), r.state) for r in rows],
         )
 
 
@@ -208,11 +276,20 @@ def end_sale(context: typer.Context, id: Annotated[UUID, typer.Argument(help="It
     typer.echo("It is over.")
 
 
-def _pair(text: str) -> tuple[str, int]:
-    sku, _, amount = text.rpartition("=")
-    if not sku or not amount.isdecimal():
-        raise Failure(f"{text} is not SKU=AMOUNT.")
-    return sku, int(amount[:15])
+def _note(amounts: dict[str, int], sku: str, amount: str, where: str) -> None:
+    """Add a price, or say what is wrong with it."""
+    if not sku or not amount.isdecimal() or len(amount) > 15 or int(amount) > LARGEST_AMOUNT:
+        raise Failure(f"{where}: there must be a SKU, and an amount in whole minor units, {LARGEST_AMOUNT:,} at most.")
+    if sku in amounts:
+        raise Failure(f"{where}: {sku} has a price already.")
+    amounts[sku] = int(amount)
+
+
+def _tell(one: pricing.lists.PriceList) -> None:
+    whom = f"customers of the group {one.customer_group}" if one.customer_group else "everybody"
+    when = f" from {_shown(one.starts_at)}" if one.starts_at else ""
+    when += f" until {_shown(one.ends_at)}" if one.ends_at else ""
+    typer.echo(f"{one.code}: {one.name}, in {one.currency}, for {whom}{when}.")
 
 
 def _utc(when: datetime | None) -> datetime | None:

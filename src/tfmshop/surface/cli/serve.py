@@ -37,6 +37,7 @@ def serve(
 
     host = host_of(context)
     config = host.read_config()
+    host.check(config)
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
         _stop_when_stdin_closes()

@@ -37,6 +37,7 @@ def up(context: typer.Context) -> None:
     """
     host = host_of(context)
     config = host.read_config()
+    host.check(config)
     check_port(config.text("HOST"), config.number("PORT"))
     stop = _on_stop_signals()
     with host.running(config) as ready:

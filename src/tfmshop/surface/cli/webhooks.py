@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +16,17 @@ from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Programs that are told what happens: add, list, switch, look, replay.")
+
+FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+
+
+class Status(StrEnum):
+    """How a message stands."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    GIVEN_UP = "given_up"
+
 
 Id = Annotated[UUID, typer.Argument(help="Its id, from `tfmshop webhooks list`.")]
 
@@ -82,17 +95,21 @@ def switch_webhook(
 def list_deliveries(
     context: typer.Context,
     id: Id,
+    status: Annotated[Status | None, typer.Option(help="Only messages that stand so.")] = None,
+    before: Annotated[int | None, typer.Option(min=1, help="Only events with a smaller number.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List what a program was sent, newest first, and what it said.
 
-    Example: `tfmshop webhooks deliveries 0199...`
+    Examples: `tfmshop webhooks deliveries 0199...`, `tfmshop webhooks deliveries 0199... --status waiting`
     """
 
     async def work(platform: Platform) -> list[news.Delivery]:
         async with platform.db.read() as tx:
-            return await news.endpoints.deliveries(tx, id, limit=limit)
+            return await news.endpoints.deliveries(
+                tx, id, limit=limit, before=before, status=status.value if status else None
+            )
 
     rows = host_of(context).with_platform(work)
     if as_json:
@@ -106,15 +123,21 @@ def list_deliveries(
 
 @app.command("replay")
 def replay(
-    context: typer.Context, id: Id, event: Annotated[int, typer.Argument(help="Its number, from `deliveries`.")]
+    context: typer.Context,
+    id: Id,
+    event: Annotated[int | None, typer.Argument(help="Its number, from `deliveries`.")] = None,
+    since: Annotated[datetime | None, typer.Option(formats=FORMATS, help="All that happened since then, UTC.")] = None,
 ) -> None:
-    """Send an event again.
+    """Send an event again, or all since a moment.
 
-    Example: `tfmshop webhooks replay 0199... 4711`
+    Examples: `tfmshop webhooks replay 0199... 4711`, `tfmshop webhooks replay 0199... --since 2027-01-02`
     """
+    if (event is None) == (since is None):
+        raise typer.BadParameter("give an event's number, or --since")
+    moment = since.replace(tzinfo=UTC) if since else None
 
     async def work(platform: Platform) -> int:
-        return await platform.db.transact(lambda tx: news.endpoints.replay(tx, id, event=event))
+        return await platform.db.transact(lambda tx: news.endpoints.replay(tx, id, event=event, since=moment))
 
     sent = host_of(context).with_platform(work)
     typer.echo(f"{sent} message{'' if sent == 1 else 's'} will be sent again.")

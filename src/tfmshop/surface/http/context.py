@@ -58,7 +58,7 @@ class Shop:
     till: checkout.Till
 
     def __post_init__(self) -> None:
-        self.providers.listen(partial(checkout.hear, self.platform.db))
+        self.providers.listen(partial(checkout.hear, self.platform.db, self.providers))
 
     @property
     def currency(self) -> str:

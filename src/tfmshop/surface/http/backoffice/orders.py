@@ -15,6 +15,7 @@ from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
+from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.orders import Returns, Units, as_pdf
 from tfmshop.surface.http.storefront.parameters import Limit
 from tfmshop.surface.seller import seller_of
@@ -57,6 +58,23 @@ async def _ship(tx: Tx, *, number: str, units: dict[str, int] | None, parcel: Pa
     return (await orders.load(tx, id))[0]
 
 
+@post("/orders/{number:str}/pack", summary="Note that it is packed", tags=["admin: orders"], opt=needs("orders"),
+      status_code=200)  # fmt: skip
+async def pack(request: AnyRequest, number: str) -> orders.Order:
+    """Note that a paid order is packed: its buyer cannot cancel it any more.
+
+    Errors: `order_not_found`, `order_cannot_move`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    who = str(signed_in(request))
+
+    async def work(tx: Tx) -> orders.Order:
+        id = await orders.id_of(tx, number)
+        await orders.fulfil.pack(tx, id, who=who)
+        return (await orders.load(tx, id))[0]
+
+    return await shop_of(request).platform.db.transact(work)
+
+
 @post("/orders/{number:str}/deliver", summary="Note the arrival", tags=["admin: orders"], opt=needs("orders"),
       status_code=200)  # fmt: skip
 async def deliver(request: AnyRequest, number: str) -> orders.Order:
@@ -91,6 +109,8 @@ async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
     `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     units = {line.sku: line.quantity for line in data.lines} if data.lines else None
+    if units is not None and len(units) != len(data.lines or ()):
+        raise InvalidField("lines", "A SKU is named twice.")
     wanted, who = orders.editing.Edit(data.email, data.address, units), str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
@@ -111,7 +131,9 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     platform = shop_of(request).platform
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
-        return await orders.invoices.issue(tx, await orders.id_of(tx, number), seller_of(platform.config))
+        return await orders.invoices.issue(
+            tx, await orders.id_of(tx, number), seller_of(platform.config), by_staff=True
+        )
 
     return await as_pdf(await platform.db.transact(work))
 
@@ -174,4 +196,4 @@ async def refuse(request: AnyRequest, return_id: UUID, data: Refusal) -> orders.
     return await shop_of(request).platform.db.transact(work)
 
 
-ROUTES = [ship, deliver, edit, print_invoice, list_asked, receive, refuse]
+ROUTES = [pack, ship, deliver, edit, print_invoice, list_asked, receive, refuse]

@@ -15,6 +15,7 @@ from tfmshop.commerce import news
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
 
 Before = Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="Only events with a smaller number.")]
@@ -112,7 +113,7 @@ async def list_deliveries(
 ) -> Deliveries:  # fmt: skip
     """Messages to a webhook, newest first, and what its receiver said last; more with `before` the last event's number.
 
-    Errors: `sign_in_required`, `invalid_token`, `not_allowed`, `invalid_request`.
+    Errors: `webhook_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`, `invalid_request`.
     """
     async with shop_of(request).platform.db.read() as tx:
         return Deliveries(await news.endpoints.deliveries(tx, webhook_id, limit=limit, before=before, status=status))
@@ -127,6 +128,8 @@ async def replay(request: AnyRequest, webhook_id: UUID, data: Again) -> Replayed
 
     Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    if (data.event is None) == (data.since is None):
+        raise InvalidField("event", "Give an event or a moment.")
     async with shop_of(request).platform.db.tx() as tx:
         return Replayed(await news.endpoints.replay(tx, webhook_id, event=data.event, since=data.since))
 

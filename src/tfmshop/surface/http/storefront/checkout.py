@@ -17,7 +17,7 @@ from tfmshop.commerce.vocabulary import Address, Email, Money
 from tfmshop.platform import codec
 from tfmshop.platform.idempotency import Answer, Key
 from tfmshop.surface.http.context import AnyRequest, owner_of, shop_of
-from tfmshop.surface.http.problems import InvalidField, of_shop
+from tfmshop.surface.http.problems import of_shop
 from tfmshop.surface.http.storefront.carts import CartToken
 from tfmshop.surface.http.storefront.parameters import IdempotencyKey
 
@@ -78,8 +78,7 @@ async def check_out(
     provider = shop.providers.named(data.payment.provider)
     purchase = checkout.Purchase(
         cart_id, owner, _key(owner, cart_id, idempotency_key, await request.body()), data.payment.provider,
-        data.payment.token, data.email, data.address, data.shipping_method,
-        _minor_units(data.expected_total, shop.currency),
+        data.payment.token, data.email, data.address, data.shipping_method, data.expected_total,
     )  # fmt: skip
     answer = await checkout.complete(
         shop.till, provider, purchase, _presenter(request),
@@ -98,14 +97,6 @@ def _key(owner: cart.Owner, cart_id: UUID, value: str, body: bytes) -> Key:
     caller = f"customer {owner.customer_id}" if owner.customer_id else f"guest {(owner.token_hash or b'').hex()}"
     fingerprint = hashlib.sha256(cart_id.bytes + body).digest()
     return Key(f"POST /carts/{{cart_id}}/checkout {caller}", value, fingerprint)
-
-
-def _minor_units(expected: Money | int | None, currency: str) -> int | None:
-    if isinstance(expected, Money):
-        if expected.currency != currency:
-            raise InvalidField("expected_total.currency", f"The shop sells in {currency}.")
-        return expected.amount
-    return expected
 
 
 def _presenter(request: AnyRequest) -> checkout.Presenter:

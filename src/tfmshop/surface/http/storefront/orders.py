@@ -137,7 +137,7 @@ async def list_returns(request: AnyRequest, order_id: UUID, order_token: OrderTo
     "/orders/{order_id:uuid}/invoice.html", summary="An order's invoice", tags=["orders"], media_type=MediaType.HTML,
 )  # fmt: skip
 async def show_invoice(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> Response[str]:
-    """The invoice of a paid order, as a page. It is written when it is first asked for, and never changes.
+    """The invoice of an order of which something was sent, as a page. Once written, it never changes.
 
     Errors: `order_not_found`, `no_invoice`, `invalid_token`.
     """
@@ -182,7 +182,7 @@ async def _invoice(request: AnyRequest, order_id: UUID, order_token: str | None)
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
         await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
-        return await orders.invoices.issue(tx, order_id, seller_of(platform.config))
+        return await orders.invoices.issue(tx, order_id, seller_of(platform.config), by_staff=False)
 
     return await platform.db.transact(work)
 

@@ -21,12 +21,12 @@ FORM = """<form method="post" action="{key}/approve"><button>Approve</button></f
 async def hear(request: AnyRequest, provider: str) -> None:
     """For payment companies: the signature is checked, and hearing the same twice changes nothing.
 
-    Errors: `payment_provider_unknown`, `webhook_signature_invalid`, `invalid_request`, `order_not_found`.
+    Errors: `payment_provider_unknown`, `webhook_signature_invalid`, `invalid_request`.
     """
     shop = shop_of(request)
     notice = shop.providers.named(provider).notice(request.headers, await request.body())
     if notice is not None:
-        await checkout.hear(shop.platform.db, provider, notice)
+        await checkout.hear(shop.platform.db, shop.providers, provider, notice)
 
 
 @get(
