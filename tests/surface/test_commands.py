@@ -108,6 +108,56 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
         assert "Usage" in run(*command.split(), "--help")
 
 
+async def test_prices_webhooks_and_groups_by_commands(settings_of, tmp_path):
+    def run(*arguments: str):
+        result = tfmshop(*arguments, cwd=tmp_path, **settings_of, WEBHOOKS_PRIVATE="true")
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout
+
+    def wrong(*arguments: str) -> str:
+        result = tfmshop(*arguments, cwd=tmp_path, **settings_of)
+        said = result.stdout + result.stderr
+        assert (result.returncode, "Traceback" in said) == (1, False), said
+        return said
+
+    run("seed")
+    assert "in USD, for customers of the group trade" in run("prices", "add", "trade", "Trade", "--group", "trade")
+    assert "change it with" in wrong("prices", "add", "trade", "Again")
+    assert "2 prices set on trade." in run("prices", "set", "trade", "DEMO-001=100", "DEMO-002=200")
+    assert "there is no NOPE" in wrong("prices", "set", "trade", "NOPE=1")
+    for amount in ("1.5", "-1", "9" * 20):
+        assert "in whole minor units" in wrong("prices", "set", "trade", f"DEMO-001={amount}")
+    assert "has a price already" in wrong("prices", "set", "trade", "DEMO-001=1", "DEMO-001=2")
+    assert "for customers of the group trade until 2099" in run("prices", "change", "trade", "--ends", "2099-01-01")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("sku,amount\nDEMO-003,300\n")
+    assert "1 price set on trade." in run("prices", "load", "trade", str(rows))
+    rows.write_text("sku;amount\nDEMO-003;300\n")
+    assert "no column" in wrong("prices", "load", "trade", str(rows))
+    assert json.loads(run("prices", "show", "trade", "--json"))[2] == {"sku": "DEMO-003", "amount": 300}
+    assert json.loads(run("prices", "list", "--json"))[0]["prices"] == 3
+    run("prices", "drop", "trade", "DEMO-003")
+    assert "has no price of DEMO-003" in wrong("prices", "drop", "trade", "DEMO-003")
+    assert "trade is gone" in run("prices", "drop", "trade")
+    run("sales", "plan", "DEMO-001", "100", "--starts", "2098-01-01", "--ends", "2098-02-01")
+    planned = json.loads(run("sales", "list", "--json"))[0]
+    assert planned["id"] in run("sales", "list")
+    assert "over already" in wrong("sales", "plan", "DEMO-001", "100", "--starts", "2020-01-01", "--ends", "2020-02-01")
+    run("sales", "end", planned["id"])
+    assert "No such sale" in wrong("sales", "end", planned["id"])
+    email = json.loads(run("accounts", "list", "--json"))[0]["email"]
+    assert "is in the group trade" in run("accounts", "group", email, "trade")
+    assert "no such account" in wrong("accounts", "group", "nobody@example.com", "trade")
+    made = json.loads(run("webhooks", "add", "http://127.0.0.1:1/", "--topic", "order.paid", "--json"))
+    assert "order.cancelled" in wrong("webhooks", "add", "https://example.com/", "--topic", "order.nonsense")
+    assert "told nothing new" in run("webhooks", "switch", made["id"], "--off")
+    assert json.loads(run("webhooks", "list", "--json"))[0]["active"] is False
+    assert json.loads(run("webhooks", "deliveries", made["id"], "--json")) == []
+    assert "0 messages" in run("webhooks", "replay", made["id"], "--since", "2026-01-01")
+    run("webhooks", "remove", made["id"])
+    assert "no such webhook" in wrong("webhooks", "deliveries", made["id"])
+
+
 async def test_broken_truths_are_told(settings_of, wide_db, tmp_path):
     tfmshop("seed", cwd=tmp_path, **settings_of)
     async with wide_db.tx() as tx:
