@@ -36,7 +36,7 @@ async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: st
     return parcel
 
 
-async def pack(tx: Tx, id: UUID, *, who: str) -> None:
+async def pack(tx: Tx, id: UUID, who: str) -> None:
     """Note that a paid order is packed: its buyer cannot cancel it any more. `OrderNotFound`, `CannotMove`."""
     due = await look(tx, id, hold=True)
     if due.status not in before(OrderStatus.PACKED):
@@ -44,7 +44,7 @@ async def pack(tx: Tx, id: UUID, *, who: str) -> None:
     await _move(tx, id, OrderStatus.PACKED, who, "")
 
 
-async def deliver(tx: Tx, id: UUID, *, who: str) -> None:
+async def deliver(tx: Tx, id: UUID, who: str) -> None:
     """Note that everything arrived. `OrderNotFound`, `CannotMove`."""
     due = await look(tx, id, hold=True)
     if due.status not in before(OrderStatus.DELIVERED):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from lzma import LZMAError
 from pathlib import Path
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
@@ -315,14 +317,7 @@ def pack_order(context: typer.Context, number: Annotated[str, typer.Argument(hel
 
     Example: `tfmshop orders pack 4F7QK-2M9XA`
     """
-
-    async def work(platform: Platform) -> None:
-        async def change(tx: Tx) -> None:
-            await orders.fulfil.pack(tx, await orders.id_of(tx, number), who="staff")
-
-        await platform.db.transact(change)
-
-    host_of(context).with_platform(work)
+    _move(context, number, orders.fulfil.pack)
     typer.echo(f"{number} is packed.")
 
 
@@ -332,12 +327,15 @@ def deliver_order(context: typer.Context, number: Annotated[str, typer.Argument(
 
     Example: `tfmshop orders deliver 4F7QK-2M9XA`
     """
+    _move(context, number, orders.fulfil.deliver)
+    typer.echo(f"{number} is delivered.")
 
+
+def _move(context: typer.Context, number: str, move: Callable[[Tx, UUID, str], Awaitable[None]]) -> None:
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
-            await orders.fulfil.deliver(tx, await orders.id_of(tx, number), who="staff")
+            await move(tx, await orders.id_of(tx, number), "staff")
 
         await platform.db.transact(change)
 
     host_of(context).with_platform(work)
-    typer.echo(f"{number} is delivered.")

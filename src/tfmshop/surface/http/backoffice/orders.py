@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -65,11 +66,15 @@ async def pack(request: AnyRequest, number: str) -> orders.Order:
 
     Errors: `order_not_found`, `order_cannot_move`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    return await _moved(request, number, orders.fulfil.pack)
+
+
+async def _moved(request: AnyRequest, number: str, move: Callable[[Tx, UUID, str], Awaitable[None]]) -> orders.Order:
     who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
         id = await orders.id_of(tx, number)
-        await orders.fulfil.pack(tx, id, who=who)
+        await move(tx, id, who)
         return (await orders.load(tx, id))[0]
 
     return await shop_of(request).platform.db.transact(work)
@@ -82,14 +87,7 @@ async def deliver(request: AnyRequest, number: str) -> orders.Order:
 
     Errors: `order_not_found`, `order_cannot_move`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    who = str(signed_in(request))
-
-    async def work(tx: Tx) -> orders.Order:
-        id = await orders.id_of(tx, number)
-        await orders.fulfil.deliver(tx, id, who=who)
-        return (await orders.load(tx, id))[0]
-
-    return await shop_of(request).platform.db.transact(work)
+    return await _moved(request, number, orders.fulfil.deliver)
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
