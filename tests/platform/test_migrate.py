@@ -13,7 +13,7 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP VIEW payments.given_back, accounts.reachable;
+DROP SCHEMA audit CASCADE;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -13,6 +13,7 @@ from tests.conftest import platform_of
 from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.commerce.accounts import store as accounts
 from tfmshop.commerce.accounts import store_sessions as sessions
+from tfmshop.commerce.audit import store as audit
 from tfmshop.commerce.cart import store as carts
 from tfmshop.commerce.catalog import store as catalog
 from tfmshop.commerce.catalog import store_edit as edit
@@ -110,8 +111,8 @@ USES: list[tuple[str, list[object]]] = [
     (orders.FIND_BY_NUMBER.sql, ["x", ID, None]),
     (orders.LIST_OWN.sql, [ID, NOW, ID, 10]),
     (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
-    (orders.LIST.sql, [10]),
-    (orders.LIST_BY_STATUS.sql, [10, "cancelled"]),
+    (orders.LIST.sql, [10, NOW, ID]),
+    (orders.LIST_BY_STATUS.sql, [10, NOW, ID, "cancelled"]),
     (orders.UNPAID.sql, [NOW, [], NOW, []]),
     (payments.BALANCE.sql, [ID]),
     (moving.OPEN_LINES.sql, [["1"]]),
@@ -122,6 +123,8 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.ADDRESSES.sql, [ID]),
     (accounts.DEFAULT_ADDRESS.sql, [ID]),
     (sessions.LIST.sql, [ID]),
+    (audit.LIST_OF_SUBJECT.sql, [10, 20, "x"]),
+    (audit.LIST_BY.sql, [10, 20, "x"]),
     (sessions.FORGET_SESSIONS.sql, [timedelta(days=7)]),
     (sessions.FORGET_PROOFS.sql, [timedelta(days=7)]),
     (sessions.ADD_PROOF.sql, [ID, "person1@example.com", "reset", b"x", NOW, NOW, 5]),
@@ -137,8 +140,8 @@ USES: list[tuple[str, list[object]]] = [
 INDEXES = """
 SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname IN ('accounts', 'catalog', 'inventory', 'cart', 'orders', 'news', 'payments', 'platform', 'pricing',
-    'promotions', 'search', 'transfer')
+WHERE n.nspname IN ('accounts', 'audit', 'catalog', 'inventory', 'cart', 'orders', 'news', 'payments', 'platform',
+    'pricing', 'promotions', 'search', 'transfer')
 """
 PLAIN = f"{INDEXES} AND NOT i.indisunique AND NOT i.indisexclusion"
 

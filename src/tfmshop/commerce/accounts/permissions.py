@@ -7,7 +7,7 @@ from typing import Final
 from tfmshop.platform.errors import Kind, ShopError
 
 ROLES: Final = {
-    "admin": frozenset({"catalog", "orders", "reviews", "search", "webhooks"}),
+    "admin": frozenset({"audit", "catalog", "orders", "reviews", "search", "webhooks"}),
     "catalog_manager": frozenset({"catalog", "search"}),
     "support": frozenset({"orders", "reviews"}),
 }

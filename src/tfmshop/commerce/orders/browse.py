@@ -48,6 +48,13 @@ class Head:
     placed_at: datetime
 
 
+class Heads(msgspec.Struct, frozen=True):
+    """A page of orders for staff."""
+
+    items: list[Head]
+    next_cursor: str | None
+
+
 async def find(tx: Tx, key: UUID | str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
     """The caller's order with that id or number. `OrderNotFound`, also when it is someone else's."""
     query = FIND if isinstance(key, UUID) else FIND_BY_NUMBER
@@ -72,10 +79,16 @@ async def own(tx: Tx, customer_id: UUID, *, status: str | None, cursor: str | No
     return OrderList(items, more)
 
 
-async def listing(tx: Tx, *, status: str | None, limit: int) -> list[Head]:
-    """The newest orders, for staff."""
-    rows = await tx.rows(LIST, limit) if status is None else await tx.rows(LIST_BY_STATUS, limit, status)
-    return [Head(*row) for row in rows]
+async def listing(tx: Tx, *, status: str | None, limit: int, cursor: str | None = None) -> Heads:
+    """A page of orders for staff, the newest first. `BadCursor`."""
+    at, id = cursors.unseal(cursor, tuple[datetime, UUID]) if cursor else _AFTER_ALL
+    if status is None:
+        rows = await tx.rows(LIST, limit + 1, at, id)
+    else:
+        rows = await tx.rows(LIST_BY_STATUS, limit + 1, at, id, status)
+    items = [Head(*row) for row in rows[:limit]]
+    more = cursors.seal(items[-1].placed_at, items[-1].id) if len(rows) > limit else None
+    return Heads(items, more)
 
 
 async def id_of(tx: Tx, number: str) -> UUID:

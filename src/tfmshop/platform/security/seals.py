@@ -43,6 +43,10 @@ class Seals:
         body = sealed.id.bytes + sealed.number.to_bytes(4, "big")
         return hmac.compare_digest(sealed.proof, self._proof(purpose, body, salt))
 
+    def seal(self, part: bytes) -> bytes:
+        """32 bytes that only whoever has the key can make of `part` (HMAC-SHA256)."""
+        return hmac.digest(self._key, b"seal\0" + part, hashlib.sha256)
+
     def _proof(self, purpose: str, body: bytes, salt: bytes) -> bytes:
         return hmac.digest(self._key, b"\0".join((purpose.encode(), body, salt)), hashlib.sha256)[:16]
 

@@ -11,6 +11,7 @@ from tfmshop.platform.embedded import CannotStart
 from tfmshop.platform.errors import ShopError
 from tfmshop.surface.cli import (
     accounts,
+    audit,
     catalog,
     categories,
     db,
@@ -53,6 +54,7 @@ app.add_typer(promotions.app, name="promotions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(audit.app, name="audit")
 
 
 @app.command()

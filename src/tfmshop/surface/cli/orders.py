@@ -40,7 +40,7 @@ def list_orders(
 
     async def work(platform: Platform) -> list[orders.browse.Head]:
         async with platform.db.read() as tx:
-            return await orders.browse.listing(tx, status=status, limit=limit)
+            return (await orders.browse.listing(tx, status=status, limit=limit)).items
 
     rows = host_of(context).with_platform(work)
     if as_json:

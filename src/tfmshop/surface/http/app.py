@@ -13,8 +13,10 @@ from litestar.openapi.plugins import JsonRenderPlugin
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
+from tfmshop.surface.http.backoffice import audit as admin_audit
 from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
+from tfmshop.surface.http.backoffice import returns as admin_returns
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
@@ -52,7 +54,7 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1/admin",
         route_handlers=[
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
-            *admin_webhooks.ROUTES,
+            *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
         ],
         guards=[staff_only],
     )  # fmt: skip

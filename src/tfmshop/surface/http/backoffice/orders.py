@@ -1,9 +1,8 @@
-"""Orders, for staff: parcels, their arrival, and what comes back."""
+"""Orders, for staff: list, show, change, pack, send, cancel, refund."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -15,10 +14,11 @@ from tfmshop.commerce import checkout, orders
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.problems import InvalidField
-from tfmshop.surface.http.storefront.orders import Returns, Units, as_pdf
-from tfmshop.surface.http.storefront.parameters import Limit
+from tfmshop.surface.http.storefront.orders import Units, as_pdf
+from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 from tfmshop.surface.seller import seller_of
 
 
@@ -48,15 +48,11 @@ async def ship(request: AnyRequest, number: str, data: Parcel) -> orders.Order:
     for line in data.lines or []:
         assert units is not None  # noqa: S101 - made above
         units[line.sku] = units.get(line.sku, 0) + line.quantity
-    return await shop_of(request).platform.db.transact(
-        partial(_ship, number=number, units=units, parcel=data, who=str(signed_in(request)))
-    )
 
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await orders.fulfil.ship(tx, id, units, carrier=data.carrier, tracking=data.tracking, who=who)
 
-async def _ship(tx: Tx, *, number: str, units: dict[str, int] | None, parcel: Parcel, who: str) -> orders.Order:
-    id = await orders.id_of(tx, number)
-    await orders.fulfil.ship(tx, id, units, carrier=parcel.carrier, tracking=parcel.tracking, who=who)
-    return (await orders.load(tx, id))[0]
+    return await _changed(request, number, "orders.ship", change)
 
 
 @post("/orders/{number:str}/pack", summary="Note that it is packed", tags=["admin: orders"], opt=needs("orders"),
@@ -66,18 +62,7 @@ async def pack(request: AnyRequest, number: str) -> orders.Order:
 
     Errors: `order_not_found`, `order_cannot_move`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    return await _moved(request, number, orders.fulfil.pack)
-
-
-async def _moved(request: AnyRequest, number: str, move: Callable[[Tx, UUID, str], Awaitable[None]]) -> orders.Order:
-    who = str(signed_in(request))
-
-    async def work(tx: Tx) -> orders.Order:
-        id = await orders.id_of(tx, number)
-        await move(tx, id, who)
-        return (await orders.load(tx, id))[0]
-
-    return await shop_of(request).platform.db.transact(work)
+    return await _changed(request, number, "orders.pack", orders.fulfil.pack)
 
 
 @post("/orders/{number:str}/deliver", summary="Note the arrival", tags=["admin: orders"], opt=needs("orders"),
@@ -87,7 +72,7 @@ async def deliver(request: AnyRequest, number: str) -> orders.Order:
 
     Errors: `order_not_found`, `order_cannot_move`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    return await _moved(request, number, orders.fulfil.deliver)
+    return await _changed(request, number, "orders.deliver", orders.fulfil.deliver)
 
 
 class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,12 +94,91 @@ async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
     units = {line.sku: line.quantity for line in data.lines} if data.lines else None
     if units is not None and len(units) != len(data.lines or ()):
         raise InvalidField("lines", "A SKU is named twice.")
-    wanted, who = orders.editing.Edit(data.email, data.address, units), str(signed_in(request))
+    wanted = orders.editing.Edit(data.email, data.address, units)
+
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await checkout.edit(tx, id, wanted, who=who, why=data.why or "changed by staff")
+
+    return await _changed(request, number, "orders.edit", change)
+
+
+class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why, for the order's history."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+class Refund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much goes back, in minor units; all that is left without it."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=1000)]
+    amount: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
+
+
+@post("/orders/{number:str}/cancel", summary="Cancel an order", tags=["admin: orders"], opt=needs("orders"),
+      status_code=200)  # fmt: skip
+async def cancel(request: AnyRequest, number: str, data: Reason) -> orders.Order:
+    """Cancel an order that was not sent: stock, coupons and money go back.
+
+    Errors: `order_not_found`, `order_cannot_move`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
+    """
+
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await checkout.cancel(tx, id, who=who, why=data.why)
+
+    return await _changed(request, number, "orders.cancel", change)
+
+
+@post("/orders/{number:str}/refunds", summary="Give money back", tags=["admin: orders"], opt=needs("orders"))
+async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order:
+    """Give money of an order back; the job runner tells the payment company.
+
+    Errors: `order_not_found`, `cannot_refund`, `refund_too_large`, `invalid_request`, `sign_in_required`,
+    `invalid_token`, `not_allowed`.
+    """
+
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await checkout.ask_refund(tx, id, data.amount, who=who, why=data.why)
+
+    return await _changed(request, number, "orders.refund", change)
+
+
+@get("/orders", summary="List orders", tags=["admin: orders"], opt=needs("orders"))
+async def list_orders(
+    request: AnyRequest, status: orders.OrderStatus | None = None, limit: Limit = 20, cursor: Cursor = None
+) -> orders.browse.Heads:
+    """Everybody's orders, the newest first.
+
+    Errors: `bad_cursor`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return await orders.browse.listing(tx, status=status, limit=limit, cursor=cursor)
+
+
+@get("/orders/{number:str}", summary="Show an order", tags=["admin: orders"], opt=needs("orders"))
+async def show(request: AnyRequest, number: str) -> orders.Order:
+    """Any order, by its number.
+
+    Errors: `order_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return (await orders.load(tx, await orders.id_of(tx, number)))[0]
+
+
+async def _changed(
+    request: AnyRequest, number: str, action: str, change: Callable[[Tx, UUID, str], Awaitable[None]]
+) -> orders.Order:
+    """Change an order as the signed-in person, and note it."""
+    who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
         id = await orders.id_of(tx, number)
-        await checkout.edit(tx, id, wanted, who=who, why=data.why or "changed by staff")
-        return (await orders.load(tx, id))[0]
+        before, _ = await orders.load(tx, id)
+        await change(tx, id, who)
+        after, _ = await orders.load(tx, id)
+        await noted(request, tx, action, number, before=before, after=after)
+        return after
 
     return await shop_of(request).platform.db.transact(work)
 
@@ -129,69 +193,10 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     platform = shop_of(request).platform
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
-        return await orders.invoices.issue(
-            tx, await orders.id_of(tx, number), seller_of(platform.config), by_staff=True
-        )
+        id = await orders.id_of(tx, number)
+        return await orders.invoices.issue(tx, id, seller_of(platform.config), by_staff=True)
 
     return await as_pdf(await platform.db.transact(work))
 
 
-class Received(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a return is received: `restock` puts it on the shelf again; an `amount` other than its worth goes back."""
-
-    restock: bool = True
-    amount: Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)] | None = None
-    answer: Annotated[str, Meta(max_length=1000)] = ""
-
-
-class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the buyer is told."""
-
-    answer: Annotated[str, Meta(min_length=1, max_length=1000)]
-
-
-@get("/returns", summary="List waiting returns", tags=["admin: orders"], opt=needs("orders"))
-async def list_asked(request: AnyRequest, limit: Limit = 20) -> Returns:
-    """Returns that nobody received or refused yet, oldest first.
-
-    Errors: `sign_in_required`, `invalid_token`, `not_allowed`.
-    """
-    async with shop_of(request).platform.db.read() as tx:
-        return Returns(await orders.returns.asked(tx, limit))
-
-
-@post("/returns/{return_id:uuid}/receive", summary="Receive a return", tags=["admin: orders"], opt=needs("orders"),
-      status_code=200)  # fmt: skip
-async def receive(request: AnyRequest, return_id: UUID, data: Received) -> orders.returns.Return:
-    """Note that goods came back: their money goes back, by default what was paid for them.
-
-    Errors: `return_not_found`, `return_decided`, `cannot_refund`, `refund_too_large`, `invalid_request`,
-    `sign_in_required`, `invalid_token`, `not_allowed`.
-    """
-    who = str(signed_in(request))
-
-    async def work(tx: Tx) -> orders.returns.Return:
-        await checkout.take_back(tx, return_id, restock=data.restock, amount=data.amount, who=who, answer=data.answer)
-        return await orders.returns.find(tx, return_id)
-
-    return await shop_of(request).platform.db.transact(work)
-
-
-@post("/returns/{return_id:uuid}/refuse", summary="Refuse a return", tags=["admin: orders"], opt=needs("orders"),
-      status_code=200)  # fmt: skip
-async def refuse(request: AnyRequest, return_id: UUID, data: Refusal) -> orders.returns.Return:
-    """Say no, with the reason for the buyer.
-
-    Errors: `return_not_found`, `return_decided`, `invalid_request`, `sign_in_required`, `invalid_token`,
-    `not_allowed`.
-    """
-    who = str(signed_in(request))
-
-    async def work(tx: Tx) -> orders.returns.Return:
-        await orders.returns.refuse(tx, return_id, who=who, answer=data.answer)
-        return await orders.returns.find(tx, return_id)
-
-    return await shop_of(request).platform.db.transact(work)
-
-
-ROUTES = [pack, ship, deliver, edit, print_invoice, list_asked, receive, refuse]
+ROUTES = [list_orders, show, pack, ship, deliver, edit, cancel, refund, print_invoice]

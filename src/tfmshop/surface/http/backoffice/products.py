@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -12,8 +11,10 @@ from litestar import delete, patch, post
 from litestar.params import Parameter
 
 from tfmshop.commerce import catalog
+from tfmshop.platform.db import Tx
 from tfmshop.platform.files import images
 from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
 from tfmshop.surface.http.problems import InvalidField
 
@@ -49,8 +50,13 @@ async def change_product(
     if if_match is not None and not (given.isdecimal() and len(given) < 10):
         raise InvalidField("If-Match", "Send the version as a number in quotes.")
     version = int(given) if given else None
-    change = partial(catalog.edit.change, id_or_slug=id_or_slug, changes=data, version=version)
-    return Version(await shop_of(request).platform.db.transact(change))
+
+    async def work(tx: Tx) -> int:
+        new = await catalog.edit.change(tx, id_or_slug, data, version)
+        await noted(request, tx, "products.change", id_or_slug, after=_given(data))
+        return new
+
+    return Version(await shop_of(request).platform.db.transact(work))
 
 
 @patch(
@@ -61,7 +67,12 @@ async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.Varia
 
     Errors: `product_not_found`, `bad_price`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    await shop_of(request).platform.db.transact(partial(catalog.edit.change_variant, sku=sku, changes=data))
+
+    async def work(tx: Tx) -> None:
+        await catalog.edit.change_variant(tx, sku, data)
+        await noted(request, tx, "variants.change", sku, after=_given(data))
+
+    await shop_of(request).platform.db.transact(work)
 
 
 @post("/products/{id_or_slug:str}/pictures", summary="Add a picture", tags=["admin: catalogue"], opt=needs("catalog"))
@@ -85,8 +96,13 @@ async def add_picture(
     content = await asyncio.to_thread(images.accepted, await request.body())
     key = await asyncio.to_thread(platform.files.put, content, "webp")
     url = f"/api/v1/media/{key}"
-    add = partial(catalog.edit.add_picture, id_or_slug=id_or_slug, url=url, alt=alt, sku=sku)
-    return Uploaded(await platform.db.transact(add), url)
+
+    async def work(tx: Tx) -> UUID:
+        picture = await catalog.edit.add_picture(tx, id_or_slug, url, alt, sku)
+        await noted(request, tx, "pictures.add", id_or_slug, after={"picture": picture, "url": url})
+        return picture
+
+    return Uploaded(await platform.db.transact(work), url)
 
 
 @delete("/pictures/{picture_id:uuid}", summary="Take out a picture", tags=["admin: catalogue"], opt=needs("catalog"))
@@ -95,7 +111,17 @@ async def drop_picture(request: AnyRequest, picture_id: UUID) -> None:
 
     Errors: `picture_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    await shop_of(request).platform.db.transact(partial(catalog.edit.drop_picture, picture=picture_id))
+
+    async def work(tx: Tx) -> None:
+        await catalog.edit.drop_picture(tx, picture_id)
+        await noted(request, tx, "pictures.drop", picture_id)
+
+    await shop_of(request).platform.db.transact(work)
+
+
+def _given(changes: msgspec.Struct) -> dict[str, object]:
+    """What a change names."""
+    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
 
 
 ROUTES = [change_product, change_variant, add_picture, drop_picture]

@@ -9,6 +9,7 @@ from litestar import get, post
 
 from tfmshop.commerce import reviews
 from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.storefront.parameters import Limit
 
@@ -52,7 +53,9 @@ async def refuse(request: AnyRequest, review_id: UUID) -> reviews.Review:
 async def _moderate(request: AnyRequest, review: UUID, *, publish: bool) -> reviews.Review:
     by = str(signed_in(request))
     async with shop_of(request).platform.db.tx() as tx:
-        return await reviews.moderate(tx, review, publish=publish, by=by)
+        moderated = await reviews.moderate(tx, review, publish=publish, by=by)
+        await noted(request, tx, "reviews.publish" if publish else "reviews.refuse", review)
+    return moderated
 
 
 ROUTES = [list_waiting, publish, refuse]

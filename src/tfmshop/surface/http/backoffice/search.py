@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from tfmshop.commerce import search
 from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Limit
 
@@ -51,7 +52,9 @@ async def set_synonym(request: AnyRequest, term: str, data: Means) -> search.Syn
     Errors: `no_words`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
-        return await search.set_synonym(tx, term[:100], data.means)
+        synonym = await search.set_synonym(tx, term[:100], data.means)
+        await noted(request, tx, "synonyms.set", term, after=data)
+    return synonym
 
 
 @delete("/search/synonyms/{term:str}", summary="Take out a synonym", tags=["admin: search"], opt=needs("search"))
@@ -62,6 +65,7 @@ async def drop_synonym(request: AnyRequest, term: str) -> None:
     """
     async with shop_of(request).platform.db.tx() as tx:
         await search.drop_synonym(tx, term)
+        await noted(request, tx, "synonyms.drop", term)
 
 
 @get("/search/missed", summary="List queries without results", tags=["admin: search"], opt=needs("search"))

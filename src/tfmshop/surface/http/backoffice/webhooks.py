@@ -14,6 +14,7 @@ from msgspec import Meta
 from tfmshop.commerce import news
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
@@ -80,7 +81,9 @@ async def add_webhook(request: AnyRequest, data: NewEndpoint) -> news.Endpoint:
     platform = shop_of(request).platform
     outgoing = Outgoing(private=platform.config.flag("WEBHOOKS_PRIVATE"))
     async with platform.db.tx() as tx:
-        return await news.endpoints.add(tx, outgoing, data.url, data.topics)
+        made = await news.endpoints.add(tx, outgoing, data.url, data.topics)
+        await noted(request, tx, "webhooks.add", made.id, after=data)
+    return made
 
 
 @patch("/webhooks/{webhook_id:uuid}", summary="Switch a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
@@ -90,7 +93,9 @@ async def switch_webhook(request: AnyRequest, webhook_id: UUID, data: Switch) ->
     Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
-        return await news.endpoints.switch(tx, webhook_id, active=data.active)
+        switched = await news.endpoints.switch(tx, webhook_id, active=data.active)
+        await noted(request, tx, "webhooks.switch", webhook_id, after=data)
+    return switched
 
 
 @delete("/webhooks/{webhook_id:uuid}", summary="Remove a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
@@ -101,6 +106,7 @@ async def remove_webhook(request: AnyRequest, webhook_id: UUID) -> None:
     """
     async with shop_of(request).platform.db.tx() as tx:
         await news.endpoints.remove(tx, webhook_id)
+        await noted(request, tx, "webhooks.remove", webhook_id)
 
 
 @get(
@@ -131,7 +137,9 @@ async def replay(request: AnyRequest, webhook_id: UUID, data: Again) -> Replayed
     if (data.event is None) == (data.since is None):
         raise InvalidField("event", "Give an event or a moment.")
     async with shop_of(request).platform.db.tx() as tx:
-        return Replayed(await news.endpoints.replay(tx, webhook_id, event=data.event, since=data.since))
+        sent = await news.endpoints.replay(tx, webhook_id, event=data.event, since=data.since)
+        await noted(request, tx, "webhooks.replay", webhook_id, after=data)
+    return Replayed(sent)
 
 
 ROUTES = [list_webhooks, add_webhook, switch_webhook, remove_webhook, list_deliveries, replay]

@@ -1,0 +1,72 @@
+"""`tfmshop audit`: what staff did, and whether the log of it is whole."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tfmshop.commerce import audit
+from tfmshop.platform import Platform
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, print_json, print_table
+
+app = typer.Typer(no_args_is_help=True, help="What staff did: list it, and verify that nothing was tampered with.")
+
+
+@app.command("list")
+def list_entries(
+    context: typer.Context,
+    subject: Annotated[str | None, typer.Option(help="Only what was done to this, such as an order's number.")] = None,
+    who: Annotated[str | None, typer.Option(help="Only what this person did (id), or `command`.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List what staff did, the newest first.
+
+    Examples: `tfmshop audit list`, `tfmshop audit list --subject 4F7QK-2M9XA --json`
+    """
+
+    async def work(platform: Platform) -> list[audit.Entry]:
+        async with platform.db.read() as tx:
+            return await audit.listed(tx, limit=limit, subject=subject, who=who)
+
+    rows = host_of(context).with_platform(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ("number", "at", "who", "action", "subject", "after"),
+            [(r.number, f"{r.at:%Y-%m-%d %H:%M}", r.who, r.action, r.subject, bytes(r.after).decode()) for r in rows],
+        )
+
+
+@app.command("verify")
+def verify(
+    context: typer.Context,
+    expect: Annotated[str | None, typer.Option(help="NUMBER:SEAL of an earlier verification or of the log.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check every entry: what was changed, taken out or put in does not fit. Exit code 1 when something does not.
+
+    It prints the last entry's number and seal. Kept elsewhere, they show later that the end is still there.
+
+    Examples: `tfmshop audit verify`, `tfmshop audit verify --expect 4711:9f86d081...`
+    """
+
+    async def work(platform: Platform) -> audit.Verified:
+        async with platform.db.read() as tx:
+            found = await audit.verify(tx, platform.seals)
+            if expect is not None and not await audit.has(tx, expect):
+                found.flaws.append(audit.Flaw(found.number + 1, f"{expect} is not there any more"))
+            return found
+
+    found = host_of(context).with_platform(work)
+    if as_json:
+        print_json(found)
+    else:
+        for flaw in found.flaws[: audit.SHOWN]:
+            typer.echo(f"entry {flaw.number}: {flaw.what}")
+        typer.echo(f"{found.entries:,} entries; the last is {found.number}:{found.seal}")
+    if found.flaws:
+        raise Failure(f"The audit log was tampered with: {len(found.flaws)} flaws.")

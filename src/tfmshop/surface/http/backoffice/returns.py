@@ -1,0 +1,82 @@
+"""What comes back, for staff."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import get, post
+from msgspec import Meta
+
+from tfmshop.commerce import checkout, orders
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
+from tfmshop.platform.db import Tx
+from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
+from tfmshop.surface.http.storefront.orders import Returns
+from tfmshop.surface.http.storefront.parameters import Limit
+
+
+class Received(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a return is received: `restock` puts it on the shelf again; an `amount` other than its worth goes back."""
+
+    restock: bool = True
+    amount: Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)] | None = None
+    answer: Annotated[str, Meta(max_length=1000)] = ""
+
+
+class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the buyer is told."""
+
+    answer: Annotated[str, Meta(min_length=1, max_length=1000)]
+
+
+@get("/returns", summary="List waiting returns", tags=["admin: orders"], opt=needs("orders"))
+async def list_asked(request: AnyRequest, limit: Limit = 20) -> Returns:
+    """Returns that nobody received or refused yet, oldest first.
+
+    Errors: `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return Returns(await orders.returns.asked(tx, limit))
+
+
+@post("/returns/{return_id:uuid}/receive", summary="Receive a return", tags=["admin: orders"], opt=needs("orders"),
+      status_code=200)  # fmt: skip
+async def receive(request: AnyRequest, return_id: UUID, data: Received) -> orders.returns.Return:
+    """Note that goods came back: their money goes back, by default what was paid for them.
+
+    Errors: `return_not_found`, `return_decided`, `cannot_refund`, `refund_too_large`, `invalid_request`,
+    `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    who = str(signed_in(request))
+
+    async def work(tx: Tx) -> orders.returns.Return:
+        await checkout.take_back(tx, return_id, restock=data.restock, amount=data.amount, who=who, answer=data.answer)
+        await noted(request, tx, "returns.receive", return_id, after=data)
+        return await orders.returns.find(tx, return_id)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+@post("/returns/{return_id:uuid}/refuse", summary="Refuse a return", tags=["admin: orders"], opt=needs("orders"),
+      status_code=200)  # fmt: skip
+async def refuse(request: AnyRequest, return_id: UUID, data: Refusal) -> orders.returns.Return:
+    """Say no, with the reason for the buyer.
+
+    Errors: `return_not_found`, `return_decided`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
+    """
+    who = str(signed_in(request))
+
+    async def work(tx: Tx) -> orders.returns.Return:
+        await orders.returns.refuse(tx, return_id, who=who, answer=data.answer)
+        await noted(request, tx, "returns.refuse", return_id, after=data)
+        return await orders.returns.find(tx, return_id)
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+ROUTES = [list_asked, receive, refuse]

@@ -1,0 +1,165 @@
+"""Stories of the audit log: every write of staff is in it, and what was tampered with shows."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import textwrap
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import SEALS
+from tests.making import a_product, moved_by
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import audit
+from tfmshop.platform.security.seals import Seals
+from tfmshop.surface.http.backoffice import orders, products, returns, reviews, search, webhooks
+
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+MODULES = (orders, products, returns, reviews, search, webhooks)
+HANDLERS = [route for module in MODULES for route in module.ROUTES if route.http_methods & WRITES]
+
+
+def calls(function, module) -> set[str]:
+    """The names that a handler calls, those that its helpers in the same file call included."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    for name in list(names):
+        helper = getattr(module, name, None)
+        if inspect.iscoroutinefunction(helper) and helper.__module__ == module.__name__:
+            names |= calls(helper, module)
+    return names
+
+
+@pytest.mark.parametrize("handler", HANDLERS, ids=lambda one: one.handler_name)
+def test_every_write_of_staff_is_noted(handler):
+    function = handler.fn
+    assert "noted" in calls(function, inspect.getmodule(function))
+
+
+async def test_what_staff_do_is_noted_with_before_and_after(shop, db, fake):
+    moved_by(fake=fake)
+    async with db.tx() as tx:
+        lamp = await a_product(tx, sku="LAMP", price=1000, stock=10)
+    order = (await shop.buy(await shop.cart_with((lamp, 1)))).json()
+    path = f"admin/orders/{order['number']}"
+    changed = await shop.patch(path, json={"email": "b@example.com", "why": "typo"}, headers=staff())
+    assert changed.status_code == 200, changed.text
+    gone = await shop.post(f"{path}/cancel", json={"why": "no stock"}, headers=staff())
+    assert gone.json()["status"] == "cancelled"
+    refused = await shop.post(f"{path}/cancel", json={"why": "again"}, headers=staff())
+    assert refused.status_code == 409
+    listed = (await shop.get(f"admin/audit?subject={order['number']}", headers=staff())).json()["items"]
+    assert [one["action"] for one in listed] == ["orders.cancel", "orders.edit"]
+    assert listed[1]["before"]["email"] == "a@example.com"
+    assert listed[1]["after"]["email"] == "b@example.com"
+    assert "lines" not in listed[1]["after"]
+    assert listed[0]["request_id"] == gone.headers["x-request-id"]
+    mine = (await shop.get(f"admin/audit?who={listed[0]['who']}", headers=staff())).json()["items"]
+    assert [one["number"] for one in mine] == [listed[0]["number"]]
+    older = await shop.get(f"admin/audit?before={listed[0]['number']}", headers=staff())
+    assert listed[0]["number"] not in [one["number"] for one in older.json()["items"]]
+    assert (await shop.get("admin/audit", headers=staff("support"))).json()["code"] == "not_allowed"
+
+
+async def test_orders_for_staff(shop, db, fake):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+    numbers = [(await shop.buy(await shop.cart_with((lamp, 1)))).json()["number"] for _ in range(3)]
+    first = (await shop.get("admin/orders?limit=2", headers=staff())).json()
+    second = (await shop.get(f"admin/orders?limit=2&cursor={first['next_cursor']}", headers=staff())).json()
+    assert [one["number"] for one in first["items"] + second["items"]] == numbers[::-1]
+    assert second["next_cursor"] is None
+    assert (await shop.get("admin/orders?status=cancelled", headers=staff())).json()["items"] == []
+    assert (await shop.get(f"admin/orders/{numbers[0]}", headers=staff())).json()["number"] == numbers[0]
+    assert (await shop.get("admin/orders/NOBODY", headers=staff())).json()["code"] == "order_not_found"
+    early = await shop.post(f"admin/orders/{numbers[0]}/refunds", json={"why": "sorry"}, headers=staff())
+    assert (early.status_code, early.json()["code"]) == (409, "cannot_refund")
+    for wrong in ({}, {"why": ""}, {"why": "x", "amount": 0}):
+        answer = await shop.post(f"admin/orders/{numbers[0]}/refunds", json=wrong, headers=staff())
+        assert answer.status_code == 422
+
+
+async def written(db, count: int) -> None:
+    for n in range(count):
+        async with db.tx() as tx:
+            await audit.note(tx, SEALS, audit.Act("somebody", "test", f"thing {n}", {"n": n}, {"n": n + 1}))
+
+
+TAMPERED = {
+    "changed": "UPDATE audit.entry SET after = '{}' WHERE number = 3",
+    "who": "UPDATE audit.entry SET who = 'nobody' WHERE number = 3",
+    "when": "UPDATE audit.entry SET at = at - interval '1 s' WHERE number = 3",
+    "taken out": "DELETE FROM audit.entry WHERE number = 3",
+    "the first": "DELETE FROM audit.entry WHERE number = 1",
+    "the end": "DELETE FROM audit.entry WHERE number > 4",
+    "put in": "INSERT INTO audit.entry SELECT 7, at, who, action, subject, before, after, address, request_id, "
+              "previous, seal FROM audit.entry WHERE number = 6; UPDATE audit.head SET number = 7",
+    "swapped": "UPDATE audit.entry SET number = 99 WHERE number = 3; UPDATE audit.entry SET number = 3 "
+               "WHERE number = 4; UPDATE audit.entry SET number = 4 WHERE number = 99",
+    "sealed by somebody else": "UPDATE audit.entry SET seal = sha256('x'::bytea) WHERE number = 6; "
+                               "UPDATE audit.head SET seal = sha256('x'::bytea)",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+async def test_what_was_tampered_with_does_not_fit(wide_db, fresh_url, how):
+    await written(wide_db, 6)
+    async with wide_db.read() as tx:
+        whole = await audit.verify(tx, SEALS)
+    assert (whole.entries, whole.number, whole.flaws) == (6, 6, [])
+    connection = await asyncpg.connect(fresh_url)
+    await connection.execute(TAMPERED[how])
+    await connection.close()
+    async with wide_db.read() as tx:
+        assert (await audit.verify(tx, SEALS)).flaws
+
+
+async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(wide_db, fresh_url):
+    await written(wide_db, 6)
+    async with wide_db.read() as tx:
+        found = await audit.verify(tx, SEALS)
+        mark = f"{found.number}:{found.seal}"
+        assert await audit.has(tx, mark)
+    connection = await asyncpg.connect(fresh_url)
+    await connection.execute("DELETE FROM audit.entry WHERE number > 4")
+    await connection.execute(
+        "UPDATE audit.head SET (number, seal) = (SELECT number, seal FROM audit.entry WHERE number = 4)"
+    )
+    await connection.close()
+    async with wide_db.read() as tx:
+        assert (await audit.verify(tx, SEALS)).flaws == []
+        for other in (mark, "x", "5:", f"4:{'0' * 64}", "99999999999999999999:00"):
+            assert not await audit.has(tx, other)
+
+
+async def test_another_key_fits_nothing(wide_db):
+    await written(wide_db, 2)
+    async with wide_db.read() as tx:
+        assert len((await audit.verify(tx, Seals("another key"))).flaws) == 2
+
+
+async def test_acts_at_once_are_one_chain(wide_db):
+    async def one() -> None:
+        await wide_db.transact(
+            lambda tx: audit.note(tx, SEALS, audit.Act("somebody", "test", str(uuid4())))
+        )  # fmt: skip
+
+    await asyncio.gather(*[one() for _ in range(20)])
+    async with wide_db.read() as tx:
+        found = await audit.verify(tx, SEALS)
+    assert (found.entries, found.flaws) == (20, [])
+
+
+async def test_a_change_that_fails_is_not_noted(wide_db):
+    async def fails(tx) -> None:
+        await audit.note(tx, SEALS, audit.Act("somebody", "test", "thing"))
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        await wide_db.transact(fails)
+    async with wide_db.read() as tx:
+        assert (await audit.verify(tx, SEALS)).entries == 0
