@@ -221,6 +221,21 @@ def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
         fails(result, 1, "has no database")
 
 
+def test_a_folder_without_a_shop(tmp_path):
+    for command in ("doctor", "orders list", "prices list"):
+        fails(tfmshop(*command.split(), cwd=tmp_path), 1, "There is no shop in", "tfmshop up")
+    assert not (tmp_path / ".tfmshop").exists()
+
+
+def test_what_is_not_installed_is_said_before_anything_starts(tmp_path):
+    """The extra is there in tests: its absence is played by an empty module path."""
+    (tmp_path / "stripe.py").write_text("raise ImportError('not here')")
+    given = {"STRIPE_SECRET_KEY": "sk_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "SHOP_URL": "https://shop.example",
+             "PYTHONPATH": str(tmp_path), "PORT": str(free_port())}  # fmt: skip
+    for command in ("up", "serve", "work"):
+        fails(tfmshop(command, cwd=tmp_path, **given), 2, "needs the extra")
+
+
 def test_a_home_that_cannot_be_written(tmp_path):
     (tmp_path / "home").write_text("a file, not a folder")
     result = tfmshop("up", cwd=tmp_path, PORT=str(free_port()), TFMSHOP_HOME=str(tmp_path / "home"))

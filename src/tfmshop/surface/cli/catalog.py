@@ -54,7 +54,7 @@ def import_file(
 
     started = monotonic()
     try:
-        outcome = host_of(context).with_platform(work)
+        outcome = host_of(context).with_platform(work, makes=True)
     except KeyboardInterrupt:
         err.print("Stopped. What was committed stays; run the same command again to go on.")
         raise typer.Exit(130) from None

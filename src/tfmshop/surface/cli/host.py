@@ -33,10 +33,14 @@ class Host:
     check: Callable[[Config], None]
     """Raises the settings' error for what they name and is not installed."""
 
-    def with_platform(self, work: Callable[[Platform], Awaitable[T]]) -> T:
-        """Run `work` on the migrated shop, with embedded servers where no others are set."""
+    def with_platform(self, work: Callable[[Platform], Awaitable[T]], *, makes: bool = False) -> T:
+        """Run `work` on the migrated shop, with embedded servers where no others are set; with `makes`, a shop is made
+        where there is none.
+        """
         config = self.read_config()
         if not config.text("DATABASE_URL") and not config.home.exists():
+            if not makes:
+                raise Failure(f"There is no shop in {config.home}: `tfmshop up` makes one; TFMSHOP_HOME names another.")
             err.print(f"Making a new, empty shop in {config.home}.", markup=False)
         with self.running(config) as ready:
             return asyncio.run(self._work(ready, work))

@@ -89,7 +89,7 @@ def import_orders(
         _write_rejects(target, intake)
         return moved
 
-    moved = host_of(context).with_platform(work)
+    moved = host_of(context).with_platform(work, makes=True)
     if as_json:
         print_json({"reconciles": moved.reconciles, "rejects": str(target), **asdict(moved)})
     else:

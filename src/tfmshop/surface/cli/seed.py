@@ -77,7 +77,7 @@ def _seed(
             await platform.db.vacuum()
         return filled, monotonic() - started
 
-    filled, seconds = host.with_platform(work)
+    filled, seconds = host.with_platform(work, makes=True)
     if as_json:
         print_json({"rows": filled.rows, "seconds": round(seconds, 2), "logins": filled.logins,
                     "already_there": filled.already_there})  # fmt: skip

@@ -10,6 +10,7 @@ from litestar import Litestar, Router
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
@@ -57,6 +58,7 @@ def build(open_shop: OpenShop) -> Edge:
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
         ],
         guards=[staff_only],
+        security=[{"bearer": []}],
     )  # fmt: skip
     app = Litestar(
         route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
@@ -67,6 +69,16 @@ def build(open_shop: OpenShop) -> Edge:
             version=__version__,
             path="/-/openapi",
             use_handler_docstrings=True,
+            components=Components(
+                security_schemes={
+                    "bearer": SecurityScheme(
+                        type="http",
+                        scheme="bearer",
+                        bearer_format="JWT",
+                        description="The access token of POST /auth/login.",
+                    )
+                }
+            ),
             render_plugins=[JsonRenderPlugin(path="/openapi.json")],
             openapi_router=Router("/-/openapi", route_handlers=[], guards=[_hidden], include_in_schema=False),
         ),
