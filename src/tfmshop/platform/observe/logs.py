@@ -24,7 +24,7 @@ Event = MutableMapping[str, Any]
 def configure(level: str, form: str) -> None:
     """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal)."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    render: Any = structlog.dev.ConsoleRenderer() if as_text else _render_json
+    render: Any = _text() if as_text else _render_json
     names: list[Any] = [] if as_text else [_ecs_names]
     structlog.configure(
         processors=[
@@ -44,12 +44,24 @@ def configure(level: str, form: str) -> None:
     logging.getLogger("pgqueuer").setLevel(logging.ERROR)
 
 
+def _text() -> Any:
+    """Readable lines; tracebacks without the values of variables, among which may be secrets."""
+    return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+
 def hide_secrets(_: object, __: str, event: Event) -> Event:
-    """Replace the values of fields whose name speaks of a secret."""
-    for name in event:
+    """Replace the values of fields whose name speaks of a secret, at any depth."""
+    _hide(event)
+    return event
+
+
+def _hide(event: MutableMapping[str, Any]) -> None:
+    for name, value in event.items():
         if any(word in name.lower() for word in SECRET_WORDS):
             event[name] = HIDDEN
-    return event
+        elif isinstance(value, dict):
+            event[name] = dict(value)
+            _hide(event[name])
 
 
 def _ecs_names(_: object, __: str, event: Event) -> Event:
@@ -66,4 +78,8 @@ def _render_json(_: object, __: str, event: Event) -> str:
 
 
 def _plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and _plain(part) for name, part in value.items())
     return isinstance(value, str | int | float | bool | type(None))

@@ -1,0 +1,46 @@
+"""Logs: what is in a line, and what never is."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import structlog
+
+from tfmshop.platform.observe import logs
+
+CANARY = "canary-4f7qk"
+
+
+@pytest.fixture
+def log():
+    yield structlog.get_logger("test")
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_no_secret_is_in_a_line(log, capsys, form):
+    logs.configure("debug", form)
+
+    def fails(password: str) -> None:
+        hidden = {"authorization": password}
+        assert hidden
+        raise ValueError("it went wrong")
+
+    try:
+        fails(CANARY)
+    except ValueError:
+        log.exception("caught", password=CANARY, body={"card_number": CANARY, "deep": {"api_token": CANARY}})
+    said = capsys.readouterr().err
+    assert CANARY not in said
+    assert "it went wrong" in said
+
+
+def test_a_line_is_json_with_lists_and_names(log, capsys):
+    logs.configure("info", "json")
+    log.warning("stock is low", lowest=["A in main: 1"], more={"n": 1}, odd={1, 2}, level_of=object)
+    line = json.loads(capsys.readouterr().err)
+    assert (line["message"], line["lowest"], line["more"], line["log.level"]) == (
+        "stock is low", ["A in main: 1"], {"n": 1}, "warning",
+    )  # fmt: skip
+    assert isinstance(line["odd"], str)
