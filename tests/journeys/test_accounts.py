@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import pyotp
+import pytest
+
 from tests.client import ADDRESS
-from tests.conftest import SEALS
+from tests.conftest import SEALS, open_client
 from tests.journeys.test_news import TAKE as TAKE_JOBS
 from tests.making import new_product, some_products
 from tfmshop.commerce import accounts, news
 from tfmshop.commerce.news.letters import send
-from tfmshop.platform import codec, ids
+from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Query
 from tfmshop.platform.jobs import HANDLERS, SCHEDULES
 from tfmshop.platform.security.seals import Seals, opened
@@ -27,6 +31,8 @@ COUNTS = Query("test.session_counts", "SELECT (SELECT count(*)::int FROM account
                "(SELECT count(*)::int FROM accounts.proof)")  # fmt: skip
 KEPT = Query("test.what_is_kept", "SELECT concat(s::text, p::text, l::text) FROM accounts.session AS s "
              "FULL JOIN accounts.proof AS p ON true FULL JOIN news.letter AS l ON true")  # fmt: skip
+PROMOTE = Query("test.promote", "UPDATE accounts.customer SET role = 'admin'")
+FACTORS = Query("test.factors", "SELECT string_agg(f::text, ' ') FROM accounts.second_factor AS f")
 CLOSE = Query("test.close_account", "UPDATE accounts.customer SET is_active = false")
 VERIFIED = Query("test.verified", "SELECT verified_at IS NOT NULL FROM accounts.customer WHERE email = $1")
 PERSON = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
@@ -361,3 +367,127 @@ async def test_an_address_that_has_an_account_is_not_taken_and_not_told(shop, db
     refused = await shop.post("me/email/confirm", json={"token": token_in(letter)}, headers=bearer(mine))
     assert (refused.status_code, refused.json()["code"]) == (409, "link_invalid")
     assert (await shop.get("me", headers=bearer(mine))).json()["customer"]["email"] == "ada@example.com"
+
+
+async def log_in(shop, code: str | None = None, **change: Any):
+    body = {"email": PERSON["email"], "password": PERSON["password"]} | change
+    return await shop.post("auth/login", json=body | ({"code": code} if code else {}))
+
+
+@pytest.fixture
+async def factor(shop, frozen) -> dict[str, Any]:
+    """Ada's second factor, confirmed: her app, her recovery codes, and her session."""
+    tokens = await signed(shop)
+    made = (await shop.post("me/second-factor", json={"password": PERSON["password"]}, headers=bearer(tokens))).json()
+    app = pyotp.TOTP(made["secret"])
+    assert made["uri"].startswith("otpauth://totp/")
+    confirmed = await shop.post(
+        "me/second-factor/confirm", json={"code": app.at(frozen.now)}, headers=bearer(tokens)
+    )  # fmt: skip
+    assert confirmed.status_code == 200, confirmed.text
+    frozen.step()
+    return {"app": app, "codes": confirmed.json()["recovery_codes"], "tokens": tokens}
+
+
+@pytest.fixture
+def frozen(monkeypatch):
+    """A clock that stands until it is moved; it is behind, because tokens of the future are none."""
+
+    class Frozen:
+        now = clock.now() - timedelta(minutes=10)
+
+        def step(self, seconds: float = 30) -> None:
+            self.now += timedelta(seconds=seconds)
+
+    one = Frozen()
+    monkeypatch.setattr(clock, "now", lambda: one.now)
+    return one
+
+
+async def test_who_has_a_second_factor_needs_a_code_that_is_good_once(shop, factor, frozen):
+    asked = await log_in(shop)
+    assert (asked.status_code, asked.json()["code"]) == (401, "second_factor_required")
+    wrong_password = await log_in(shop, factor["app"].at(frozen.now), password="not it at all")
+    assert wrong_password.json()["code"] == "invalid_credentials"
+    code = factor["app"].at(frozen.now)
+    assert (await log_in(shop, code)).status_code == 200
+    again = await log_in(shop, code)
+    assert (again.status_code, again.json()["code"]) == (401, "second_factor_invalid")
+    old = factor["app"].at(frozen.now - timedelta(seconds=30))
+    assert (await log_in(shop, old)).json()["code"] == "second_factor_invalid", "a step that is past the used one"
+    frozen.step()
+    ahead = factor["app"].at(frozen.now + timedelta(seconds=30))
+    assert (await log_in(shop, ahead)).status_code == 200, "clocks differ by a step"
+    frozen.step(120)
+    assert (await log_in(shop, factor["app"].at(frozen.now - timedelta(seconds=90)))).status_code == 401
+
+
+async def test_recovery_codes_are_good_once_each(shop, factor):
+    assert len(set(factor["codes"])) == 10
+    code = factor["codes"][0]
+    assert (await log_in(shop, code.lower())).status_code == 200
+    assert (await log_in(shop, code)).json()["code"] == "second_factor_invalid"
+    assert (await log_in(shop, factor["codes"][1].replace("-", ""))).status_code == 200
+
+
+async def test_guessing_codes_costs_more_and_more_time(shop, factor, frozen):
+    for _ in range(5):
+        assert (await log_in(shop, "000000")).json()["code"] == "second_factor_invalid"
+    right = factor["app"].at(frozen.now)
+    assert (await log_in(shop, right)).json()["code"] == "second_factor_invalid", "the wait is one second"
+    frozen.step(1)
+    assert (await log_in(shop, "000000")).status_code == 401
+    frozen.step(1)
+    assert (await log_in(shop, factor["app"].at(frozen.now))).status_code == 401, "now it is two"
+    frozen.step(1)
+    assert (await log_in(shop, factor["app"].at(frozen.now))).status_code == 200
+    assert (await log_in(shop, "000000")).status_code == 401
+    frozen.step(30)
+    assert (await log_in(shop, factor["app"].at(frozen.now))).status_code == 200, "the count began anew"
+
+
+async def test_a_second_factor_is_taken_away_with_password_and_code(shop, factor, frozen):
+    headers = bearer(factor["tokens"])
+    there = await shop.post("me/second-factor", json={"password": PERSON["password"]}, headers=headers)
+    assert (there.status_code, there.json()["code"]) == (409, "second_factor_exists")
+    for body, code in (
+        ({"password": "not it at all", "code": factor["app"].at(frozen.now)}, "invalid_credentials"),
+        ({"password": PERSON["password"], "code": "000000"}, "second_factor_invalid"),
+    ):
+        answer = await shop.post("me/second-factor/drop", json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (401, code)
+    body = {"password": PERSON["password"], "code": factor["app"].at(frozen.now)}
+    assert (await shop.post("me/second-factor/drop", json=body, headers=headers)).status_code == 204
+    assert (await log_in(shop)).status_code == 200
+
+
+async def test_a_secret_that_was_not_confirmed_changes_nothing(shop):
+    tokens = await signed(shop)
+    await shop.post("me/second-factor", json={"password": PERSON["password"]}, headers=bearer(tokens))
+    wrong = await shop.post("me/second-factor/confirm", json={"code": "000000"}, headers=bearer(tokens))
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "second_factor_invalid")
+    assert (await log_in(shop)).status_code == 200
+
+
+async def test_staff_need_a_second_factor_in_production(settings, db, fake, shop, factor, frozen):
+    async with db.tx() as tx:
+        await tx.execute(PROMOTE)
+    weak = (await renewed(shop, factor["tokens"]["refresh_token"])).json()
+    strong = (await log_in(shop, factor["app"].at(frozen.now))).json()
+    later = (await renewed(shop, strong["refresh_token"])).json()
+    async with open_client(settings.replace(APP_ENV="production"), db, fake) as production:
+        refused = await production.get("admin/orders", headers=bearer(weak))
+        assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_needed")
+        for tokens in (strong, later):
+            assert (await production.get("admin/orders", headers=bearer(tokens))).status_code == 200
+    assert (await shop.get("admin/orders", headers=bearer(weak))).status_code == 200
+
+
+async def test_the_secret_of_an_app_is_not_in_the_database(shop, db, factor):
+    async with db.read() as tx:
+        kept = await tx.value(FACTORS)
+    secret = base64.b32decode(factor["app"].secret).hex()
+    assert secret not in kept
+    for code in factor["codes"]:
+        assert code.replace("-", "") not in kept
+        assert code.replace("-", "").encode().hex() not in kept

@@ -13,7 +13,8 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP SCHEMA audit CASCADE;
+DROP TABLE accounts.second_factor;
+ALTER TABLE accounts.session DROP COLUMN strong;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import platform_of
 from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.commerce.accounts import store as accounts
+from tfmshop.commerce.accounts import store_book as book
 from tfmshop.commerce.accounts import store_sessions as sessions
 from tfmshop.commerce.audit import store as audit
 from tfmshop.commerce.cart import store as carts
@@ -120,8 +121,7 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),
     (accounts.LIST_INACTIVE.sql, [10]),
-    (accounts.ADDRESSES.sql, [ID]),
-    (accounts.DEFAULT_ADDRESS.sql, [ID]),
+    (book.BOOK.sql, [ID]),
     (sessions.LIST.sql, [ID]),
     (audit.LIST_OF_SUBJECT.sql, [10, 20, "x"]),
     (audit.LIST_BY.sql, [10, 20, "x"]),

@@ -1,21 +1,19 @@
 """People: accounts, addresses, sign-in."""
 
-from tfmshop.commerce.accounts import book, email, proofs, sessions
+from tfmshop.commerce.accounts import book, email, proofs, second_factor, sessions
 from tfmshop.commerce.accounts import jobs as jobs
-from tfmshop.commerce.accounts.errors import RefreshInvalid, SignInRequired
+from tfmshop.commerce.accounts.errors import RefreshInvalid, SecondFactorInvalid, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, Role
 from tfmshop.commerce.accounts.people import (
     NewPerson,
     add_people,
-    addresses,
-    default_address,
     listing,
     me,
     register,
     set_group,
     sign_in,
 )
-from tfmshop.commerce.accounts.permissions import NotAllowed, check
+from tfmshop.commerce.accounts.permissions import NotAllowed, SecondFactorNeeded, check
 
 __all__ = [
     "Customer",
@@ -23,17 +21,18 @@ __all__ = [
     "NotAllowed",
     "RefreshInvalid",
     "Role",
+    "SecondFactorInvalid",
+    "SecondFactorNeeded",
     "SignInRequired",
     "add_people",
-    "addresses",
     "book",
     "check",
-    "default_address",
     "email",
     "listing",
     "me",
     "proofs",
     "register",
+    "second_factor",
     "sessions",
     "set_group",
     "sign_in",

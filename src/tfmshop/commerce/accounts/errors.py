@@ -44,3 +44,19 @@ class TooManyKept(ShopError, kind=Kind.CONFLICT, code="too_many_kept", says="No 
     """The person has as many addresses, or wishes, as the shop keeps."""
 
     most: int
+
+
+class FactorThere(ShopError, kind=Kind.CONFLICT, code="second_factor_exists", says="There is a second factor already."):
+    """It must be taken away before another one is set up."""
+
+
+class SecondFactorRequired(
+    ShopError, kind=Kind.UNAUTHENTICATED, code="second_factor_required", says="Send the code of your app, too."
+):
+    """The password is right, and the account has a second factor."""
+
+
+class SecondFactorInvalid(
+    ShopError, kind=Kind.UNAUTHENTICATED, code="second_factor_invalid", says="The code is wrong, or was used."
+):
+    """It is of no app and no recovery code, was used before, or came too soon after wrong ones."""

@@ -11,11 +11,9 @@ from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, S
 from tfmshop.commerce.accounts.model import Customer, normal_email
 from tfmshop.commerce.accounts.proofs import Asked
 from tfmshop.commerce.accounts.store import (
-    ADDRESSES,
     ANALYZE,
     COPY_ADDRESSES,
     COPY_CUSTOMERS,
-    DEFAULT_ADDRESS,
     FIND,
     FIND_BY_EMAIL,
     LIST,
@@ -79,17 +77,6 @@ async def set_group(tx: Tx, email: str, group: str | None) -> None:
     """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
     if not await tx.execute(SET_GROUP, normal_email(email), group):
         raise NoSuchPerson
-
-
-async def addresses(tx: Tx, customer_id: UUID) -> list[Address]:
-    """A person's addresses, oldest first."""
-    return [codec.decode_as(row["address"], Address) for row in await tx.rows(ADDRESSES, customer_id)]
-
-
-async def default_address(tx: Tx, customer_id: UUID) -> Address | None:
-    """Where a person's orders go unless they say otherwise."""
-    row = await tx.row(DEFAULT_ADDRESS, customer_id)
-    return codec.decode_as(row["address"], Address) if row else None
 
 
 async def listing(tx: Tx, *, role: str | None = None, inactive: bool = False, limit: int = 50) -> list[Customer]:

@@ -20,6 +20,12 @@ class NotAllowed(ShopError, kind=Kind.FORBIDDEN, code="not_allowed", says="This 
     permission: str
 
 
+class SecondFactorNeeded(
+    ShopError, kind=Kind.FORBIDDEN, code="second_factor_needed", says="Staff must sign in with a second factor."
+):
+    """In production the back office is for those who signed in with one."""
+
+
 def check(role: str, permission: str) -> None:
     """Raise `NotAllowed` unless `role` has `permission`."""
     if permission not in ROLES.get(role, frozenset()):

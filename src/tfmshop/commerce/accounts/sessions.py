@@ -46,8 +46,10 @@ class Signed:
 async def begin(tx: Tx, seals: Seals, person: Viewer, *, user_agent: str, address: str) -> Signed:
     """A new session of a person who just proved who they are."""
     id, salt, now = ids.new(), ids.secret(SALT_BYTES), clock.now()
-    await tx.execute(BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100])
-    return Signed(Viewer(person.id, person.role, id), seals.token(PURPOSE, id, salt))
+    await tx.execute(
+        BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100], person.strong
+    )  # fmt: skip
+    return Signed(Viewer(person.id, person.role, id, person.strong), seals.token(PURPOSE, id, salt))
 
 
 async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
@@ -68,7 +70,7 @@ async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
         return None
     if number > row["number"]:
         await tx.execute(RENEW, row["id"], now, now + LIFETIME)
-    viewer = Viewer(row["customer_id"], row["role"], row["id"])
+    viewer = Viewer(row["customer_id"], row["role"], row["id"], row["strong"])
     return Signed(viewer, seals.token(PURPOSE, row["id"], row["salt"], number))
 
 

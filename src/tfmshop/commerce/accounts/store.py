@@ -37,19 +37,6 @@ SELECT {_PERSON} FROM accounts.customer WHERE NOT is_active ORDER BY created_at 
 
 SET_GROUP = Query("accounts.set_group", "UPDATE accounts.customer SET customer_group = $2 WHERE lower(email) = $1")
 
-ADDRESSES = Query(
-    "accounts.addresses",
-    """
-SELECT address FROM accounts.address WHERE customer_id = $1 ORDER BY created_at
-""",
-)
-DEFAULT_ADDRESS = Query(
-    "accounts.default_address",
-    """
-SELECT address FROM accounts.address WHERE customer_id = $1 AND is_default
-""",
-)
-
 COPY_CUSTOMERS = Copy("accounts.copy_customers", "accounts.customer", (
     "id", "email", "name", "password_hash", "role", "is_active", "created_at",
 ))  # fmt: skip

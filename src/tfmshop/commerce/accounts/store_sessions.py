@@ -5,15 +5,15 @@ from tfmshop.platform.db import Query
 BEGIN = Query(
     "accounts.begin_session",
     """
-INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent, address)
-VALUES ($1, $2, $3, $4, $4, $5, $6, $7)
+INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent, address, strong)
+VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)
 """,
 )
 
 HOLD = Query(
     "accounts.hold_session",
     """
-SELECT s.id, s.customer_id, s.salt, s.number, s.renewed_at, s.expires_at, s.ended_at, c.role, c.is_active
+SELECT s.id, s.customer_id, s.salt, s.number, s.renewed_at, s.expires_at, s.ended_at, s.strong, c.role, c.is_active
 FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id WHERE s.id = $1 FOR UPDATE OF s
 """,
 )

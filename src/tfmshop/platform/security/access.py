@@ -21,11 +21,12 @@ KIND = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking: a signed-in person, their role, and the session they signed in with."""
+    """Who is asking: a signed-in person, their role, the session they signed in with; `strong` with a second factor."""
 
     id: UUID
     role: str
     session: UUID | None = None
+    strong: bool = False
 
 
 class AccessTokens:
@@ -42,6 +43,8 @@ class AccessTokens:
                   "exp": now + LIFETIME}  # fmt: skip
         if viewer.session is not None:
             claims["sid"] = str(viewer.session)
+        if viewer.strong:
+            claims["amr"] = ["pwd", "otp"]
         return jwt.encode(claims, self._secret, "HS256", headers={"typ": KIND, "kid": self._key_id})
 
     def read(self, token: str) -> Viewer | None:
@@ -57,7 +60,8 @@ class AccessTokens:
             return None
         person = ids.parse(str(claims["sub"]))
         session = ids.parse(str(claims.get("sid", "")))
-        return Viewer(person, str(claims.get("role", "")), session) if person else None
+        strong = "otp" in (claims.get("amr") or ())
+        return Viewer(person, str(claims.get("role", "")), session, strong) if person else None
 
 
 def digest(token: str) -> bytes:

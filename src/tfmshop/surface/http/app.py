@@ -37,6 +37,7 @@ from tfmshop.surface.http.storefront import (
     products,
     reviews,
     search,
+    second_factor,
 )
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
@@ -48,7 +49,7 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *media.ROUTES, *reviews.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *second_factor.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -12,12 +13,14 @@ from msgspec import Meta
 from tfmshop.commerce import accounts
 from tfmshop.commerce.vocabulary import Address, Email
 from tfmshop.platform import Platform
+from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import LIFETIME
 from tfmshop.platform.security.passwords import LONGEST, SHORTEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
 
 Password = Annotated[str, Meta(min_length=SHORTEST, max_length=LONGEST)]
 Token = Annotated[str, Meta(max_length=100)]
+Code = Annotated[str, Meta(min_length=6, max_length=20, description="Of the app, or a recovery code.")]
 
 
 class Registration(msgspec.Struct, forbid_unknown_fields=True):
@@ -39,6 +42,7 @@ class SignIn(msgspec.Struct, forbid_unknown_fields=True):
 
     email: Annotated[str, Meta(max_length=254)]
     password: Annotated[str, Meta(max_length=LONGEST)]
+    code: Code | None = None
 
 
 class Tokens(msgspec.Struct, frozen=True):
@@ -112,15 +116,24 @@ async def register(request: AnyRequest, data: Registration) -> Registered:
 
 @post("/auth/login", summary="Sign in", tags=["accounts"], status_code=200)
 async def sign_in(request: AnyRequest, data: SignIn) -> Tokens:
-    """An access token for 15 minutes, and a refresh token for 30 days.
+    """An access token for 15 minutes, and a refresh token for 30 days. Who has a second factor sends its `code`, too.
 
-    Errors: `invalid_credentials`, `invalid_request`, `busy`.
+    Errors: `invalid_credentials`, `second_factor_required`, `second_factor_invalid`, `invalid_request`, `busy`.
     """
     platform = shop_of(request).platform
     person = await accounts.sign_in(platform.db, platform.passwords, email=data.email, password=data.password)
     agent, address = request.headers.get("user-agent", ""), request.client.host if request.client else ""
-    async with platform.db.tx() as tx:
-        signed = await accounts.sessions.begin(tx, platform.seals, person, user_agent=agent, address=address)
+
+    async def work(tx: Tx) -> accounts.sessions.Signed | None:
+        right = await accounts.second_factor.passed(tx, platform.seals, person.id, data.code)
+        if right is False:
+            return None
+        who = replace(person, strong=bool(right))
+        return await accounts.sessions.begin(tx, platform.seals, who, user_agent=agent, address=address)
+
+    signed = await platform.db.transact(work)
+    if signed is None:
+        raise accounts.SecondFactorInvalid
     return _tokens(platform, signed)
 
 
@@ -238,9 +251,9 @@ async def me(request: AnyRequest) -> Profile:
     """
     id = signed_in(request)
     async with shop_of(request).platform.db.read() as tx:
-        return Profile(
-            await accounts.me(tx, id), await accounts.addresses(tx, id), await accounts.default_address(tx, id)
-        )
+        kept = await accounts.book.addresses(tx, id)
+        default = next((one.address for one in kept if one.is_default), None)
+        return Profile(await accounts.me(tx, id), [one.address for one in kept], default)
 
 
 ROUTES = [

@@ -1,0 +1,143 @@
+"""A second factor: codes of an app by the clock (TOTP, RFC 6238), and recovery codes for who lost it."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import pyotp
+
+from tfmshop.commerce.accounts.errors import (
+    FactorThere,
+    InvalidCredentials,
+    SecondFactorInvalid,
+    SecondFactorRequired,
+)
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all
+from tfmshop.commerce.accounts.store_factor import BEGIN, CONFIRM, DROP, HOLD, NOTE_FAILURE, NOTE_SUCCESS
+from tfmshop.commerce.accounts.store_sessions import PASSWORD
+from tfmshop.platform import clock, ids
+from tfmshop.platform.db import Database, Row, Tx
+from tfmshop.platform.security.access import Viewer
+from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals
+
+STEP_SECONDS: Final = 30
+WINDOW: Final = 1
+"""Steps before and after the present one whose codes are good: clocks differ."""
+RECOVERY_CODES: Final = 10
+FREE_TRIES: Final = 5
+"""Wrong codes in a row before each costs a wait, which doubles."""
+LONGEST_WAIT: Final = timedelta(minutes=15)
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """What the app must know: to be typed (base32), or as an address for a QR code. It is shown once."""
+
+    secret: str
+    uri: str
+
+
+async def begin(
+    db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, shop: str
+) -> Secret:
+    """A new secret; it counts once `confirm` saw a code of it. `InvalidCredentials`, `FactorThere`."""
+    email = await _proven(db, passwords, viewer.id, password)
+    salt = ids.secret(SALT_BYTES)
+    async with db.tx() as tx:
+        if await tx.value(BEGIN, viewer.id, salt) is None:
+            raise FactorThere
+    totp = _totp(seals, viewer.id, salt)
+    return Secret(totp.secret, totp.provisioning_uri(name=email, issuer_name=shop))
+
+
+async def confirm(tx: Tx, seals: Seals, viewer: Viewer, code: str) -> list[str]:
+    """Have the second factor count from now on; the recovery codes, shown once. Every other session ends.
+
+    `SecondFactorInvalid`, `FactorThere`.
+    """
+    row = await tx.row(HOLD, viewer.id)
+    if row is not None and row["confirmed_at"] is not None:
+        raise FactorThere
+    step = _step_of(seals, row, code, clock.now()) if row is not None else None
+    if step is None:
+        raise SecondFactorInvalid
+    codes = [ids.readable(10) for _ in range(RECOVERY_CODES)]
+    await tx.execute(CONFIRM, viewer.id, step, [_kept(seals, viewer.id, one) for one in codes])
+    await end_all(tx, viewer.id, "a second factor was set up", but=viewer.session)
+    return [f"{one[:5]}-{one[5:]}" for one in codes]
+
+
+async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool | None:
+    """Whether a code is right: of the app, or a recovery code, each once. None for a person without a second factor.
+
+    `SecondFactorRequired` without a code. After five wrong ones each costs a wait, in which none is right.
+    """
+    row = await tx.row(HOLD, customer)
+    if row is None or row["confirmed_at"] is None:
+        return None
+    if code is None:
+        raise SecondFactorRequired
+    now = clock.now()
+    if row["next_try_at"] is not None and row["next_try_at"] > now:
+        return False
+    step = _step_of(seals, row, code, now)
+    if step is not None:
+        await tx.execute(NOTE_SUCCESS, customer, step, row["recovery"])
+        return True
+    used = _kept(seals, customer, code.upper().replace("-", "").replace(" ", ""))
+    left = [one for one in row["recovery"] if not hmac.compare_digest(one, used)]
+    if len(left) < len(row["recovery"]):
+        await tx.execute(NOTE_SUCCESS, customer, row["last_step"], left)
+        return True
+    failed = row["failed"] + 1
+    wait = min(timedelta(seconds=2 ** min(failed - FREE_TRIES, 20)), LONGEST_WAIT) if failed >= FREE_TRIES else None
+    await tx.execute(NOTE_FAILURE, customer, failed, now + wait if wait else None)
+    return False
+
+
+async def drop(db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, code: str) -> None:
+    """Do without a second factor, with the password and a last code. `InvalidCredentials`, `SecondFactorInvalid`."""
+    await _proven(db, passwords, viewer.id, password)
+
+    async def work(tx: Tx) -> bool:
+        right = await passed(tx, seals, viewer.id, code)
+        if right:
+            await tx.execute(DROP, viewer.id)
+        return bool(right)
+
+    if not await db.transact(work):
+        raise SecondFactorInvalid
+
+
+async def _proven(db: Database, passwords: Passwords, customer: UUID, password: str) -> str:
+    """The e-mail address of whoever knows the password. `InvalidCredentials`."""
+    async with db.read() as tx:
+        row = await tx.row(PASSWORD, customer)
+    if not await passwords.matches(row["password_hash"] if row else None, password) or row is None:
+        raise InvalidCredentials
+    return str(row["email"])
+
+
+def _totp(seals: Seals, customer: UUID, salt: bytes) -> pyotp.TOTP:
+    secret = seals.seal(b"totp" + customer.bytes + salt)[:20]
+    return pyotp.TOTP(base64.b32encode(secret).decode(), interval=STEP_SECONDS)
+
+
+def _step_of(seals: Seals, row: Row, code: str, now: datetime) -> int | None:
+    """The time step whose code this is, if it is near now and none of its or a later one was used."""
+    totp = _totp(seals, row["customer_id"], row["salt"])
+    present = int(now.timestamp()) // STEP_SECONDS
+    for step in range(present - WINDOW, present + WINDOW + 1):
+        if step > row["last_step"] and hmac.compare_digest(totp.generate_otp(step).encode(), code.encode()):
+            return step
+    return None
+
+
+def _kept(seals: Seals, customer: UUID, code: str) -> bytes:
+    """What is kept of a recovery code: it is too short for a plain hash."""
+    return seals.seal(b"recovery" + customer.bytes + code.encode())

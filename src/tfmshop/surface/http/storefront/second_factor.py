@@ -1,0 +1,84 @@
+"""One's second factor: set up, confirmed, taken away."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+from msgspec import Meta
+
+from tfmshop.commerce import accounts
+from tfmshop.platform.security.passwords import LONGEST
+from tfmshop.surface.http.context import AnyRequest, shop_of, someone
+
+Password = Annotated[str, Meta(max_length=LONGEST)]
+Code = Annotated[str, Meta(min_length=6, max_length=20)]
+
+
+class Proof(msgspec.Struct, forbid_unknown_fields=True):
+    """One's password."""
+
+    password: Password
+
+
+class Confirmation(msgspec.Struct, forbid_unknown_fields=True):
+    """A code of the app."""
+
+    code: Code
+
+
+class Farewell(msgspec.Struct, forbid_unknown_fields=True):
+    """One's password, and a last code."""
+
+    password: Password
+    code: Code
+
+
+class Recovery(msgspec.Struct, frozen=True):
+    """Codes for who lost the app, each good once. They are not shown again."""
+
+    recovery_codes: list[str]
+
+
+@post("/me/second-factor", summary="Set up a second factor", tags=["accounts"])
+async def begin(request: AnyRequest, data: Proof) -> accounts.second_factor.Secret:
+    """A secret for an app (TOTP). It counts once a code of it was confirmed.
+
+    Errors: `invalid_credentials`, `second_factor_exists`, `sign_in_required`, `invalid_token`, `invalid_request`,
+    `busy`.
+    """
+    platform = shop_of(request).platform
+    return await accounts.second_factor.begin(
+        platform.db, platform.passwords, platform.seals, someone(request), password=data.password,
+        shop=platform.config.text("SHOP_NAME"),
+    )  # fmt: skip
+
+
+@post("/me/second-factor/confirm", summary="Confirm a second factor", tags=["accounts"], status_code=200)
+async def confirm(request: AnyRequest, data: Confirmation) -> Recovery:
+    """With a code of the app; from now on signing in needs one. Every other session ends.
+
+    Errors: `second_factor_invalid`, `second_factor_exists`, `sign_in_required`, `invalid_token`, `invalid_request`.
+    """
+    platform = shop_of(request).platform
+    viewer = someone(request)
+    return Recovery(
+        await platform.db.transact(lambda tx: accounts.second_factor.confirm(tx, platform.seals, viewer, data.code))
+    )
+
+
+@post("/me/second-factor/drop", summary="Do without a second factor", tags=["accounts"], status_code=204)
+async def drop(request: AnyRequest, data: Farewell) -> None:
+    """With the password and a last code.
+
+    Errors: `invalid_credentials`, `second_factor_invalid`, `sign_in_required`, `invalid_token`, `invalid_request`,
+    `busy`.
+    """
+    platform = shop_of(request).platform
+    await accounts.second_factor.drop(
+        platform.db, platform.passwords, platform.seals, someone(request), password=data.password, code=data.code
+    )
+
+
+ROUTES = [begin, confirm, drop]
