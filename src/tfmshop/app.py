@@ -10,7 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tfmshop import config as settings
-from tfmshop.commerce import checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
+from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db
@@ -51,7 +51,7 @@ def options(config: Config, name: str) -> db.Options:
 @asynccontextmanager
 async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     """A platform on the servers that `config` names; closed at the end."""
-    secret = secret_of(config)
+    secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
     platform = Platform(
         config=config,
         db=await db.connect(config.text("DATABASE_URL"), bounds),
@@ -59,7 +59,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
-        seals=Seals(secret),
+        seals=seals_of(config),
         model=model_of(config),
     )
     try:
@@ -68,9 +68,9 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         await platform.close()
 
 
-def secret_of(config: Config) -> str:
-    """The installation's secret: the setting, or one that is made once and kept."""
-    return config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
+def seals_of(config: Config) -> Seals:
+    """The maker of tokens and seals, with a key of its own: that of access tokens may change more lightly."""
+    return Seals(config.text("SEAL_SECRET") or secret_kept_in(config.home / "seal.secret"))
 
 
 def files_of(config: Config) -> Files:
@@ -182,6 +182,6 @@ def schedule(config: Config) -> None:
     checkout.schedule_all(providers(config), timedelta(hours=config.number("IDEMPOTENCY_HOURS")))
     hours = config.number("CART_REMINDER_HOURS")
     sender = news.Sender(config.text("SHOP_NAME"), config.text("SHOP_URL"), config.text("MAIL_STAFF"),
-                         Seals(secret_of(config)))  # fmt: skip
+                         seals_of(config))  # fmt: skip
     news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))

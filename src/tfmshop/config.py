@@ -160,6 +160,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         choices=("off", "local"),
     ),
     Setting("JWT_SECRET", "", "Key that signs access tokens (HS256).", secret=True, check=_secret_text),
+    Setting("SEAL_SECRET", "", "Key of sessions, links, second factors, audit.", secret=True, check=_secret_text),
     Setting("SHOP_CURRENCY", "USD", "Currency of prices that name none.", check=_currency),
     Setting("DB_POOL_MIN", 2, "Connections kept open by a process.", least=0, most=1000),
     Setting("DB_POOL_MAX", 6, "Connections a process may open.", least=1, most=1000),
@@ -340,6 +341,6 @@ def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> l
         missing = [name for name in ("STRIPE_WEBHOOK_SECRET", "SHOP_URL") if not values[name]]
         problems += [f"{name} must be set when STRIPE_SECRET_KEY is." for name in missing]
     if values["APP_ENV"] == "production":
-        missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET") if not source.get(name)]
+        missing = [name for name in ("DATABASE_URL", "REDIS_URL", "JWT_SECRET", "SEAL_SECRET") if not source.get(name)]
         problems += [f"{name} must be set when APP_ENV is production." for name in missing]
     return problems

@@ -9,14 +9,16 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import jwt
 import pyotp
 import pytest
 
 from tests.client import ADDRESS
-from tests.conftest import SEALS, open_client
+from tests.conftest import SEALS, open_client, platform_of
 from tests.journeys.test_news import TAKE as TAKE_JOBS
 from tests.making import new_product, some_products
 from tfmshop.commerce import accounts, news
+from tfmshop.commerce.accounts.errors import InvalidCredentials
 from tfmshop.commerce.news.letters import send
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Query
@@ -491,3 +493,76 @@ async def test_the_secret_of_an_app_is_not_in_the_database(shop, db, factor):
     for code in factor["codes"]:
         assert code.replace("-", "") not in kept
         assert code.replace("-", "").encode().hex() not in kept
+
+
+async def test_a_reset_ends_what_a_thief_had_begun(shop, db, postbox):
+    """A pending change of address, and an access token that is still good for minutes."""
+    thief = await signed(shop)
+    await letters(db, postbox)
+    wish = {"email": "thief@evil.example", "password": PERSON["password"]}
+    await shop.post("me/email", json=wish, headers=bearer(thief))
+    (to_thief,) = await letters(db, postbox)
+    await shop.post("auth/forgot-password", json={"email": PERSON["email"]})
+    (to_ada,) = await letters(db, postbox)
+    reset = {"token": token_in(to_ada), "password": "battery staple"}
+    assert (await shop.post("auth/reset-password", json=reset)).status_code == 204
+    confirmed = await shop.post("me/email/confirm", json={"token": token_in(to_thief)}, headers=bearer(thief))
+    assert (confirmed.status_code, confirmed.json()["code"]) == (401, "sign_in_required")
+    mine = await signed(shop, password="battery staple")
+    spoilt = await shop.post("me/email/confirm", json={"token": token_in(to_thief)}, headers=bearer(mine))
+    assert (spoilt.status_code, spoilt.json()["code"]) == (409, "link_invalid")
+    for answer in (await shop.delete("me/sessions", headers=bearer(thief)),
+                   await shop.put("me/password", json={"old": "battery staple", "new": "mine now!"},
+                                  headers=bearer(thief))):  # fmt: skip
+        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")
+
+
+async def test_a_sign_in_that_was_checked_before_a_reset_begins_nothing(shop, db, settings):
+    await signed(shop)
+    platform = platform_of(settings, db)
+    person, checked = await accounts.sign_in(
+        db, platform.passwords, email=PERSON["email"], password=PERSON["password"]
+    )  # fmt: skip
+    tokens = await signed(shop)
+    body = {"old": PERSON["password"], "new": "battery staple"}
+    assert (await shop.put("me/password", json=body, headers=bearer(tokens))).status_code == 204
+    with pytest.raises(InvalidCredentials):
+        await db.transact(
+            lambda tx: accounts.sessions.begin(tx, SEALS, person, checked, user_agent="", address="")
+        )  # fmt: skip
+    await platform.redis.close()
+    platform.passwords.close()
+
+
+async def test_two_changes_of_one_password_at_once_are_one(busy_shop):
+    tokens = await signed(busy_shop)
+    wishes = [
+        busy_shop.put("me/password", json={"old": PERSON["password"], "new": f"password {n}"}, headers=bearer(tokens))
+        for n in range(4)
+    ]
+    statuses = sorted([answer.status_code for answer in await asyncio.gather(*wishes)])
+    assert statuses == [204, 401, 401, 401]
+
+
+async def test_doing_without_a_second_factor_weakens_every_session(shop, db, factor, frozen):
+    strong = (await log_in(shop, factor["app"].at(frozen.now))).json()
+    frozen.step()
+    body = {"password": PERSON["password"], "code": factor["app"].at(frozen.now)}
+    assert (await shop.post("me/second-factor/drop", json=body, headers=bearer(strong))).status_code == 204
+    renewed_token = (await renewed(shop, strong["refresh_token"])).json()["access_token"]
+    assert "amr" not in jwt.decode(renewed_token, options={"verify_signature": False})
+
+
+async def test_an_operator_takes_a_lost_second_factor_away(shop, db, factor):
+    await db.transact(lambda tx: accounts.second_factor.drop_lost(tx, "ADA@example.com"))
+    assert (await log_in(shop)).status_code == 200
+    assert (await renewed(shop, factor["tokens"]["refresh_token"])).status_code == 401
+
+
+async def test_a_wish_that_is_there_may_be_repeated_when_there_is_no_room(shop, db, monkeypatch):
+    async with db.tx() as tx:
+        lamp, shade = await some_products(tx, new_product(), new_product())
+    me = bearer(await signed(shop))
+    monkeypatch.setattr(accounts.book, "MOST_WISHES", 1)
+    for wanted, status in ((lamp, 204), (lamp, 204), (shade, 409)):
+        assert (await shop.put(f"me/wishlist/{wanted}", headers=me)).status_code == status

@@ -337,5 +337,8 @@ async def test_a_packed_order_is_not_cancelled_by_its_buyer(shop, db, order):
     gone = await shop.post(f"orders/{order['id']}/cancel", headers={"Order-Token": order["token"]})
     assert (again.json()["code"], gone.json()["code"]) == ("order_cannot_move", "order_cannot_move")
     assert (await edit(shop, order, email="b@example.com")).status_code == 200
-    sent = await shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
-    assert sent.json()["status"] == "shipped"
+    by_staff = await shop.post(f"admin/orders/{order['number']}/cancel", json={"why": "lost"}, headers=staff())
+    assert by_staff.json()["status"] == "cancelled"
+    await work_off(db)
+    async with db.read() as tx:
+        assert await broken(tx) == {}

@@ -419,3 +419,29 @@ async def test_what_costs_nothing_is_bought_without_a_company(shop, db, fake, la
     await work_off(db)
     async with db.read() as tx:
         assert await broken(tx) == {}
+
+
+async def test_money_that_is_held_after_a_decline_was_told_is_let_go(shop, db, fake, lamp, monkeypatch):
+    authorize = fake.authorize
+
+    async def after_a_decline(payment, token):
+        assert await tell(shop, fake, Notice(UUID(payment.key), News.DECLINED, "", 1000)) == 204
+        return await authorize(payment, token)
+
+    monkeypatch.setattr(fake, "authorize", after_a_decline)
+    answer = await shop.buy(await shop.cart_with((lamp, 1)))
+    assert (answer.status_code, answer.json()["code"]) == (402, "payment_declined")
+    assert fake.promised(fake.calls[0]) is not None
+    await work_off(db)
+    assert fake.promised(fake.calls[0]) is None
+
+
+async def test_a_company_that_does_not_say_what_it_holds_is_asked_again(shop, db, fake, lamp, monkeypatch):
+    order = (await shop.buy(await shop.cart_with((lamp, 1)))).json()
+
+    async def silent(payment):
+        raise TimeoutError
+
+    monkeypatch.setattr(fake, "find", silent)
+    assert await tell(shop, fake, Notice(UUID(order["id"]), News.DECLINED, "", 1000)) == 503
+    assert await stand(db, order["id"]) == ("paid", "authorized")

@@ -14,9 +14,9 @@ from tests.making import new_product, some_products
 from tfmshop.commerce import accounts, catalog, pricing
 from tfmshop.commerce.pricing.errors import BadPriceList, BadSale, PriceListNotFound, SaleNotFound
 from tfmshop.commerce.pricing.lists import PriceList
-from tfmshop.commerce.pricing.sales import DUE_SALES
+from tfmshop.commerce.pricing.store_lists import HOLD_SALE
 from tfmshop.commerce.vocabulary import Money, spelled
-from tfmshop.platform import clock, ids
+from tfmshop.platform import clock
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import SCHEDULES
 
@@ -200,7 +200,6 @@ async def test_sales_that_cannot_be(db, lamp):
             await db.transact(lambda tx, a=("LAMP", price, now, ends): pricing.sales.plan(tx, *a))
     async with db.read() as tx:
         assert await pricing.sales.listed(tx, 5) == []
-        assert await tx.row(DUE_SALES, ids.new(), False) is None
 
 
 async def test_a_cart_in_a_currency_that_nothing_ships_in_is_not_delivered(shop, db, lamp):
@@ -274,3 +273,23 @@ async def test_sales_of_one_variant_follow_each_other_and_never_meet(db, lamp):
 def test_amounts_have_the_decimals_of_their_currency():
     for currency, text in (("EUR", "1,234.56 EUR"), ("JPY", "123,456 JPY"), ("KWD", "123.456 KWD")):
         assert spelled(Money(123_456, currency)) == text
+
+
+async def test_sales_that_touch_give_the_regular_price_back(db, lamp):
+    now = clock.now()
+
+    async def plan(price: int, begins: float, ends: float) -> UUID:
+        return await db.transact(lambda tx: pricing.sales.plan(
+            tx, "LAMP", price, now + timedelta(hours=begins), now + timedelta(hours=ends)
+        ))  # fmt: skip
+
+    first = await plan(1500, 1, 2)
+    await run(db, after=timedelta(hours=1.1))
+    await plan(1800, 0.9, 1.9)
+    assert await run(db) == (1500, 2000)
+    async with db.tx() as tx:
+        await tx.execute(LATER, timedelta(hours=0.95))
+        held = await tx.row(HOLD_SALE, first)
+        assert held["state"] == "running"
+    assert await run(db) == (1800, 2000)
+    assert await run(db, after=timedelta(hours=1)) == (2000, None)

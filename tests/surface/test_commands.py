@@ -177,7 +177,8 @@ def test_settings_are_shown_without_secrets(tmp_path):
 
 def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
     fails(tfmshop("config", cwd=tmp_path, PORT="http"), 2, "PORT must be a whole number")
-    fails(tfmshop("seed", cwd=tmp_path, **settings_of, APP_ENV="production", JWT_SECRET="s" * 40), 1, "production")
+    secrets = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40}
+    fails(tfmshop("seed", cwd=tmp_path, **settings_of, **secrets, APP_ENV="production"), 1, "production")
     nowhere = tfmshop("inventory", "set", "DEMO-001", "1", "--warehouse", "nowhere", cwd=tmp_path, **settings_of)
     fails(nowhere, 1, "no stock in a warehouse nowhere")
     for command, word in (

@@ -7,7 +7,8 @@ from uuid import UUID
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
 from tfmshop.commerce.accounts.model import normal_email
 from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked
-from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
+from tfmshop.commerce.accounts.store_book import HOLD_PERSON
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_EMAIL_PROOF,
     FIND_PROOF,
@@ -31,6 +32,7 @@ async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str,
         raise InvalidCredentials
 
     async def work(tx: Tx) -> None:
+        await tx.value(HOLD_PERSON, customer)
         asked, now = Asked(ids.new(), normal_email(email)), clock.now()
         given = await tx.value(
             ADD_EMAIL_PROOF, asked.id, customer, asked.email, ids.secret(SALT_BYTES), now, now + LIFETIMES["email"],
@@ -45,8 +47,9 @@ async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str,
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
     """Take the new address, with the token that was sent there to this very person; other sessions end. `LinkInvalid`.
 
-    An address that got an account meanwhile is refused in the same way.
+    An address that got an account meanwhile is refused in the same way. `SignInRequired` when the session is over.
     """
+    await must_live(tx, viewer)
     sealed = opened(token)
     row = await tx.row(FIND_PROOF, sealed.id) if sealed else None
     if sealed is None or row is None or not seals.fits(sealed, "email", row["salt"]):

@@ -55,14 +55,16 @@ async def register(db: Database, passwords: Passwords, *, email: str, name: str,
         await jobs.enqueue(tx, "accounts.registered", Asked(ids.new(), normal_email(email), new == 1))
 
 
-async def sign_in(db: Database, passwords: Passwords, *, email: str, password: str) -> Viewer:
-    """Who has that e-mail and password. `InvalidCredentials`, after the same time for everyone."""
+async def sign_in(db: Database, passwords: Passwords, *, email: str, password: str) -> tuple[Viewer, str]:
+    """Who has that e-mail and password, and the hash that it fitted. `InvalidCredentials`, after the same time for
+    everyone.
+    """
     async with db.read() as tx:
         row = await tx.row(FIND_BY_EMAIL, normal_email(email))
     fits = await passwords.matches(row["password_hash"] if row else None, password)
     if row is None or not fits or not row["is_active"]:
         raise InvalidCredentials
-    return Viewer(row["id"], row["role"])
+    return Viewer(row["id"], row["role"]), row["password_hash"]
 
 
 async def me(tx: Tx, id: UUID) -> Customer:

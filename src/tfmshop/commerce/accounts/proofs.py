@@ -10,10 +10,11 @@ import msgspec
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
 from tfmshop.commerce.accounts.model import normal_email
-from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_PROOF,
     FIND_PROOF,
+    HOLD_BY_EMAIL,
     PASSWORD,
     SET_PASSWORD,
     SPOIL_PROOFS,
@@ -50,12 +51,17 @@ async def add(tx: Tx, purpose: str, asked: Asked) -> bool:
     """Keep a proof with the id of what was asked, for a letter to carry; not for an address without an account, nor for
     one that got too many letters.
     """
-    now = clock.now()
+    email, now = normal_email(asked.email), clock.now()
+    await tx.value(HOLD_BY_EMAIL, email)
     given = await tx.value(
-        ADD_PROOF, asked.id, normal_email(asked.email), purpose, ids.secret(SALT_BYTES), now,
-        now + LIFETIMES[purpose], AN_HOUR,
-    )  # fmt: skip
+        ADD_PROOF, asked.id, email, purpose, ids.secret(SALT_BYTES), now, now + LIFETIMES[purpose], AN_HOUR
+    )
     return given is not None
+
+
+async def is_good(tx: Tx, proof: UUID) -> bool:
+    """Whether the link of a proof can still be used."""
+    return await tx.row(FIND_PROOF, proof) is not None
 
 
 async def token_of(tx: Tx, seals: Seals, proof: UUID) -> str:
@@ -66,13 +72,18 @@ async def token_of(tx: Tx, seals: Seals, proof: UUID) -> str:
     return seals.token(row["purpose"], proof, row["salt"])
 
 
-async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
-    """Whose proof a token is; it is good no more. `LinkInvalid`."""
+async def _checked(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
+    """The proof that a token is of, if it is good. `LinkInvalid`."""
     sealed = opened(token)
     row = await tx.row(FIND_PROOF, sealed.id) if sealed else None
     if sealed is None or row is None or not seals.fits(sealed, purpose, row["salt"]):
         raise LinkInvalid
-    used = await tx.row(USE_PROOF, sealed.id, purpose)
+    return sealed.id
+
+
+async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
+    """Whose proof a token is; it is good no more. `LinkInvalid`."""
+    used = await tx.row(USE_PROOF, await _checked(tx, seals, purpose, token), purpose)
     if used is None:
         raise LinkInvalid
     return UUID(int=used["customer_id"].int)
@@ -85,28 +96,41 @@ async def verify(tx: Tx, seals: Seals, token: str) -> None:
 
 async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
     """Set a new password for whoever has the link; every session ends, and every other link. `LinkInvalid`."""
+    async with db.read() as tx:
+        await _checked(tx, seals, "reset", token)
     hashed = await passwords.hash(password)
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
-        await _set(tx, customer, hashed, verified=True)
+        await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
+        await _changed(tx, customer)
 
     await db.transact(work)
 
 
 async def change_password(db: Database, passwords: Passwords, viewer: Viewer, *, old: str, new: str) -> None:
-    """Change one's password, knowing the old one; every other session ends. `InvalidCredentials`."""
+    """Change one's password, knowing the old one; every other session ends, and every link. `InvalidCredentials`,
+    `SignInRequired` when the session is over.
+    """
     async with db.read() as tx:
         row = await tx.row(PASSWORD, viewer.id)
-    if not await passwords.matches(row["password_hash"] if row else None, old):
+    checked = row["password_hash"] if row else None
+    if not await passwords.matches(checked, old):
         raise InvalidCredentials
     hashed = await passwords.hash(new)
-    await db.transact(lambda tx: _set(tx, viewer.id, hashed, but=viewer.session))
+
+    async def work(tx: Tx) -> None:
+        await must_live(tx, viewer)
+        if not await tx.execute(SET_PASSWORD, viewer.id, hashed, None, checked):
+            raise InvalidCredentials
+        await _changed(tx, viewer.id, but=viewer.session)
+
+    await db.transact(work)
 
 
-async def _set(tx: Tx, customer: UUID, hashed: str, *, verified: bool = False, but: UUID | None = None) -> None:
-    await tx.execute(SET_PASSWORD, customer, hashed, clock.now() if verified else None)
-    await tx.execute(SPOIL_PROOFS, customer, "reset")
+async def _changed(tx: Tx, customer: UUID, *, but: UUID | None = None) -> None:
+    for purpose in ("reset", "email"):
+        await tx.execute(SPOIL_PROOFS, customer, purpose)
     await end_all(tx, customer, "the password changed", but=but)
     row = await tx.row(PASSWORD, customer)
     if row is not None:

@@ -14,11 +14,22 @@ import pyotp
 from tfmshop.commerce.accounts.errors import (
     FactorThere,
     InvalidCredentials,
+    NoSuchPerson,
     SecondFactorInvalid,
     SecondFactorRequired,
 )
-from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all
-from tfmshop.commerce.accounts.store_factor import BEGIN, CONFIRM, DROP, HOLD, NOTE_FAILURE, NOTE_SUCCESS
+from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
+from tfmshop.commerce.accounts.store_factor import (
+    BEGIN,
+    CONFIRM,
+    DROP,
+    HOLD,
+    ID_OF,
+    NOTE_FAILURE,
+    NOTE_SUCCESS,
+    WEAKEN,
+)
 from tfmshop.commerce.accounts.store_sessions import PASSWORD
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Database, Row, Tx
@@ -58,8 +69,9 @@ async def begin(
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, code: str) -> list[str]:
     """Have the second factor count from now on; the recovery codes, shown once. Every other session ends.
 
-    `SecondFactorInvalid`, `FactorThere`.
+    `SecondFactorInvalid`, `FactorThere`, `SignInRequired` when the session is over.
     """
+    await must_live(tx, viewer)
     row = await tx.row(HOLD, viewer.id)
     if row is not None and row["confirmed_at"] is not None:
         raise FactorThere
@@ -107,11 +119,25 @@ async def drop(db: Database, passwords: Passwords, seals: Seals, viewer: Viewer,
     async def work(tx: Tx) -> bool:
         right = await passed(tx, seals, viewer.id, code)
         if right:
-            await tx.execute(DROP, viewer.id)
+            await _drop(tx, viewer.id)
         return bool(right)
 
     if not await db.transact(work):
         raise SecondFactorInvalid
+
+
+async def drop_lost(tx: Tx, email: str) -> None:
+    """For operators: take away the second factor of somebody who lost it, and end their sessions. `NoSuchPerson`."""
+    customer = await tx.value(ID_OF, normal_email(email))
+    if customer is None:
+        raise NoSuchPerson
+    await _drop(tx, customer)
+    await end_all(tx, customer, "the second factor was taken away")
+
+
+async def _drop(tx: Tx, customer: UUID) -> None:
+    await tx.execute(DROP, customer)
+    await tx.execute(WEAKEN, customer)
 
 
 async def _proven(db: Database, passwords: Passwords, customer: UUID, password: str) -> str:

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce.accounts.errors import SessionNotFound
-from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, RENEW
+from tfmshop.commerce.accounts.errors import InvalidCredentials, SessionNotFound, SignInRequired
+from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, LIVE, RENEW
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.security.access import Viewer
@@ -43,12 +43,16 @@ class Signed:
     refresh_token: str
 
 
-async def begin(tx: Tx, seals: Seals, person: Viewer, *, user_agent: str, address: str) -> Signed:
-    """A new session of a person who just proved who they are."""
+async def begin(tx: Tx, seals: Seals, person: Viewer, checked: str, *, user_agent: str, address: str) -> Signed:
+    """A new session of a person whose password fitted the hash that was `checked`; nobody changed it since.
+
+    `InvalidCredentials`.
+    """
     id, salt, now = ids.new(), ids.secret(SALT_BYTES), clock.now()
-    await tx.execute(
-        BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100], person.strong
-    )  # fmt: skip
+    if not await tx.execute(
+        BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100], person.strong, checked
+    ):
+        raise InvalidCredentials
     return Signed(Viewer(person.id, person.role, id, person.strong), seals.token(PURPOSE, id, salt))
 
 
@@ -89,6 +93,12 @@ async def leave(tx: Tx, seals: Seals, token: str) -> None:
     row = await tx.row(HOLD, sealed.id) if sealed else None
     if sealed is not None and row is not None and seals.fits(sealed, PURPOSE, row["salt"]):
         await tx.execute(END, row["customer_id"], row["id"], None, "signed out")
+
+
+async def must_live(tx: Tx, viewer: Viewer) -> None:
+    """Refuse an access token that outlived its session, where that matters. `SignInRequired`."""
+    if viewer.session is None or await tx.value(LIVE, viewer.session, viewer.id) is None:
+        raise SignInRequired
 
 
 async def listed(tx: Tx, viewer: Viewer) -> list[Session]:

@@ -63,6 +63,7 @@ WISH = Query(
     """
 INSERT INTO accounts.wish (customer_id, product_id, added_at)
 SELECT $1, $2, $3 WHERE (SELECT count(*) FROM accounts.wish WHERE customer_id = $1) < $4
+    OR EXISTS (SELECT FROM accounts.wish WHERE customer_id = $1 AND product_id = $2)
 ON CONFLICT (customer_id, product_id) DO UPDATE SET added_at = accounts.wish.added_at
 RETURNING product_id
 """,

@@ -37,3 +37,5 @@ NOTE_FAILURE = Query(
 )
 
 DROP = Query("accounts.drop_factor", "DELETE FROM accounts.second_factor WHERE customer_id = $1")
+WEAKEN = Query("accounts.weaken_sessions", "UPDATE accounts.session SET strong = false WHERE customer_id = $1")
+ID_OF = Query("accounts.id_of", "SELECT id FROM accounts.customer WHERE lower(email) = $1")

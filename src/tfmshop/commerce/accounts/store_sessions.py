@@ -5,8 +5,11 @@ from tfmshop.platform.db import Query
 BEGIN = Query(
     "accounts.begin_session",
     """
+WITH person AS (
+    SELECT id FROM accounts.customer WHERE id = $2 AND is_active AND password_hash = $9 FOR SHARE
+)
 INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent, address, strong)
-VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8)
+SELECT $1, id, $3, $4, $4, $5, $6, $7, $8 FROM person
 """,
 )
 
@@ -21,6 +24,14 @@ FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id W
 RENEW = Query(
     "accounts.renew_session",
     "UPDATE accounts.session SET number = number + 1, renewed_at = $2, expires_at = $3 WHERE id = $1",
+)
+
+LIVE = Query(
+    "accounts.live_session",
+    """
+SELECT s.id FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id
+WHERE s.id = $1 AND s.customer_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND c.is_active FOR SHARE OF s
+""",
 )
 
 LIST = Query(
@@ -86,7 +97,14 @@ WHERE c.id = $1 AND o.id = c.id AND c.is_active RETURNING o.email
 """,
 )
 
-FIND_PROOF = Query("accounts.find_proof", "SELECT salt, purpose FROM accounts.proof WHERE id = $1")
+FIND_PROOF = Query(
+    "accounts.find_proof",
+    "SELECT salt, purpose FROM accounts.proof WHERE id = $1 AND used_at IS NULL AND expires_at > now()",
+)
+
+HOLD_BY_EMAIL = Query(
+    "accounts.hold_by_email", "SELECT id FROM accounts.customer WHERE lower(email) = $1 FOR NO KEY UPDATE"
+)
 
 USE_PROOF = Query(
     "accounts.use_proof",
@@ -94,7 +112,7 @@ USE_PROOF = Query(
 UPDATE accounts.proof AS p SET used_at = now() FROM accounts.customer AS c
 WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > now() AND c.id = p.customer_id
     AND c.is_active AND lower(c.email) = lower(p.email)
-RETURNING p.customer_id, p.email
+RETURNING p.customer_id
 """,
 )
 
@@ -105,7 +123,10 @@ SPOIL_PROOFS = Query(
 
 SET_PASSWORD = Query(
     "accounts.set_password",
-    "UPDATE accounts.customer SET password_hash = $2, verified_at = coalesce(verified_at, $3) WHERE id = $1",
+    """
+UPDATE accounts.customer SET password_hash = $2, verified_at = coalesce(verified_at, $3)
+WHERE id = $1 AND is_active AND ($4::text IS NULL OR password_hash = $4)
+""",
 )
 
 PASSWORD = Query(

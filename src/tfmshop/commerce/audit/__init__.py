@@ -1,5 +1,6 @@
 """What staff did: noted in the transaction of the change, in a chain that shows what was tampered with."""
 
+from tfmshop.commerce.audit import jobs as jobs
 from tfmshop.commerce.audit.chain import SHOWN, Flaw, Verified, has, verify
 from tfmshop.commerce.audit.log import Act, Entry, listed, note
 

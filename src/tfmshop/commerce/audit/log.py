@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Final
 
 import msgspec
-import structlog
 
 from tfmshop.commerce.audit.store import HOLD_HEAD, LIST, LIST_BY, LIST_OF_SUBJECT, NOTE
 from tfmshop.platform import clock, codec
@@ -15,7 +14,6 @@ from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.security.seals import Seals
 
 NEWEST: Final = 2**63 - 1
-log = structlog.get_logger("audit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,6 @@ async def note(tx: Tx, seals: Seals, act: Act) -> int:
     said = (act.who, act.action, act.subject[:500], before, after, act.address[:100], act.request_id[:100])
     seal = seals.seal(sealed_part(number, at, said, head["seal"]))
     await tx.execute(NOTE, number, at, *said, head["seal"], seal)
-    log.info("noted", number=number, who=act.who, action=act.action, subject=act.subject, seal=seal.hex())
     return number
 
 

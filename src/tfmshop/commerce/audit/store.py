@@ -27,7 +27,8 @@ LIST_BY = Query(
 )
 
 CHAIN = Query(
-    "audit.chain", f"SELECT {_ENTRY}, previous, seal FROM audit.entry WHERE number > $1 ORDER BY number LIMIT $2"
+    "audit.chain",
+    f"SELECT {_ENTRY}, previous, seal FROM audit.entry WHERE number > $1 AND number <= $3 ORDER BY number LIMIT $2",
 )
 HEAD = Query("audit.head", "SELECT number, seal FROM audit.head")
 SEAL_OF = Query("audit.seal_of", "SELECT seal FROM audit.entry WHERE number = $1")

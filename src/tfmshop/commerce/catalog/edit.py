@@ -120,7 +120,7 @@ def _moment(name: str, moment: datetime | None) -> datetime | None:
     return moment.astimezone(UTC)
 
 
-async def _held(tx: Tx, id_or_slug: str = "", *, sku: str | None = None, picture: UUID | None = None) -> UUID:
+async def held(tx: Tx, id_or_slug: str = "", *, sku: str | None = None, picture: UUID | None = None) -> UUID:
     """The product that is asked for, changed by nobody else until the end: what is read of it later is true.
 
     Imports lock in this order, too: the product before its variants.
@@ -139,7 +139,7 @@ async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
     """
     given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
     args = [(given.get(name), name in given) for name in changes.__struct_fields__]
-    product = await _held(tx, sku=sku)
+    product = await held(tx, sku=sku)
     if not given:
         return
     try:
@@ -155,7 +155,7 @@ async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
 
 async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | None) -> UUID:
     """Add a picture after the others, of one variant if `sku` says so; its id. `ProductNotFound`."""
-    product = await _held(tx, id_or_slug)
+    product = await held(tx, id_or_slug)
     picture: UUID | None = await tx.value(ADD_PICTURE, ids.new(), product, url, alt, sku)
     if picture is None:
         raise ProductNotFound
@@ -165,7 +165,7 @@ async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | No
 
 async def drop_picture(tx: Tx, picture: UUID) -> None:
     """Take a picture out; its product shows the next one in lists. `PictureNotFound`."""
-    product = await _held(tx, picture=picture)
+    product = await held(tx, picture=picture)
     if await tx.value(DROP_PICTURE, picture) is None:
         raise PictureNotFound
     await tx.execute(NEXT_PICTURE, product)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.errors import CheckoutExpired
-from tfmshop.commerce.checkout.money import FREE
+from tfmshop.commerce.checkout.money import FREE, let_go_of_cancelled
 from tfmshop.commerce.checkout.place import Placing
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
-from tfmshop.commerce.checkout.release import let_go, release
+from tfmshop.commerce.checkout.release import release
 from tfmshop.commerce.checkout.till import Till
 from tfmshop.commerce.payments import Authorization, Challenge, Payment, PaymentDeclined, PaymentUnknown, Provider
 from tfmshop.platform import clock, ids
@@ -122,13 +123,9 @@ async def _settle(
 
 
 async def _finished_elsewhere(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
-    """What to say when the sweeper was quicker: the order it settled; or nothing, and the money is let go."""
-    try:
-        taken_up = await _take_up(db, order_id, purchase, present)
-    except CheckoutExpired:
-        async with db.tx() as tx:
-            await let_go(tx, order_id)
-        raise
+    """What to say when somebody was quicker: the order as it was settled; or why not, and the money is let go."""
+    await db.transact(partial(let_go_of_cancelled, order_id=order_id))
+    taken_up = await _take_up(db, order_id, purchase, present)
     assert isinstance(taken_up, Answer)  # noqa: S101 - an order that cannot be settled is not unpaid
     return taken_up
 

@@ -12,7 +12,7 @@ from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, as_payment, cancel, captured, let_go_of_cancelled
 from tfmshop.commerce.checkout.release import release
 from tfmshop.commerce.orders.paying import Payment
-from tfmshop.commerce.payments import News, Notice, Providers
+from tfmshop.commerce.payments import News, Notice, PaymentDeclined, PaymentUnknown, Providers
 from tfmshop.platform import clock
 from tfmshop.platform.db import Database, Tx
 
@@ -54,14 +54,27 @@ async def _declined(db: Database, providers: Providers, due: Payment) -> None:
         if now is None or now.status == orders.OrderStatus.CANCELLED or now.state != "authorized":
             log.info("a late decline changes nothing", order_id=str(due.order_id))
             return
-        held = await asyncio.wait_for(providers.named(due.provider).find(as_payment(now)), PROVIDER_SECONDS)
-        if held is None:
+        if not await _still_holds(providers, now):
             await db.transact(partial(_give_up, order_id=due.order_id, why=f"{due.provider} holds the money no more"))
 
 
+async def _still_holds(providers: Providers, due: Payment) -> bool:
+    """Whether the company holds the money of an order. `PaymentUnknown` when it does not say."""
+    try:
+        held = await asyncio.wait_for(providers.named(due.provider).find(as_payment(due)), PROVIDER_SECONDS)
+    except (TimeoutError, OSError, PaymentDeclined):
+        raise PaymentUnknown from None
+    return held is not None
+
+
 async def _give_up(tx: Tx, *, order_id: UUID, why: str) -> None:
-    if (await orders.paying.look(tx, order_id, hold=True)).state == "authorized":
+    """Cancel an order whose money is gone; of one that is on its way, staff must hear."""
+    if (await orders.paying.look(tx, order_id, hold=True)).state != "authorized":
+        return
+    try:
         await cancel(tx, order_id, who="shop", why=why)
+    except orders.CannotMove as refused:
+        log.error("the goods are on their way and the money is gone", order_id=str(order_id), status=refused.status)
 
 
 async def _authorized(db: Database, due: Payment, notice: Notice) -> None:

@@ -1,4 +1,4 @@
-"""What happens to the money of an order after it was promised: taken, given back, let go; and what providers tell."""
+"""What happens to the money of an order after it was promised: taken, given back, let go."""
 
 from __future__ import annotations
 
@@ -96,11 +96,15 @@ async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
             await jobs.events.publish(tx, "order.refunded", due.order_id, news)
 
 
-async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str) -> None:
-    """Cancel an order that was not sent: stock and coupons go back, and so does the money. `CannotMove`."""
+async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:
+    """Cancel an order that was not sent, or for its buyer one that is not packed either: stock and coupons go back, and
+    so does the money. `CannotMove`.
+    """
     due = await orders.paying.look(tx, order_id, hold=True)
     taken = due.state in TAKEN
-    _, units = await orders.cancel(tx, order_id, payment_status=due.state if taken else "voided", who=who, why=why)
+    of = [orders.OrderStatus.PLACED, orders.OrderStatus.PAID] if by_buyer else None
+    state = due.state if taken else "voided"
+    _, units = await orders.cancel(tx, order_id, payment_status=state, who=who, why=why, of=of)
     await jobs.events.publish(tx, "order.cancelled", order_id, orders.OrderNews(order_id, due.number, why=why))
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)

@@ -58,6 +58,7 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
 
     A crash between the mail server's answer and ours sends it twice, with the same Message-ID.
     """
+    too_late = False
     async with db.read() as tx:
         row = await tx.row(LETTER, reason)
         if row is None or row["sent_at"] is not None:
@@ -65,9 +66,15 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         facts: dict[str, Any] = {"data": codec.decode(row["data"])}
         if row["kind"] in OF_ORDERS:
             facts["order"], _ = await orders.load(tx, row["subject"])
-        if row["kind"] in LINKS:
+        if row["kind"] in LINKS and not await accounts.proofs.is_good(tx, row["subject"]):
+            too_late = True
+        elif row["kind"] in LINKS:
             token = await accounts.proofs.token_of(tx, sender.seals, row["subject"])
             facts |= {"token": token, "link": f"{sender.url}{LINKS[row['kind']]}?token={token}" if sender.url else ""}
+    if too_late:
+        async with db.tx() as tx:
+            await tx.execute(SENT, reason, "its link was too old")
+        return
     letter = render(row["kind"], sender, reason.replace(" ", "."), row["recipient"], facts)
     answer = ""
     try:

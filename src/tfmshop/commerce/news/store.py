@@ -31,7 +31,7 @@ ADDRESS = Query(
     """
 INSERT INTO news.delivery (endpoint_id, event_number, subject, changed_at)
 SELECT p.id, $1, $2, now() FROM news.endpoint AS p
-WHERE cardinality(p.topics) = 0 OR $3 = ANY(p.topics)
+WHERE cardinality(p.topics) = 0 OR $3 = ANY(p.topics) FOR SHARE OF p
 ON CONFLICT (endpoint_id, event_number) DO NOTHING
 RETURNING endpoint_id
 """,
@@ -79,7 +79,7 @@ REPLAY = Query(
     """
 UPDATE news.delivery AS d SET status = 'waiting', leased_until = NULL, changed_at = now(), asked_at = now()
 FROM news.event AS e
-WHERE e.number = d.event_number AND d.endpoint_id = $1 AND d.status <> 'waiting'
+WHERE e.number = d.event_number AND d.endpoint_id = $1
     AND CASE WHEN $2::bigint IS NULL THEN e.at >= $3 ELSE e.number = $2 END
 RETURNING d.subject
 """,

@@ -121,7 +121,7 @@ def _taxes(order: Order, shipping_rate: int) -> list[TaxShare]:
     currency = order.total.currency
     return [
         TaxShare(rate, Money(net, currency), Money(tax, currency), in_them)
-        for (rate, in_them), (net, tax) in sorted(found.items(), reverse=True) if rate
+        for (rate, in_them), (net, tax) in sorted(found.items(), reverse=True) if rate and (net or tax)
     ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ SENT: Final = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
 MOVES: Final = {
     OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
     OrderStatus.PAID: {OrderStatus.PACKED, *SENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
-    OrderStatus.PACKED: {*SENT, OrderStatus.REFUNDED},
+    OrderStatus.PACKED: {*SENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
     OrderStatus.PARTIALLY_SHIPPED: {*SENT, OrderStatus.REFUNDED},
     OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
     OrderStatus.DELIVERED: {OrderStatus.REFUNDED},

@@ -20,13 +20,12 @@ from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToke
 from tfmshop.commerce.payments.port import Authorization, Challenge, Notice, Payment
 from tfmshop.commerce.payments.stripe_events import OURS, notice
 from tfmshop.commerce.vocabulary import Money
-from tfmshop.platform import clock
 
 RETRIES: Final = 2
 """How often the SDK sends a request again that got no answer, or one that says that it may."""
 SECONDS: Final = 8.0
 """Longest wait for one answer of Stripe: a checkout waits for 10 by default."""
-COUNTED_OTHERWISE: Final = ("BHD", "ISK", "JOD", "KWD", "OMR", "TND", "UGX")
+COUNTED_OTHERWISE: Final = ("BHD", "ISK", "JOD", "KWD", "MGA", "OMR", "TND", "UGX")
 """Currencies in which Stripe's smallest unit is not that of ISO 4217 (docs.stripe.com/currencies#special-cases)."""
 GONE: Final = ("failed", "canceled")
 """What became of a refund that gave nothing back."""
@@ -94,17 +93,20 @@ class StripeProvider:
     async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
         """Give back a part; what was given back for the same key before is found among the intent's refunds.
 
-        Stripe repeats a failure, too, for the same key: so there is a new one each hour.
+        The key that Stripe sees changes only after a refund that failed for good: one that is on its way meets itself.
         """
         with _answers():
             intent = await self._held(payment)
             made = await self._stripe.v1.refunds.list_async({"payment_intent": intent.id, "limit": 100})
+            gone = 0
             async for refund in made.auto_paging_iter():
-                if getattr(refund.metadata, "refund_id", None) == refund_key and refund.status not in GONE:
-                    return refund.id
+                if getattr(refund.metadata, "refund_id", None) == refund_key:
+                    if refund.status not in GONE:
+                        return refund.id
+                    gone += 1
             refund = await self._stripe.v1.refunds.create_async(
                 {"payment_intent": intent.id, "amount": amount.amount, "metadata": {"refund_id": refund_key}},
-                {"idempotency_key": f"{refund_key}:{clock.now():%Y%m%d%H}"},
+                {"idempotency_key": f"{refund_key}:{gone}"},
             )
         if refund.status in GONE:
             raise PaymentDeclined(reason=f"the refund {refund.status}")

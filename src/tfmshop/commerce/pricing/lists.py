@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tfmshop.commerce.pricing.errors import BadPriceList, PriceListNotFound
-from tfmshop.commerce.pricing.store_lists import DROP_LIST, DROP_PRICE, LISTS, PRICES, SET_LIST, SET_PRICES
+from tfmshop.commerce.pricing.store_lists import DROP_LIST, DROP_PRICE, HOLD_LIST, LISTS, PRICES, SET_LIST, SET_PRICES
 from tfmshop.platform.db import Refused, Tx
 
 SHOWN: Final = 5
@@ -34,6 +34,7 @@ async def put(tx: Tx, one: PriceList) -> None:
         raise BadPriceList(why="its currency must be an ISO 4217 code such as EUR")
     try:
         async with tx.savepoint():
+            await tx.value(HOLD_LIST, one.code)
             kept = await tx.execute(
                 SET_LIST, one.code, one.name, one.currency, one.customer_group, one.starts_at, one.ends_at
             )
@@ -64,6 +65,7 @@ async def set_prices(tx: Tx, code: str, prices: Mapping[str, int]) -> None:
         raise BadPriceList(why="no price may be below 0")
     try:
         async with tx.savepoint():
+            await tx.value(HOLD_LIST, code)
             unknown = await tx.rows(SET_PRICES, code, list(prices), list(prices.values()))
             if unknown:
                 raise BadPriceList(why=f"there is no {', '.join(row[0] for row in unknown[:SHOWN])}")

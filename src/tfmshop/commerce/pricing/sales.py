@@ -9,7 +9,15 @@ import msgspec
 
 from tfmshop.commerce import catalog
 from tfmshop.commerce.pricing.errors import BadSale, SaleNotFound
-from tfmshop.commerce.pricing.store_lists import DUE_SALES, MOVE_SALE, PLAN_SALE, PRICE_NOW, SALES
+from tfmshop.commerce.pricing.store_lists import (
+    ANOTHER_RUNS,
+    DUE_SALES,
+    HOLD_SALE,
+    MOVE_SALE,
+    PLAN_SALE,
+    PRICE_NOW,
+    SALES,
+)
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Refused, Row, Tx
 
@@ -51,7 +59,7 @@ async def listed(tx: Tx, limit: int, *, over: bool = False) -> list[Sale]:
 
 async def end(tx: Tx, id: UUID) -> None:
     """Call a sale off, or end it now. `SaleNotFound` when it is over."""
-    row = await tx.row(DUE_SALES, id, True)
+    row = await tx.row(HOLD_SALE, id)
     if row is None:
         raise SaleNotFound
     await _move(tx, row)
@@ -59,17 +67,21 @@ async def end(tx: Tx, id: UUID) -> None:
 
 async def move_due(tx: Tx) -> int:
     """Begin and end what is due, up to 100 sales; how many."""
-    rows = await tx.rows(DUE_SALES, None, False)
-    for row in rows:
-        await _move(tx, row)
-    return len(rows)
+    moved = 0
+    for row in await tx.rows(DUE_SALES):
+        moved += await _move(tx, row)
+    return moved
 
 
-async def _move(tx: Tx, row: Row) -> None:
-    """A sale's next step. One that lowers nothing is over at once; what staff set meanwhile stays."""
+async def _move(tx: Tx, row: Row) -> bool:
+    """A sale's next step. One that lowers nothing is over at once; what staff set meanwhile stays. One
+    waits while another of its variant runs; whether it moved.
+    """
     state, regular, compare = "over", row["regular"], row["regular_compare"]
     if row["product_id"] is not None:
         await catalog.keep.lock(tx, row["product_id"])
+    if row["state"] == "planned" and not row["ends"] and await tx.value(ANOTHER_RUNS, row["variant_id"], row["id"]):
+        return False
     now = await tx.row(PRICE_NOW, row["variant_id"])
     if now is not None and row["state"] == "planned" and not row["ends"] and row["price"] < now["price"]:
         state, regular, compare = "running", now["price"], now["compare_at_price"]
@@ -82,3 +94,4 @@ async def _move(tx: Tx, row: Row) -> None:
             tx, now["sku"], catalog.edit.VariantChanges(price=regular, compare_at_price=kept)
         )
     await tx.execute(MOVE_SALE, row["id"], state, regular, compare)
+    return True

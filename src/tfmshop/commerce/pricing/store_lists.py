@@ -13,6 +13,8 @@ ON CONFLICT (code) DO UPDATE SET name = excluded.name, currency = excluded.curre
 """,
 )
 
+HOLD_LIST = Query("pricing.hold_list", "SELECT code FROM pricing.price_list WHERE code = $1 FOR UPDATE")
+
 LISTS = Query(
     "pricing.list_lists",
     """
@@ -58,7 +60,8 @@ PLAN_SALE = Query(
     """
 INSERT INTO pricing.sale (id, variant_id, price, starts_at, ends_at)
 SELECT $1, o.id, $3, $4, $5 FROM catalog.offered AS o WHERE o.sku = $2
-RETURNING (SELECT o.price FROM catalog.offered AS o WHERE o.sku = $2) AS regular
+RETURNING (SELECT coalesce(r.regular, o.price) FROM catalog.offered AS o
+    LEFT JOIN pricing.sale AS r ON r.variant_id = o.id AND r.state = 'running' WHERE o.sku = $2) AS regular
 """,
 )
 
@@ -69,16 +72,26 @@ SALES = Query(
     "pricing.list_sales", f"SELECT {_SALE} WHERE s.state <> 'over' OR $2 ORDER BY s.starts_at DESC, s.id LIMIT $1"
 )
 
+_STEP = """s.id, s.variant_id, o.product_id, s.price, s.state, s.regular, s.regular_compare
+FROM pricing.sale AS s LEFT JOIN catalog.offered AS o ON o.id = s.variant_id"""
+
 DUE_SALES = Query(
     "pricing.due_sales",
-    """
-SELECT s.id, s.variant_id, o.product_id, s.price, s.state, s.regular, s.regular_compare,
-    s.ends_at <= now() OR $2 AS ends
-FROM pricing.sale AS s LEFT JOIN catalog.offered AS o ON o.id = s.variant_id
-WHERE CASE WHEN $1::uuid IS NOT NULL THEN s.id = $1 AND s.state <> 'over'
-    ELSE s.state = 'planned' AND s.starts_at <= now() OR s.state = 'running' AND s.ends_at <= now() END
+    f"""
+SELECT s.ends_at <= now() AS ends, {_STEP}
+WHERE (s.state = 'running' AND s.ends_at <= now()) OR (s.state = 'planned' AND s.starts_at <= now() AND NOT EXISTS (
+    SELECT FROM pricing.sale AS r WHERE r.variant_id = s.variant_id AND r.state = 'running'))
 ORDER BY s.starts_at LIMIT 100 FOR UPDATE OF s SKIP LOCKED
 """,
+)
+
+HOLD_SALE = Query(
+    "pricing.hold_sale", f"SELECT true AS ends, {_STEP} WHERE s.id = $1 AND s.state <> 'over' FOR UPDATE OF s"
+)
+
+ANOTHER_RUNS = Query(
+    "pricing.another_sale_runs",
+    "SELECT EXISTS (SELECT FROM pricing.sale WHERE variant_id = $1 AND id <> $2 AND state = 'running')",
 )
 
 PRICE_NOW = Query("pricing.price_now", "SELECT sku, price, compare_at_price FROM catalog.offered WHERE id = $1")

@@ -5,7 +5,7 @@ SET LOCAL statement_timeout = '300s';
 ALTER TABLE orders.line ADD COLUMN tax_rate integer NOT NULL DEFAULT 0,
 ADD COLUMN tax_included bigint NOT NULL DEFAULT 0;
 COMMENT ON COLUMN orders.line.tax_included IS 'The part of the tax that the price had in it.';
-UPDATE orders.line AS l SET tax_included = l.tax FROM orders.placed AS o
+UPDATE orders.line AS l SET tax_included = l.tax * o.tax_included / o.tax FROM orders.placed AS o
 WHERE o.id = l.order_id AND l.tax > 0 AND o.tax_included > 0;
 COMMENT ON COLUMN orders.line.tax_rate IS 'Millionths: 200000 is 20 percent.';
 ALTER TABLE orders.placed ADD COLUMN shipping_tax_rate integer NOT NULL DEFAULT 0;

@@ -31,3 +31,21 @@ CREATE TABLE audit.head (
     seal bytea NOT NULL
 );
 INSERT INTO audit.head (number, seal) VALUES (0, '');
+
+-- As before, but for what staff did: that stays, whatever becomes of the shop.
+CREATE OR REPLACE FUNCTION platform.empty_shop() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE (
+        SELECT 'TRUNCATE ' || string_agg(format('%I.%I', schemaname, tablename), ', ')
+        FROM pg_tables
+        WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public', 'jobs', 'pricing', 'audit')
+            AND (schemaname, tablename) NOT IN (
+                ('search', 'state'), ('search', 'synonym'), ('inventory', 'warehouse'), ('news', 'endpoint'))
+    );
+    DELETE FROM jobs.pgqueuer;
+    DELETE FROM jobs.event;
+    UPDATE search.state SET tier_open = true, learnt_at = NULL, learnt_changes = 0;
+    -- What hangs on products that are gone.
+    TRUNCATE pricing.price, pricing.sale;
+END
+$$;

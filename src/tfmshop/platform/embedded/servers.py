@@ -23,7 +23,7 @@ DATABASE = "tfmshop"
 @contextmanager
 def running(config: Config) -> Iterator[Config]:
     """The settings with both URLs filled in. `CannotStart` when an embedded server does not start."""
-    if not config.text("JWT_SECRET"):
+    if not config.text("JWT_SECRET") or not config.text("SEAL_SECRET"):
         prepare_home(config.home)
     postgres = None if config.text("DATABASE_URL") else Postgres(config.home)
     redis = None if config.text("REDIS_URL") else Redis(config.home)

@@ -57,3 +57,17 @@ def set_group(
 
     host_of(context).with_platform(work)
     typer.echo(f"{email} is in {f'the group {group}' if group else 'no group'}.")
+
+
+@app.command("unlock")
+def unlock(context: typer.Context, email: Annotated[str, typer.Argument(help="Whose account.")]) -> None:
+    """Take away the second factor of somebody who lost their app and their recovery codes; their sessions end.
+
+    Example: `tfmshop accounts unlock ada@example.com`
+    """
+
+    async def work(platform: Platform) -> None:
+        await platform.db.transact(lambda tx: accounts.second_factor.drop_lost(tx, email))
+
+    host_of(context).with_platform(work)
+    typer.echo(f"{email} signs in with the password alone, and should set up a second factor again.")

@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="What staff did: list it, and verif
 def list_entries(
     context: typer.Context,
     subject: Annotated[str | None, typer.Option(help="Only what was done to this, such as an order's number.")] = None,
-    who: Annotated[str | None, typer.Option(help="Only what this person did (id), or `command`.")] = None,
+    who: Annotated[str | None, typer.Option(help="Only what this person did (id).")] = None,
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
@@ -53,6 +53,9 @@ def verify(
 
     Examples: `tfmshop audit verify`, `tfmshop audit verify --expect 4711:9f86d081...`
     """
+    config = host_of(context).read_config()
+    if not config.text("SEAL_SECRET") and not (config.home / "seal.secret").exists():
+        raise Failure("The key of the seals is not here: set SEAL_SECRET, or TFMSHOP_HOME to the folder that has it.")
 
     async def work(platform: Platform) -> audit.Verified:
         async with platform.db.read() as tx:

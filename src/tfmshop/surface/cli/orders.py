@@ -307,6 +307,8 @@ def _units(texts: list[str], least: int = 1) -> dict[str, int]:
         sku, _, count = text.rpartition("=")
         if not sku or not count.isdecimal() or not least <= int(count[:9]) <= 999:
             raise Failure(f"{text} is not SKU=UNITS with {least} to 999 units.")
+        if least == 0 and sku in units:
+            raise Failure(f"{sku} is named twice.")
         units[sku] = units.get(sku, 0) + int(count)
     return units
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from tfmshop.commerce import audit
 from tfmshop.platform import codec
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
+
+PERSONAL: Final = {"email": "(an address)", "addresses": "(an address)"}
+"""What stands for personal data: a chain of seals cannot forget."""
 
 
 async def noted(
@@ -15,7 +18,7 @@ async def noted(
 ) -> None:
     """Note what the signed-in person did to a subject; last of all in `tx`, because the log is one for everybody.
 
-    Of two things with names, only what differs between them is kept.
+    Of two things with names, only what differs between them is kept, and of addresses only that they do.
     """
     old, new = _different(before, after)
     act = audit.Act(
@@ -30,4 +33,8 @@ def _different(before: object, after: object) -> tuple[Any, Any]:
     if not isinstance(old, dict) or not isinstance(new, dict):
         return old, new
     names = [name for name in old | new if old.get(name) != new.get(name)]
-    return {name: old.get(name) for name in names}, {name: new.get(name) for name in names}
+    return {name: _kept(name, old) for name in names}, {name: _kept(name, new) for name in names}
+
+
+def _kept(name: str, values: dict[str, Any]) -> Any:
+    return PERSONAL.get(name, values.get(name))

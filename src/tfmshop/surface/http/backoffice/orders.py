@@ -174,6 +174,7 @@ async def _changed(
 
     async def work(tx: Tx) -> orders.Order:
         id = await orders.id_of(tx, number)
+        await orders.paying.look(tx, id, hold=True)
         before, _ = await orders.load(tx, id)
         await change(tx, id, who)
         after, _ = await orders.load(tx, id)
@@ -194,7 +195,9 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
         id = await orders.id_of(tx, number)
-        return await orders.invoices.issue(tx, id, seller_of(platform.config), by_staff=True)
+        invoice = await orders.invoices.issue(tx, id, seller_of(platform.config), by_staff=True)
+        await noted(request, tx, "orders.invoice", number, after={"invoice": invoice.number})
+        return invoice
 
     return await as_pdf(await platform.db.transact(work))
 

@@ -52,8 +52,10 @@ async def change_product(
     version = int(given) if given else None
 
     async def work(tx: Tx) -> int:
-        new = await catalog.edit.change(tx, id_or_slug, data, version)
-        await noted(request, tx, "products.change", id_or_slug, after=_given(data))
+        product = await catalog.edit.held(tx, id_or_slug)
+        before = await _facts(tx, product)
+        new = await catalog.edit.change(tx, str(product), data, version)
+        await noted(request, tx, "products.change", product, before=before, after=await _facts(tx, product))
         return new
 
     return Version(await shop_of(request).platform.db.transact(work))
@@ -69,8 +71,10 @@ async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.Varia
     """
 
     async def work(tx: Tx) -> None:
+        product = await catalog.edit.held(tx, sku=sku)
+        before = await _facts(tx, product)
         await catalog.edit.change_variant(tx, sku, data)
-        await noted(request, tx, "variants.change", sku, after=_given(data))
+        await noted(request, tx, "variants.change", product, before=before, after=await _facts(tx, product))
 
     await shop_of(request).platform.db.transact(work)
 
@@ -113,15 +117,16 @@ async def drop_picture(request: AnyRequest, picture_id: UUID) -> None:
     """
 
     async def work(tx: Tx) -> None:
+        product = await catalog.edit.held(tx, picture=picture_id)
+        before = await _facts(tx, product)
         await catalog.edit.drop_picture(tx, picture_id)
-        await noted(request, tx, "pictures.drop", picture_id)
+        await noted(request, tx, "pictures.drop", product, before=before, after=await _facts(tx, product))
 
     await shop_of(request).platform.db.transact(work)
 
 
-def _given(changes: msgspec.Struct) -> dict[str, object]:
-    """What a change names."""
-    return {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+async def _facts(tx: Tx, product: UUID) -> dict[str, object]:
+    return catalog.snapshot.facts((await catalog.snapshot.take(tx, [product])).get(product))
 
 
 ROUTES = [change_product, change_variant, add_picture, drop_picture]

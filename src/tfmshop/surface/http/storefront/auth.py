@@ -121,7 +121,9 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Tokens:
     Errors: `invalid_credentials`, `second_factor_required`, `second_factor_invalid`, `invalid_request`, `busy`.
     """
     platform = shop_of(request).platform
-    person = await accounts.sign_in(platform.db, platform.passwords, email=data.email, password=data.password)
+    person, checked = await accounts.sign_in(
+        platform.db, platform.passwords, email=data.email, password=data.password
+    )  # fmt: skip
     agent, address = request.headers.get("user-agent", ""), request.client.host if request.client else ""
 
     async def work(tx: Tx) -> accounts.sessions.Signed | None:
@@ -129,7 +131,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Tokens:
         if right is False:
             return None
         who = replace(person, strong=bool(right))
-        return await accounts.sessions.begin(tx, platform.seals, who, user_agent=agent, address=address)
+        return await accounts.sessions.begin(tx, platform.seals, who, checked, user_agent=agent, address=address)
 
     signed = await platform.db.transact(work)
     if signed is None:
@@ -222,7 +224,12 @@ async def end_session(request: AnyRequest, session_id: UUID) -> None:
     Errors: `session_not_found`, `sign_in_required`, `invalid_token`.
     """
     viewer = someone(request)
-    await shop_of(request).platform.db.transact(lambda tx: accounts.sessions.end(tx, viewer.id, session_id))
+
+    async def work(tx: Tx) -> None:
+        await accounts.sessions.must_live(tx, viewer)
+        await accounts.sessions.end(tx, viewer.id, session_id)
+
+    await shop_of(request).platform.db.transact(work)
 
 
 @delete("/me/sessions", summary="End all other sessions", tags=["accounts"])
@@ -232,9 +239,12 @@ async def end_sessions(request: AnyRequest) -> None:
     Errors: `sign_in_required`, `invalid_token`.
     """
     viewer = someone(request)
-    await shop_of(request).platform.db.transact(
-        lambda tx: accounts.sessions.end_all(tx, viewer.id, "ended by the person", but=viewer.session)
-    )
+
+    async def work(tx: Tx) -> None:
+        await accounts.sessions.must_live(tx, viewer)
+        await accounts.sessions.end_all(tx, viewer.id, "ended by the person", but=viewer.session)
+
+    await shop_of(request).platform.db.transact(work)
 
 
 def _tokens(platform: Platform, signed: accounts.sessions.Signed) -> Tokens:

@@ -67,7 +67,7 @@ async def show_order_by_number(request: AnyRequest, number: str, order_token: Or
 
 @post("/orders/{order_id:uuid}/cancel", summary="Cancel an order", tags=["orders"], status_code=200)
 async def cancel_order(request: AnyRequest, order_id: UUID, order_token: OrderToken = None) -> orders.Order:
-    """Cancel an order that was not sent: its money goes back.
+    """Cancel an order that is not packed yet: its money goes back.
 
     Errors: `order_not_found`, `order_cannot_move`, `invalid_token`.
     """
@@ -75,7 +75,8 @@ async def cancel_order(request: AnyRequest, order_id: UUID, order_token: OrderTo
 
     async def work(tx: Tx) -> orders.Order:
         await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
-        await checkout.cancel(tx, order_id, who=str(customer or "guest"), why="cancelled by the buyer")
+        who = str(customer or "guest")
+        await checkout.cancel(tx, order_id, who=who, why="cancelled by the buyer", by_buyer=True)
         return await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
 
     return await shop_of(request).platform.db.transact(work)
