@@ -14,6 +14,7 @@ from tfmshop.commerce.accounts.store_book import (
     BOOK,
     CHANGE_ADDRESS,
     DROP_ADDRESS,
+    ERASE,
     HOLD_PERSON,
     NEXT_DEFAULT,
     NO_DEFAULT,
@@ -112,6 +113,11 @@ async def wish(tx: Tx, customer: UUID, product: UUID) -> None:
 async def unwish(tx: Tx, customer: UUID, product: UUID) -> None:
     """Forget a wish, if there was one."""
     await tx.execute(UNWISH, customer, product)
+
+
+async def erase(tx: Tx, customer: UUID) -> None:
+    """Take away everything that tells who a customer is; the account is closed for good."""
+    await tx.execute(ERASE, customer, f"{customer}@erased.invalid")
 
 
 async def _hold(tx: Tx, customer: UUID) -> None:

@@ -49,6 +49,20 @@ UPDATE accounts.address SET is_default = true WHERE id = (
 """,
 )
 
+ERASE = Query(
+    "accounts.erase",
+    """
+WITH gone AS (DELETE FROM accounts.address WHERE customer_id = $1),
+wishes AS (DELETE FROM accounts.wish WHERE customer_id = $1),
+sessions AS (DELETE FROM accounts.session WHERE customer_id = $1),
+proofs AS (DELETE FROM accounts.proof WHERE customer_id = $1),
+factor AS (DELETE FROM accounts.second_factor WHERE customer_id = $1)
+UPDATE accounts.customer SET email = $2, name = '', password_hash = '!', is_active = false, verified_at = NULL,
+    customer_group = NULL, role = 'customer'
+WHERE id = $1
+""",
+)
+
 WISHES = Query(
     "accounts.wishes",
     """

@@ -14,7 +14,7 @@ from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
 from tfmshop.commerce.cart.model import Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
-from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, LEFT_BEHIND, REOPEN, STATUS
+from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, LEFT_BEHIND, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Refused, Row, Tx
@@ -84,6 +84,11 @@ async def left_behind(tx: Tx, before: datetime, limit: int = 100) -> list[LeftBe
     return [LeftBehind(id, lines[0]["email"], [
         (full_title(line["title"], line["variant_title"]), line["quantity"]) for line in lines if line["title"]
     ]) for id, lines in ((id, list(group)) for id, group in groupby(rows, itemgetter("id")))]  # fmt: skip
+
+
+async def erase(tx: Tx, customer: UUID) -> None:
+    """Take away a customer's open cart, and from the others where they went."""
+    await tx.execute(ERASE, customer)
 
 
 async def drop_expired(tx: Tx) -> int:

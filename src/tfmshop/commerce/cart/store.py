@@ -237,6 +237,14 @@ ORDER BY t.id, l.added_at, l.id
 """,
 )
 
+ERASE = Query(
+    "cart.erase",
+    """
+WITH gone AS (DELETE FROM cart.cart WHERE customer_id = $1 AND status = 'open')
+UPDATE cart.cart SET email = NULL, address = NULL WHERE customer_id = $1 AND status <> 'open'
+""",
+)
+
 DROP_EXPIRED = Query(
     "cart.drop_expired",
     """

@@ -3,7 +3,7 @@
 from tfmshop.commerce.news import endpoints
 from tfmshop.commerce.news.errors import EndpointNotFound, NotDelivered, UnknownTopic
 from tfmshop.commerce.news.jobs import schedule_all
-from tfmshop.commerce.news.letters import Sender, render, write
+from tfmshop.commerce.news.letters import Sender, erase, render, write
 from tfmshop.commerce.news.model import TOPICS, Delivery, Endpoint
 from tfmshop.commerce.news.remind import remind
 from tfmshop.commerce.news.spread import spread
@@ -17,6 +17,7 @@ __all__ = [
     "Sender",
     "UnknownTopic",
     "endpoints",
+    "erase",
     "remind",
     "render",
     "schedule_all",

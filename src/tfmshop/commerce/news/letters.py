@@ -13,7 +13,7 @@ import structlog
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from tfmshop.commerce import accounts, orders
-from tfmshop.commerce.news.store import ADD_LETTER, LETTER, SENT
+from tfmshop.commerce.news.store import ADD_LETTER, ERASE, LETTER, SENT
 from tfmshop.commerce.vocabulary import Money, address_lines, spelled
 from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Database, Tx
@@ -86,6 +86,11 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         log.warning("a letter was refused for good", reason=reason, why=error.why)
     async with db.tx() as tx:
         await tx.execute(SENT, reason, answer)
+
+
+async def erase(tx: Tx, recipient: str) -> None:
+    """Forget every letter to an address, those that wait included."""
+    await tx.execute(ERASE, recipient.lower())
 
 
 def render(kind: str, sender: Sender, id: str, recipient: str, facts: Mapping[str, object]) -> Letter:

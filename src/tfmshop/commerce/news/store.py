@@ -100,6 +100,7 @@ LETTER = Query(
 SENT = Query("news.letter_sent", "UPDATE news.letter SET sent_at = now(), answer = $2, data = '{}' WHERE reason = $1")
 
 FORGET = Query("news.forget", "DELETE FROM news.event WHERE at < now() - $1::interval")
+ERASE = Query("news.erase", "DELETE FROM news.letter WHERE lower(recipient) = $1")
 FORGET_LETTERS = Query(
     "news.forget_letters", "DELETE FROM news.letter WHERE sent_at IS NOT NULL AND created_at < now() - $1::interval"
 )

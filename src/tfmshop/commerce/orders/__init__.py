@@ -1,6 +1,6 @@
 """What was bought: place, settle, change, send, cancel, find."""
 
-from tfmshop.commerce.orders import browse, editing, fulfil, history, invoices, moving, paying, returns
+from tfmshop.commerce.orders import browse, editing, forget, fulfil, history, invoices, moving, paying, returns
 from tfmshop.commerce.orders import jobs as jobs
 from tfmshop.commerce.orders.browse import find, id_of, load
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
@@ -20,6 +20,7 @@ __all__ = [
     "cancel",
     "editing",
     "find",
+    "forget",
     "fulfil",
     "history",
     "id_of",

@@ -62,6 +62,26 @@ RETURNING {_INVOICE}
 """,
 )
 
+UNDER_WAY = Query(
+    "orders.under_way",
+    """
+SELECT count(*) FROM orders.placed WHERE customer_id = $1
+    AND status IN ('placed', 'paid', 'packed', 'partially_shipped', 'shipped')
+""",
+)
+
+ERASE = Query(
+    "orders.erase",
+    """
+WITH mine AS (
+    UPDATE orders.placed SET email = 'erased@erased.invalid', address = jsonb_strip_nulls(jsonb_build_object(
+        'name', '-', 'line1', '-', 'city', '-', 'country', address ->> 'country', 'region', address ->> 'region'))
+    WHERE customer_id = $1 RETURNING id
+)
+UPDATE orders.return SET why = '' WHERE order_id IN (SELECT id FROM mine)
+""",
+)
+
 SHIPPING_TAX_RATE = Query("orders.shipping_tax_rate", "SELECT shipping_tax_rate FROM orders.placed WHERE id = $1")
 
 Truth(

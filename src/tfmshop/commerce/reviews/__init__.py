@@ -1,7 +1,7 @@
 """What buyers think of products: written by those who bought, shown after staff looked, counted without a hot row."""
 
 from tfmshop.commerce.reviews import jobs as jobs
-from tfmshop.commerce.reviews.browse import Page, Review, published, waiting
+from tfmshop.commerce.reviews.browse import Page, Review, erase, of_customer, published, waiting
 from tfmshop.commerce.reviews.errors import AlreadyReviewed, NotBought, ReviewNotFound
 from tfmshop.commerce.reviews.moderate import moderate
 from tfmshop.commerce.reviews.write import NewReview, public_name, write
@@ -13,7 +13,9 @@ __all__ = [
     "Page",
     "Review",
     "ReviewNotFound",
+    "erase",
     "moderate",
+    "of_customer",
     "public_name",
     "published",
     "waiting",

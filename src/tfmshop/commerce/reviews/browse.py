@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce.reviews.store import PUBLISHED, WAITING
+from tfmshop.commerce.reviews.store import ANONYMOUS, OF_CUSTOMER, PUBLISHED, WAITING
 from tfmshop.platform import cursors
 from tfmshop.platform.db import Tx
 
@@ -42,6 +42,16 @@ async def published(tx: Tx, product_id: UUID, cursor: str | None, limit: int) ->
     items = [Review(*row) for row in rows[:limit]]
     more = cursors.seal(items[-1].created_at, items[-1].id) if len(rows) > limit else None
     return Page(items, more)
+
+
+async def of_customer(tx: Tx, customer: UUID) -> list[Review]:
+    """Everything that a customer wrote, oldest first."""
+    return [Review(*row) for row in await tx.rows(OF_CUSTOMER, customer)]
+
+
+async def erase(tx: Tx, customer: UUID) -> None:
+    """Take a customer's name off what they wrote; what they thought of the product stays."""
+    await tx.execute(ANONYMOUS, customer)
 
 
 async def waiting(tx: Tx, limit: int) -> list[Review]:

@@ -39,6 +39,16 @@ SELECT m.*, jobs.enqueue('reviews.moderated', convert_to(to_json(m.product_id)::
 """,
 )
 
+OF_CUSTOMER = Query(
+    "reviews.of_customer",
+    """
+SELECT id, product_id, author, rating, title, body, status, created_at FROM reviews.review
+WHERE customer_id = $1 ORDER BY created_at
+""",
+)
+
+ANONYMOUS = Query("reviews.anonymous", "UPDATE reviews.review SET author = '' WHERE customer_id = $1")
+
 RATING = Query(
     "reviews.rating",
     """

@@ -34,6 +34,7 @@ from tfmshop.surface.http.storefront import (
     media,
     orders,
     payments,
+    privacy,
     products,
     reviews,
     search,
@@ -49,7 +50,8 @@ def build(open_shop: OpenShop) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *second_factor.ROUTES, *media.ROUTES, *reviews.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *second_factor.ROUTES, *privacy.ROUTES, *media.ROUTES,
+            *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(

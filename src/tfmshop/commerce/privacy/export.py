@@ -1,0 +1,39 @@
+"""Everything that the shop knows of a person, as they may have it (GDPR, article 15 and 20)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tfmshop.commerce import accounts, orders, reviews
+from tfmshop.platform.db import Tx
+from tfmshop.platform.security.access import Viewer
+
+AT_ONCE = 100
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What is known of a person."""
+
+    account: accounts.Customer
+    addresses: list[accounts.book.Kept]
+    wishlist: list[accounts.book.Wish]
+    sessions: list[accounts.sessions.Session]
+    orders: list[orders.Order]
+    reviews: list[reviews.Review]
+
+
+async def export(tx: Tx, viewer: Viewer) -> Known:
+    """Everything about the signed-in person. `SignInRequired` when the account was closed."""
+    bought: list[orders.Order] = []
+    cursor = None
+    while True:
+        page = await orders.browse.own(tx, viewer.id, status=None, cursor=cursor, limit=AT_ONCE)
+        bought += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return Known(
+        await accounts.me(tx, viewer.id), await accounts.book.addresses(tx, viewer.id),
+        await accounts.book.wishes(tx, viewer.id), await accounts.sessions.listed(tx, viewer), bought,
+        await reviews.of_customer(tx, viewer.id),
+    )  # fmt: skip
