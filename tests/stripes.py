@@ -105,10 +105,10 @@ class Stripe:
         """What the shop is told."""
         body = await request.read()
         name = request.path.rsplit("/", 1)[-1] if request.method == "POST" else "retrieve"
-        self.asked[name] += 1
         if request.path == "/hook":
             self._heard.put_nowait((dict(request.headers), body))
             return web.Response()
+        self.asked[name] += 1
         status, said = await self._once(request, body)
         if self.lose[name]:
             self.lose[name] -= 1
