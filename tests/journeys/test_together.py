@@ -11,6 +11,8 @@ import pytest
 
 from tests.journeys.test_buying import state
 from tests.making import a_product, new_product, some_products
+from tfmshop.commerce.checkout.till import _fairly
+from tfmshop.platform.errors import TookTooLong
 
 BUYERS = 30
 PLACED = ("platform.begin_key", "cart.close", "orders.place", "inventory.take", "orders.settle")
@@ -90,3 +92,18 @@ async def test_a_cart_that_somebody_holds_keeps_only_its_own_buyer_waiting(busy_
     assert [answer.status_code for answer in answers] == [503, *[201] * 10]
     assert answers[0].json()["code"] == "took_too_long"
     assert await state(wide_db) == (990, {"paid": 10})
+
+
+@pytest.mark.parametrize("late", [1, 2])
+async def test_whose_turn_came_too_late_has_one_more(late):
+    tries = []
+
+    async def work(wanted):
+        tries.append(wanted)
+        if len(tries) <= late:
+            raise TookTooLong
+        return ["done"] * len(wanted)
+
+    (found,) = await _fairly(work, ["an order"])
+    assert len(tries) == 2
+    assert found == "done" if late == 1 else isinstance(found, TookTooLong)

@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.place import Begun, Placing, Spoiled, place_all
 from tfmshop.platform.db import Database, NoAnswer
-from tfmshop.platform.errors import Busy, DatabaseUnavailable
+from tfmshop.platform.errors import Busy, DatabaseUnavailable, TookTooLong
 from tfmshop.platform.together import Together
 
 CONNECTIONS: Final = 4
@@ -85,10 +85,18 @@ async def _fairly(work: Callable[[list[T]], Awaitable[Sequence[R]]], wanted: lis
         except Exception:  # noqa: BLE001 - whose fault it is comes out when each goes alone
             break
     alone += rest
-    singly = await asyncio.gather(*[work([wanted[n]]) for n in alone], return_exceptions=True)
+    singly = await asyncio.gather(*[_alone(work, wanted[n]) for n in alone], return_exceptions=True)
     for n, found in zip(alone, singly, strict=True):
         outcomes[n] = _only(found)
     return [outcomes[n] for n in range(len(wanted))]
+
+
+async def _alone(work: Callable[[list[T]], Awaitable[Sequence[R]]], one: T) -> Sequence[R]:
+    """Work on one; once more when its turn at a row that many want came too late, which changed nothing."""
+    try:
+        return await work([one])
+    except TookTooLong:
+        return await work([one])
 
 
 def _only(found: Sequence[R] | BaseException) -> R | Exception:
