@@ -42,7 +42,7 @@ BODIES: dict[str, Any] = {
 
 def routes() -> list[tuple[str, str, str | None]]:
     """Method, path and permission of every route."""
-    app: Any = build(None)._app  # type: ignore[arg-type]
+    app: Any = build(None)._app
     found = set()
     for route in app.routes:
         for handler in route.route_handlers:

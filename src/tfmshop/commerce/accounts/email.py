@@ -6,12 +6,11 @@ from uuid import UUID
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
 from tfmshop.commerce.accounts.model import normal_email
-from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked
+from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked, checked
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_book import HOLD_PERSON
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_EMAIL_PROOF,
-    FIND_PROOF,
     PASSWORD,
     SET_EMAIL,
     SPOIL_PROOFS,
@@ -21,7 +20,7 @@ from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Database, Refused, Tx
 from tfmshop.platform.security.access import Viewer
 from tfmshop.platform.security.passwords import Passwords
-from tfmshop.platform.security.seals import Seals, opened
+from tfmshop.platform.security.seals import Seals
 
 
 async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str, password: str) -> None:
@@ -50,11 +49,7 @@ async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
     An address that got an account meanwhile is refused in the same way. `SignInRequired` when the session is over.
     """
     await must_live(tx, viewer)
-    sealed = opened(token)
-    row = await tx.row(FIND_PROOF, sealed.id) if sealed else None
-    if sealed is None or row is None or not seals.fits(sealed, "email", row["salt"]):
-        raise LinkInvalid
-    email = await tx.value(USE_EMAIL_PROOF, sealed.id, viewer.id)
+    email = await tx.value(USE_EMAIL_PROOF, await checked(tx, seals, "email", token), viewer.id)
     if email is None:
         raise LinkInvalid
     try:

@@ -72,7 +72,7 @@ async def token_of(tx: Tx, seals: Seals, proof: UUID) -> str:
     return seals.token(row["purpose"], proof, row["salt"])
 
 
-async def _checked(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
+async def checked(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
     """The proof that a token is of, if it is good. `LinkInvalid`."""
     sealed = opened(token)
     row = await tx.row(FIND_PROOF, sealed.id) if sealed else None
@@ -83,7 +83,7 @@ async def _checked(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
 
 async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
     """Whose proof a token is; it is good no more. `LinkInvalid`."""
-    used = await tx.row(USE_PROOF, await _checked(tx, seals, purpose, token), purpose)
+    used = await tx.row(USE_PROOF, await checked(tx, seals, purpose, token), purpose)
     if used is None:
         raise LinkInvalid
     return UUID(int=used["customer_id"].int)
@@ -97,7 +97,7 @@ async def verify(tx: Tx, seals: Seals, token: str) -> None:
 async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
     """Set a new password for whoever has the link; every session ends, and every other link. `LinkInvalid`."""
     async with db.read() as tx:
-        await _checked(tx, seals, "reset", token)
+        await checked(tx, seals, "reset", token)
     hashed = await passwords.hash(password)
 
     async def work(tx: Tx) -> None:
@@ -114,14 +114,14 @@ async def change_password(db: Database, passwords: Passwords, viewer: Viewer, *,
     """
     async with db.read() as tx:
         row = await tx.row(PASSWORD, viewer.id)
-    checked = row["password_hash"] if row else None
-    if not await passwords.matches(checked, old):
+    known = row["password_hash"] if row else None
+    if not await passwords.matches(known, old):
         raise InvalidCredentials
     hashed = await passwords.hash(new)
 
     async def work(tx: Tx) -> None:
         await must_live(tx, viewer)
-        if not await tx.execute(SET_PASSWORD, viewer.id, hashed, None, checked):
+        if not await tx.execute(SET_PASSWORD, viewer.id, hashed, None, known):
             raise InvalidCredentials
         await _changed(tx, viewer.id, but=viewer.session)
 
