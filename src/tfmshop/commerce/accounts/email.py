@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
+from tfmshop.commerce.accounts.errors import LinkInvalid
 from tfmshop.commerce.accounts.model import normal_email
-from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked, checked
+from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked, checked, proven
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_book import HOLD_PERSON
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_EMAIL_PROOF,
-    PASSWORD,
     SET_EMAIL,
     SPOIL_PROOFS,
     USE_EMAIL_PROOF,
@@ -25,10 +24,7 @@ from tfmshop.platform.security.seals import Seals
 
 async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str, password: str) -> None:
     """Have a link sent to the new address. Whether that has an account already, nobody learns. `InvalidCredentials`."""
-    async with db.read() as tx:
-        row = await tx.row(PASSWORD, customer)
-    if not await passwords.matches(row["password_hash"] if row else None, password):
-        raise InvalidCredentials
+    await proven(db, passwords, customer, password)
 
     async def work(tx: Tx) -> None:
         await tx.value(HOLD_PERSON, customer)

@@ -108,6 +108,15 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     await db.transact(work)
 
 
+async def proven(db: Database, passwords: Passwords, customer: UUID, password: str) -> str:
+    """The e-mail address of whoever knows the password. `InvalidCredentials`."""
+    async with db.read() as tx:
+        row = await tx.row(PASSWORD, customer)
+    if not await passwords.matches(row["password_hash"] if row else None, password) or row is None:
+        raise InvalidCredentials
+    return str(row["email"])
+
+
 async def change_password(db: Database, passwords: Passwords, viewer: Viewer, *, old: str, new: str) -> None:
     """Change one's password, knowing the old one; every other session ends, and every link. `InvalidCredentials`,
     `SignInRequired` when the session is over.

@@ -13,12 +13,12 @@ import pyotp
 
 from tfmshop.commerce.accounts.errors import (
     FactorThere,
-    InvalidCredentials,
     NoSuchPerson,
     SecondFactorInvalid,
     SecondFactorRequired,
 )
 from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.proofs import proven
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_factor import (
     BEGIN,
@@ -30,7 +30,6 @@ from tfmshop.commerce.accounts.store_factor import (
     NOTE_SUCCESS,
     WEAKEN,
 )
-from tfmshop.commerce.accounts.store_sessions import PASSWORD
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Database, Row, Tx
 from tfmshop.platform.security.access import Viewer
@@ -57,7 +56,7 @@ async def begin(
     db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, shop: str
 ) -> Secret:
     """A new secret; it counts once `confirm` saw a code of it. `InvalidCredentials`, `FactorThere`."""
-    email = await _proven(db, passwords, viewer.id, password)
+    email = await proven(db, passwords, viewer.id, password)
     salt = ids.secret(SALT_BYTES)
     async with db.tx() as tx:
         if await tx.value(BEGIN, viewer.id, salt) is None:
@@ -114,7 +113,7 @@ async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool
 
 async def drop(db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, code: str) -> None:
     """Do without a second factor, with the password and a last code. `InvalidCredentials`, `SecondFactorInvalid`."""
-    await _proven(db, passwords, viewer.id, password)
+    await proven(db, passwords, viewer.id, password)
 
     async def work(tx: Tx) -> bool:
         right = await passed(tx, seals, viewer.id, code)
@@ -138,15 +137,6 @@ async def drop_lost(tx: Tx, email: str) -> None:
 async def _drop(tx: Tx, customer: UUID) -> None:
     await tx.execute(DROP, customer)
     await tx.execute(WEAKEN, customer)
-
-
-async def _proven(db: Database, passwords: Passwords, customer: UUID, password: str) -> str:
-    """The e-mail address of whoever knows the password. `InvalidCredentials`."""
-    async with db.read() as tx:
-        row = await tx.row(PASSWORD, customer)
-    if not await passwords.matches(row["password_hash"] if row else None, password) or row is None:
-        raise InvalidCredentials
-    return str(row["email"])
 
 
 def _totp(seals: Seals, customer: UUID, salt: bytes) -> pyotp.TOTP:
