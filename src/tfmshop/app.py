@@ -135,6 +135,7 @@ def http(config: Config) -> Edge:
     """The web application. The framework is imported here: commands do without it."""
     from tfmshop.surface.http.app import build
     from tfmshop.surface.http.context import Shop
+    from tfmshop.surface.http.edge import Rules
 
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
@@ -143,7 +144,7 @@ def http(config: Config) -> Edge:
             yield Shop(platform, companies, checkout.Till(platform.db))
         await companies.close()
 
-    return build(open_shop)
+    return build(open_shop, Rules.of(config))
 
 
 def settings_and_logs() -> Config:

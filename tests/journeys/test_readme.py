@@ -40,8 +40,8 @@ class Up:
     def wait_until_it_says(self, words: str, seconds: float = 60) -> str:
         deadline = time.monotonic() + seconds
         while words not in "".join(self.said):
-            assert time.monotonic() < deadline, self.said
-            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, "".join(self.said)
+            assert self.process.poll() is None, "".join(self.said)
             time.sleep(0.05)
         return "".join(self.said)
 

@@ -40,6 +40,12 @@ def test_the_environment_wins_over_the_file(tmp_path):
         ({"REDIS_URL": "redis://[bad"}, "REDIS_URL is not an address that can be read."),
         ({"HOST": "localhost"}, "HOST must be an IP address, not 'localhost'."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must be empty"),
+        ({"TRUSTED_PROXIES": "10.0.0.0/8, nonsense"}, "must list networks such as"),
+        ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "must list networks such as"),
+        ({"ALLOWED_HOSTS": "https://shop.example"}, "must list hosts such as"),
+        ({"CORS_ORIGINS": "*"}, "must list origins such as"),
+        ({"CORS_ORIGINS": "https://shop.example/"}, "must list origins such as"),
+        ({"REQUEST_TIMEOUT": "10000"}, "must be greater than PAYMENT_TIMEOUT"),
         ({"DB_POOL_MIN": "9", "DB_POOL_MAX": "3"}, "DB_POOL_MIN must not be greater than DB_POOL_MAX."),
         ({"REDIS_TIMEOT": "9"}, "REDIS_TIMEOT is not a setting: is it REDIS_TIMEOUT?"),
         ({"DB_POOL_MIM": "9"}, "DB_POOL_MIM is not a setting: is it DB_POOL_MIN?"),
@@ -100,6 +106,7 @@ def test_no_fake_money_in_production():
         "SEAL_SECRET": "e" * 40,
         "DATABASE_URL": "postgresql://x/y",
         "REDIS_URL": "redis://x",
+        "ALLOWED_HOSTS": "shop.example",
     }
     with pytest.raises(UnknownProvider):
         app.providers(config.read(given, None)).named("fake")

@@ -44,3 +44,12 @@ def test_a_line_is_json_with_lists_and_names(log, capsys):
         "stock is low", ["A in main: 1"], {"n": 1}, "warning",
     )  # fmt: skip
     assert isinstance(line["odd"], str)
+
+
+@pytest.mark.parametrize(("level", "shown"), [("error", False), ("warn", False), ("info", False), ("http", True),
+                                              ("debug", True)])  # fmt: skip
+def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, level, shown):
+    monkeypatch.setattr(logs, "_requests", structlog.get_logger("access"))
+    logs.configure(level, "json")
+    logs.access("request", path="/x")
+    assert ("/x" in capsys.readouterr().err) is shown

@@ -75,7 +75,7 @@ DOORS = {
     "JSON": (r"^import json|\bjson\.(loads|dumps)\(|msgspec\.json\.", {"platform/codec.py"}),
     "environment": (
         r"\bos\.(getenv|environ)\b",
-        {"config.py", "surface/cli/serve.py", "surface/cli/up.py"},
+        {"config/__init__.py", "surface/cli/serve.py", "surface/cli/up.py"},
     ),
 }
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import re
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
+
+DEEPEST: Final = 32
+_TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 _encode = msgspec.json.Encoder(uuid_format="canonical", decimal_format="number").encode
 
@@ -22,6 +27,17 @@ class Unfit(Exception):
         super().__init__(message)
         self.message = message
         self.where = where
+
+
+def check_depth(data: bytes) -> None:
+    """Refuse JSON that is nested more than 32 deep: `Malformed`. Brackets inside of texts do not count."""
+    if data.count(b"[") + data.count(b"{") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKETS.findall(_TEXTS.sub(b"", data)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise Malformed(f"it is nested more than {DEEPEST} deep")
 
 
 def encode(value: object) -> bytes:

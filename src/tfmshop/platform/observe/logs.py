@@ -11,18 +11,29 @@ import structlog
 
 from tfmshop.platform import codec
 
-HTTP: Final = 15
-"""The level of access events: between info and debug."""
-LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": HTTP,
+LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": logging.INFO,
                  "debug": logging.DEBUG}  # fmt: skip
+WITH_ACCESS: Final = {"http", "debug"}
+"""The levels that show every request, too."""
 SECRET_WORDS: Final = ("password", "token", "secret", "authorization", "cookie", "card")
 HIDDEN: Final = "(hidden)"
 
 Event = MutableMapping[str, Any]
+_requests = structlog.get_logger("access")
+
+
+_shown = {"access": False}
+
+
+def access(event: str, **facts: Any) -> None:
+    """Log a request that was answered, where the level shows them."""
+    if _shown["access"]:
+        _requests.info(event, **facts)
 
 
 def configure(level: str, form: str) -> None:
     """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal)."""
+    _shown["access"] = level in WITH_ACCESS
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     render: Any = _text() if as_text else _render_json
     names: list[Any] = [] if as_text else [_ecs_names]

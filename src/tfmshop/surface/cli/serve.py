@@ -32,6 +32,7 @@ def serve(
     Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
     """
     from granian.constants import HTTPModes, Interfaces, Loops
+    from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import Server
 
@@ -49,7 +50,7 @@ def serve(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,
             factory=True, workers=workers, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
             log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True, respawn_interval=0.5,
-            workers_kill_timeout=30,
+            workers_kill_timeout=30, http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10),
         ).serve()  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import cast
+from typing import Final, cast
 
 from litestar import Litestar, Router
 from litestar.exceptions import NotFoundException
@@ -23,7 +23,7 @@ from tfmshop.surface.http.backoffice import search as admin_search
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
-from tfmshop.surface.http.edge import Edge
+from tfmshop.surface.http.edge import Edge, Rules
 from tfmshop.surface.http.edge.door import App
 from tfmshop.surface.http.storefront import (
     auth,
@@ -42,9 +42,10 @@ from tfmshop.surface.http.storefront import (
 )
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
+NO_RULES: Final = Rules()
 
 
-def build(open_shop: OpenShop) -> Edge:
+def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
     storefront = Router(
         "/api/v1",
@@ -88,7 +89,7 @@ def build(open_shop: OpenShop) -> Edge:
         logging_config=None,
         request_class=StrictRequest,
     )
-    return Edge(cast("App", app))
+    return Edge(cast("App", app), rules)
 
 
 def _hidden(*_: object) -> None:

@@ -39,6 +39,9 @@ class StrictRequest(Request[Any, Any, Any]):
         kind = self.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise WrongContentType(given=kind[:100])
+        if (coding := self.headers.get("content-encoding", "identity")) != "identity":
+            raise WrongContentType(given=coding[:100])
+        codec.check_depth(await self.body())
         wanted = self.route_handler.parsed_data_field
         return codec.decode_as(await self.body(), wanted.annotation if wanted else object)
 

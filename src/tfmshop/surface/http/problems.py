@@ -42,7 +42,10 @@ HTTP_CODES: Final = {
 _MISSING: Final = re.compile(r"Missing required \w+ parameter '([^']+)'")
 _FIELD: Final = re.compile(r"missing required field `([^`]+)`|unknown field `([^`]+)`")
 
-EDGE_CODES: Final = ("invalid_text",)
+EDGE_CODES: Final = (
+    "address_too_long", "body_too_slow", "headers_too_large", "host_not_allowed", "invalid_text",
+)  # fmt: skip
+"""Errors that are answered before the framework is asked."""
 
 TITLES: Final = {
     Kind.UNAUTHENTICATED: "Sign-in required",

@@ -1,4 +1,4 @@
-"""The edge: request id, body bound, security headers, ETag and 304, and one access event, in one pass.
+"""The edge: who asks, bounds of a request, security headers, ETag and 304, and one access event, in one pass.
 
 It is a plain ASGI callable around the framework, so that what it does costs microseconds and applies to every
 response, the framework's own errors included.
@@ -6,41 +6,44 @@ response, the framework's own errors included.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Final
 from zlib import adler32, crc32
 
 import structlog
 
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.surface.http.edge.headers import API, NO_STORE, OWN_POLICY, PAGES, PICTURES, Headers
-from tfmshop.surface.http.problems import Problem
+from tfmshop.platform.observe import logs
+from tfmshop.surface.http.edge import body as bodies
+from tfmshop.surface.http.edge import sharing
+from tfmshop.surface.http.edge.body import Message, Receive, Scope
+from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
+from tfmshop.surface.http.edge.sender import Rules
+from tfmshop.surface.http.problems import HTTP_CODES, Problem
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-LARGEST_BODY = 1 << 20
-"""Bytes of a request body; the API's own bodies are far below."""
-LARGEST_PICTURE = 12 << 20
-_GIVEN_ID = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
-_NUL = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
+MOST_HEADERS: Final = 100
+HEADER_BYTES: Final = 16 << 10
+TARGET_BYTES: Final = 8 << 10
+"""Bytes of path and query."""
+_GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
+_OF_THE_BODY: Final = {b"content-length", b"content-type"}
+_WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = structlog.get_logger("http")
-
-_OF_THE_BODY = {b"content-length", b"content-type"}
-_WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 
 
 class Edge:
     """Wraps the framework's ASGI application."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, rules: Rules) -> None:
         self._app = app
+        self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or pass lifespan events through)."""
@@ -48,37 +51,77 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = monotonic()
-        exit = _Exit(scope, send, _request_id(scope["headers"]))
+        named = dict(scope["headers"])
+        peer = scope["client"]
+        address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
+        scope["client"] = (address, peer[1] if peer else 0)
+        exit = _Exit(scope, send, _request_id(named), sharing.headers(named.get(b"origin"), self._rules.origins))
         scope.setdefault("state", {})["request_id"] = exit.request_id
-        body: bytes | Problem | None = b""
-        if scope["method"] in _WITH_BODY:
-            body = await _read(receive, LARGEST_PICTURE if _is_picture(scope) else LARGEST_BODY)
-            receive = _replay(body, receive) if isinstance(body, bytes) else receive
-        if body is None:
+        try:
+            async with asyncio.timeout(self._rules.deadline_seconds):
+                await self._answer(scope, receive, exit, named)
+        except bodies.Gone:
             return
-        if isinstance(body, Problem):
-            await exit.refuse(body)
-        elif _has_nul(scope, b"" if _is_picture(scope) else body):
+        except TimeoutError:
+            await exit.refuse(Problem(503, "took_too_long", "Unavailable", "The request took too long."))
+        except Exception as error:
+            log.error("unhandled error", path=scope["path"], request_id=exit.request_id, exc_info=error)
+            await exit.refuse(Problem(500, *HTTP_CODES[500], "Something went wrong on our side; it was logged."))
+        logs.access(
+            "request", method=scope["method"], path=scope["path"], status=exit.status, request_id=exit.request_id,
+            milliseconds=round((monotonic() - started) * 1000, 2),
+        )  # fmt: skip
+
+    async def _answer(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes]) -> None:
+        problem = self._unbounded(scope) or self._misdirected(scope, named)
+        if problem is not None:
+            await exit.refuse(problem)
+        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
+            await exit.agree(sharing.beforehand() if named.get(b"origin") in self._rules.origins else [])
+        elif scope["method"] not in _WITH_BODY:
+            await self._pass(scope, receive, exit, b"")
+        else:
+            body = await bodies.read(scope, receive)
+            if isinstance(body, Problem):
+                await exit.refuse(body)
+            else:
+                await self._pass(scope, bodies.replay(body, receive), exit, body)
+
+    async def _pass(self, scope: Scope, receive: Receive, exit: _Exit, body: bytes) -> None:
+        if bodies.has_nul(scope, b"" if bodies.is_picture(scope) else body):
             await exit.refuse(
                 Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
             )
         else:
             await self._app(scope, receive, exit.send)
-        log.log(
-            15, "request", method=scope["method"], path=scope["path"], status=exit.status, request_id=exit.request_id,
-            milliseconds=round((monotonic() - started) * 1000, 2),
-        )  # fmt: skip
+
+    def _unbounded(self, scope: Scope) -> Problem | None:
+        headers = scope["headers"]
+        if len(scope["path"]) + len(scope["query_string"]) > TARGET_BYTES:
+            return Problem(414, "address_too_long", "Address too long", f"At most {TARGET_BYTES} bytes.")
+        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
+            return Problem(
+                431, "headers_too_large", "Headers too large", f"At most {MOST_HEADERS}, of {HEADER_BYTES} bytes."
+            )
+        return None
+
+    def _misdirected(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
+        if scope["path"].startswith("/health") or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
+            return None
+        return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
 
 
 class _Exit:
     """What happens to a response on its way out."""
 
-    __slots__ = ("_scope", "_send", "_start", "request_id", "status")
+    __slots__ = ("_begun", "_scope", "_send", "_sharing", "_start", "request_id", "status")
 
-    def __init__(self, scope: Scope, send: Send, request_id: str) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, sharing: Headers) -> None:
         self._scope = scope
         self._send = send
+        self._sharing = sharing
         self._start: Message | None = None
+        self._begun = False
         self.request_id = request_id
         self.status = 500
 
@@ -91,10 +134,13 @@ class _Exit:
             return
         if start is not None:
             self._start = None
+            self._begun = True
             given = start.get("headers", ())
-            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given)]
+            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given), *self._sharing]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(NO_STORE)
+            if self._scope["scheme"] == "https":
+                headers.append(HTTPS_ONLY)
             start["headers"] = headers
             if self.status == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
                 message = self._tag(start, message)
@@ -106,14 +152,26 @@ class _Exit:
         if self.status == 200 and self._scope["path"].startswith("/api/v1/media/"):
             return PICTURES
         if any(value.startswith(b"text/html") for name, value in given if name == b"content-type"):
-            return OWN_POLICY if any(name == b"content-security-policy" for name, _ in given) else PAGES
+            return OWN_POLICY if any(name == b"content-security-policy" for name, _ in given) else page()
         return API
 
     async def refuse(self, problem: Problem) -> None:
-        """Answer with a problem before the framework is asked."""
+        """Answer with a problem instead of the framework; an answer that was begun is cut off."""
+        if self._begun:
+            raise ConnectionAbortedError(problem.detail)
         body = problem.encode(self.request_id)
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        await self.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+        if problem.status == 503:
+            headers.append((b"retry-after", b"1"))
+        await self._whole(problem.status, headers, body)
+
+    async def agree(self, headers: Headers) -> None:
+        """Answer a browser that asks beforehand."""
+        await self._whole(204, headers, b"")
+
+    async def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self._start = None
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _tag(self, start: Message, message: Message) -> Message:
@@ -133,51 +191,6 @@ def _tags(header: bytes) -> list[bytes]:
     return [one.strip().removeprefix(b"W/") for one in header.split(b",")]
 
 
-def _request_id(headers: list[tuple[bytes, bytes]]) -> str:
-    for name, value in headers:
-        if name == b"x-request-id" and _GIVEN_ID.fullmatch(value):
-            return value.decode()
-    return ids.request_id()
-
-
-def _is_picture(scope: Scope) -> bool:
-    """Whether staff send a picture: the only bodies that are not text, and may be large."""
-    path: str = scope["path"]
-    return path.startswith("/api/v1/admin/") and path.endswith("/pictures")
-
-
-async def _read(receive: Receive, largest: int) -> bytes | Problem | None:
-    """The whole body; None when the client went away before its end."""
-    parts: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > largest:
-            return Problem(413, "body_too_large", "Body too large", f"A body has at most {largest} bytes.")
-    return b"".join(parts)
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
-
-
-def _has_nul(scope: Scope, body: bytes) -> bool:
-    query = scope["query_string"]
-    return (
-        "\x00" in scope["path"] or b"%00" in query or ((b"0000" in body or b"\x00" in body) and bool(_NUL.search(body)))
-    )
+def _request_id(named: dict[bytes, bytes]) -> str:
+    given = named.get(b"x-request-id", b"")
+    return given.decode() if _GIVEN_ID.fullmatch(given) else ids.request_id()

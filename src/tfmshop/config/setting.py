@@ -1,0 +1,159 @@
+"""What one setting is, and the checks that its text must pass."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import parseaddr
+from typing import Final
+from urllib.parse import urlsplit
+
+Value = str | int | bool
+Check = Callable[[str], str | None]
+"""Says in words what is wrong with a text, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its environment name, default, meaning, and what is allowed."""
+
+    name: str
+    default: Value
+    meaning: str
+    least: int | None = None
+    most: int | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    check: Check | None = None
+    waits_for: str = ""
+    """The part of the system that will read it, when that part is not built yet."""
+
+    def parse(self, text: str) -> Value:
+        """The value of `text`, or ValueError with a sentence that names the setting."""
+        kind = type(self.default)
+        if kind is bool:
+            return self._flag(text)
+        if kind is int:
+            return self._whole_number(text)
+        if self.choices and text not in self.choices:
+            raise ValueError(f"{self.name} must be one of {', '.join(self.choices)}, not {text!r}.")
+        if self.check and (problem := self.check(text)):
+            raise ValueError(f"{self.name} {problem}.")
+        return text
+
+    def _flag(self, text: str) -> bool:
+        word = text.strip().lower()
+        if word in {"true", "1", "yes", "on"}:
+            return True
+        if word in {"false", "0", "no", "off"}:
+            return False
+        raise ValueError(f"{self.name} must be true or false, not {text!r}.")
+
+    def _whole_number(self, text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError(f"{self.name} must be a whole number, not {text!r}.") from None
+        if self.least is not None and number < self.least:
+            raise ValueError(f"{self.name} must be at least {self.least}, not {number}.")
+        if self.most is not None and number > self.most:
+            raise ValueError(f"{self.name} must be at most {self.most}, not {number}.")
+        return number
+
+
+def url(*schemes: str) -> Check:
+    """An address with one of some schemes, or nothing."""
+
+    def check(text: str) -> str | None:
+        if not text:
+            return None
+        try:
+            parts = urlsplit(text)
+            wrong = parts.scheme not in schemes or parts.port == 0
+        except ValueError:
+            return "is not an address that can be read"
+        return f"must start with {' or '.join(f'{scheme}://' for scheme in schemes)}" if wrong else None
+
+    return check
+
+
+def starting(*words: str) -> Check:
+    """Text that starts with one of some words, or nothing."""
+
+    def check(text: str) -> str | None:
+        return None if not text or text.startswith(words) else f"must start with {' or '.join(words)}"
+
+    return check
+
+
+def address(text: str) -> str | None:
+    """An IP address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return f"must be an IP address, not {text!r}"
+    return None
+
+
+def sender(text: str) -> str | None:
+    """Who a letter comes from."""
+    _, address = parseaddr(text)
+    local, _, domain = address.rpartition("@")
+    return None if local and domain and address.isascii() else "must be an address, such as Shop <shop@example.com>"
+
+
+def sender_or_nobody(text: str) -> str | None:
+    """Who a letter goes to, or nothing."""
+    return sender(text) if text else None
+
+
+def secret_text(text: str) -> str | None:
+    """A key of 32 bytes at least, or nothing."""
+    if text and len(text.encode()) < 32:
+        return "must be empty (a secret is then made and kept in TFMSHOP_HOME) or at least 32 bytes long"
+    return None
+
+
+def currency(text: str) -> str | None:
+    """A code of ISO 4217."""
+    return None if len(text) == 3 and text.isascii() and text.isupper() else "must be an ISO 4217 code such as USD"
+
+
+def each(check: Check) -> Check:
+    """A list parted by commas, each of which passes; or nothing."""
+
+    def all_of(text: str) -> str | None:
+        return next((problem for one in listed(text) if (problem := check(one))), None)
+
+    return all_of
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a list, which are parted by commas."""
+    return [part for one in text.split(",") if (part := one.strip())]
+
+
+def network(text: str) -> str | None:
+    """A network in CIDR form, or one address."""
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return f"must list networks such as 10.0.0.0/8 or 192.0.2.1, not {text!r}"
+    return None
+
+
+def host_name(text: str) -> str | None:
+    """A host as browsers send it, without a port; `.example.com` for every one below example.com."""
+    return None if _HOST.fullmatch(text) else f"must list hosts such as shop.example.com, not {text!r}"
+
+
+def origin(text: str) -> str | None:
+    """A web origin: scheme, host and perhaps a port, nothing behind them."""
+    return None if _ORIGIN.fullmatch(text) else f"must list origins such as https://shop.example.com, not {text!r}"
+
+
+_NAME: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
+_HOST: Final = re.compile(rf"\.?{_NAME}")
+_ORIGIN: Final = re.compile(rf"https?://{_NAME}(?::[0-9]{{1,5}})?")
