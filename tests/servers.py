@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 
@@ -35,12 +36,35 @@ class Servers:
         os.environ[HOME] = str(self.home)
         asyncio.run(create_database(TEMPLATE, template="template0"))
         asyncio.run(migrate.upgrade(url_of(TEMPLATE)))
+        asyncio.run(hire(url_of(TEMPLATE)))
 
     def stop(self) -> None:
         """Stop both and remove their data."""
         self.redis.stop()
         self.postgres.stop()
         shutil.rmtree(self.home, ignore_errors=True)
+
+
+STAFF = {role: (UUID(int=at), UUID(int=100 + at))
+         for at, role in enumerate(("admin", "support", "catalog_manager", "customer"), 1)}  # fmt: skip
+"""A person of each role, and a session of theirs, that every database of the tests has."""
+
+
+async def hire(url: str) -> None:
+    """Add the staff of the tests to a database."""
+    connection = await asyncpg.connect(url)
+    for role, (person, session) in STAFF.items():
+        await connection.execute(
+            "INSERT INTO accounts.customer (id, email, name, password_hash, role, created_at)"
+            " VALUES ($1, $2, $3, '', $4, '2020-01-01')",
+            person, f"{role}@staff.example", role, role,
+        )  # fmt: skip
+        await connection.execute(
+            "INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent,"
+            " address, strong) VALUES ($1, $2, 'salt', '2020-01-01', '2020-01-01', '2100-01-01', '', '', true)",
+            session, person,
+        )  # fmt: skip
+    await connection.close()
 
 
 def url_of(database: str) -> str:

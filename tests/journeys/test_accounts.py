@@ -520,9 +520,10 @@ async def test_a_reset_ends_what_a_thief_had_begun(shop, db, postbox):
 async def test_a_sign_in_that_was_checked_before_a_reset_begins_nothing(shop, db, settings):
     await signed(shop)
     platform = platform_of(settings, db)
+    caution = accounts.Caution(db, platform.passwords, SEALS, None)
     person, checked = await accounts.sign_in(
-        db, platform.passwords, email=PERSON["email"], password=PERSON["password"]
-    )  # fmt: skip
+        caution, accounts.Caller("", ""), email=PERSON["email"], password=PERSON["password"]
+    )
     tokens = await signed(shop)
     body = {"old": PERSON["password"], "new": "battery staple"}
     assert (await shop.put("me/password", json=body, headers=bearer(tokens))).status_code == 204

@@ -13,6 +13,7 @@ import pytest
 
 from tests.conftest import SEALS
 from tests.making import a_product, moved_by
+from tests.servers import hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
 from tfmshop.platform.security.seals import Seals
@@ -60,7 +61,8 @@ async def test_what_staff_do_is_noted_with_before_and_after(shop, db, fake):
     assert "lines" not in listed[1]["after"]
     assert listed[0]["request_id"] == gone.headers["x-request-id"]
     mine = (await shop.get(f"admin/audit?who={listed[0]['who']}", headers=staff())).json()["items"]
-    assert [one["number"] for one in mine] == [listed[0]["number"]]
+    assert [one["number"] for one in mine] == [listed[0]["number"], listed[1]["number"]]
+    assert not (await shop.get("admin/audit?who=somebody", headers=staff())).json()["items"]
     older = await shop.get(f"admin/audit?before={listed[0]['number']}", headers=staff())
     assert listed[0]["number"] not in [one["number"] for one in older.json()["items"]]
     assert (await shop.get("admin/audit", headers=staff("support"))).json()["code"] == "not_allowed"
@@ -166,9 +168,10 @@ async def test_a_change_that_fails_is_not_noted(wide_db):
         assert (await audit.verify(tx, SEALS)).entries == 0
 
 
-async def test_what_staff_did_outlives_the_shop(busy_shop, wide_db):
+async def test_what_staff_did_outlives_the_shop(busy_shop, wide_db, fresh_url):
     await written(wide_db, 2)
     await wide_db.empty()
+    await hire(fresh_url)
     answer = await busy_shop.put("admin/search/synonyms/lamp", json={"means": ["light"]}, headers=staff())
     assert answer.status_code == 200, answer.text
     async with wide_db.read() as tx:

@@ -129,9 +129,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=0, most=86_400, waits_for="cache"),
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=0, most=86_400, waits_for="cache"),
     Setting("CACHE_TTL_SEARCH", 180, "Age of cached search results, s.", least=0, most=86_400, waits_for="cache"),
-    Setting("ENABLE_RATE_LIMIT", True, "Limit how often a client may ask.", waits_for="limits"),
+    Setting("ENABLE_RATE_LIMIT", True, "Limit how often somebody may try."),
     Setting("RATE_LIMIT_GENERAL", 500, "Requests a window, any route.", least=1, most=1_000_000, waits_for="limits"),
     Setting("RATE_LIMIT_API", 300, "Requests a window, API.", least=1, most=1_000_000, waits_for="limits"),
-    Setting("RATE_LIMIT_AUTH", 5, "Attempts a window, sign-in.", least=1, most=1_000_000, waits_for="limits"),
+    Setting("RATE_LIMIT_AUTH", 5, "Wrong passwords of an account in 15 minutes.", least=1, most=1_000_000),
     Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files.", waits_for="log files"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from tfmshop.platform import codec
 from tfmshop.platform.errors import Kind, ShopError
@@ -34,6 +35,11 @@ def unseal(cursor: str, kind: type[T]) -> T:
     if not all(_storable(part) for part in parts):
         raise BadCursor
     return place
+
+
+def moment_and_id(cursor: str) -> tuple[datetime, UUID]:
+    """The place in a list by time. `BadCursor`."""
+    return unseal(cursor, tuple[datetime, UUID])
 
 
 def _storable(part: object) -> bool:

@@ -19,6 +19,7 @@ class Kind(Enum):
     TOO_LARGE = "too_large"
     PAYMENT = "payment"
     WRONG_TYPE = "wrong_type"
+    TOO_MANY = "too_many"
     UNAVAILABLE = "unavailable"
 
 

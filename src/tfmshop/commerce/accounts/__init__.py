@@ -1,8 +1,9 @@
 """People: accounts, addresses, sign-in."""
 
-from tfmshop.commerce.accounts import book, email, proofs, second_factor, sessions
+from tfmshop.commerce.accounts import book, email, errors, permissions, proofs, second_factor, sessions, staff
 from tfmshop.commerce.accounts import jobs as jobs
-from tfmshop.commerce.accounts.errors import RefreshInvalid, SecondFactorInvalid, SignInRequired
+from tfmshop.commerce.accounts.caution import Caller, Caution
+from tfmshop.commerce.accounts.errors import SignInRequired
 from tfmshop.commerce.accounts.model import Customer, Role
 from tfmshop.commerce.accounts.people import (
     NewPerson,
@@ -13,27 +14,26 @@ from tfmshop.commerce.accounts.people import (
     set_group,
     sign_in,
 )
-from tfmshop.commerce.accounts.permissions import NotAllowed, SecondFactorNeeded, check
 
 __all__ = [
+    "Caller",
+    "Caution",
     "Customer",
     "NewPerson",
-    "NotAllowed",
-    "RefreshInvalid",
     "Role",
-    "SecondFactorInvalid",
-    "SecondFactorNeeded",
     "SignInRequired",
     "add_people",
     "book",
-    "check",
     "email",
+    "errors",
     "listing",
     "me",
+    "permissions",
     "proofs",
     "register",
     "second_factor",
     "sessions",
     "set_group",
     "sign_in",
+    "staff",
 ]

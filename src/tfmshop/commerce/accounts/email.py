@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import LinkInvalid
 from tfmshop.commerce.accounts.model import normal_email
 from tfmshop.commerce.accounts.proofs import AN_HOUR, LIFETIMES, Asked, checked, proven
@@ -16,15 +17,14 @@ from tfmshop.commerce.accounts.store_sessions import (
     USE_EMAIL_PROOF,
 )
 from tfmshop.platform import clock, ids, jobs
-from tfmshop.platform.db import Database, Refused, Tx
+from tfmshop.platform.db import Refused, Tx
 from tfmshop.platform.security.access import Viewer
-from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 
 
-async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str, password: str) -> None:
+async def ask(caution: Caution, customer: UUID, *, email: str, password: str) -> None:
     """Have a link sent to the new address. Whether that has an account already, nobody learns. `InvalidCredentials`."""
-    await proven(db, passwords, customer, password)
+    await proven(caution, customer, password)
 
     async def work(tx: Tx) -> None:
         await tx.value(HOLD_PERSON, customer)
@@ -36,7 +36,7 @@ async def ask(db: Database, passwords: Passwords, customer: UUID, *, email: str,
         if given is not None:
             await jobs.enqueue(tx, "accounts.new_email", asked)
 
-    await db.transact(work)
+    await caution.db.transact(work)
 
 
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from tfmshop.commerce.accounts.store_sessions import FORGET_PROOFS, FORGET_SESSIONS
+from tfmshop.platform import limits
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import schedule
 
@@ -15,7 +16,8 @@ KEPT: Final = timedelta(days=7)
 
 @schedule("accounts.forget", "27 * * * *")
 async def forget(db: Database) -> None:
-    """Drop sessions and links that ended long ago."""
+    """Drop sessions, links and tries that ended long ago."""
     async with db.tx() as tx:
         await tx.execute(FORGET_SESSIONS, KEPT)
         await tx.execute(FORGET_PROOFS, KEPT)
+        await limits.forget(tx)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -32,3 +33,9 @@ class Customer(msgspec.Struct, frozen=True):
 def normal_email(email: str) -> str:
     """The form in which addresses are compared: without surrounding space, in lower case."""
     return email.strip().lower()
+
+
+def known_of(email: str, name: str = "") -> list[str]:
+    """The words of a person that others know, too: no password is made of them."""
+    words = f"{normal_email(email).partition('@')[0]} {name.casefold()}"
+    return [*re.split(r"[\W_]+", words), "tfmshop"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from tfmshop.commerce.accounts.caution import Caller, Caution
 from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, SignInRequired
-from tfmshop.commerce.accounts.model import Customer, normal_email
+from tfmshop.commerce.accounts.model import Customer, known_of, normal_email
 from tfmshop.commerce.accounts.proofs import Asked
 from tfmshop.commerce.accounts.store import (
     ANALYZE,
@@ -22,6 +23,7 @@ from tfmshop.commerce.accounts.store import (
     REGISTER,
     SET_GROUP,
 )
+from tfmshop.commerce.accounts.store_sessions import SET_PASSWORD
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec, ids, jobs
 from tfmshop.platform.db import Database, Tx
@@ -46,25 +48,32 @@ class NewPerson:
 
 async def register(db: Database, passwords: Passwords, *, email: str, name: str, password: str) -> None:
     """Add an account. An address that has one already changes nothing and looks the same to the caller.
+    `PasswordTooCommon`.
 
     Whoever reads the address gets a letter: a link that verifies it, or that somebody tried to register with it.
     """
-    password_hash = await passwords.hash(password)
+    password_hash = await passwords.hash(password, known_of(email, name))
     async with db.tx() as tx:
         new = await tx.execute(REGISTER, ids.new(), normal_email(email), name, password_hash, clock.now())
         await jobs.enqueue(tx, "accounts.registered", Asked(ids.new(), normal_email(email), new == 1))
 
 
-async def sign_in(db: Database, passwords: Passwords, *, email: str, password: str) -> tuple[Viewer, str]:
-    """Who has that e-mail and password, and the hash that it fitted. `InvalidCredentials`, after the same time for
-    everyone.
+async def sign_in(caution: Caution, caller: Caller, *, email: str, password: str) -> tuple[Viewer, str]:
+    """Who has that e-mail and password, and the hash that is kept of it. `InvalidCredentials`, after the same time for
+    everyone, `TooManyTries`.
     """
-    async with db.read() as tx:
-        row = await tx.row(FIND_BY_EMAIL, normal_email(email))
-    fits = await passwords.matches(row["password_hash"] if row else None, password)
-    if row is None or not fits or not row["is_active"]:
+    email = normal_email(email)
+    async with caution.db.read() as tx:
+        row = await tx.row(FIND_BY_EMAIL, email)
+    await caution.let_in(row, email, password, caller)
+    if row is None:
         raise InvalidCredentials
-    return Viewer(row["id"], row["role"]), row["password_hash"]
+    stored = row["password_hash"]
+    if better := await caution.passwords.again(stored, password):
+        async with caution.db.tx() as tx:
+            if await tx.execute(SET_PASSWORD, row["id"], better, None, stored):
+                stored = better
+    return Viewer(row["id"], row["role"]), stored
 
 
 async def me(tx: Tx, id: UUID) -> Customer:

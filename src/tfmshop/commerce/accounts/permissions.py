@@ -1,17 +1,51 @@
-"""What a role may do in the back office."""
+"""What a role may do in the back office: roles are data, permissions are what the routes name."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from enum import StrEnum
 from typing import Final
 
-from tfmshop.platform.errors import Kind, ShopError
+import msgspec
 
-ROLES: Final = {
-    "admin": frozenset({"audit", "catalog", "orders", "reviews", "search", "webhooks"}),
-    "catalog_manager": frozenset({"catalog", "search"}),
-    "support": frozenset({"orders", "reviews"}),
+from tfmshop.commerce.accounts.errors import SignInRequired
+from tfmshop.commerce.accounts.store_staff import ADD_ROLE, CHANGE_ROLE, DROP_ROLE, HOLD_ROLE, LIST_ROLES, OF_STAFF
+from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.security.access import Viewer
+
+
+class Permission(StrEnum):
+    """Everything that a route of the back office can ask for."""
+
+    AUDIT = "audit"
+    CATALOG = "catalog"
+    CUSTOMERS = "customers"
+    ORDERS = "orders"
+    PROMOTIONS = "promotions"
+    REVIEWS = "reviews"
+    SEARCH = "search"
+    SECURITY = "security"
+    STAFF = "staff"
+    STOCK = "stock"
+    WEBHOOKS = "webhooks"
+
+
+PERMISSIONS: Final = {
+    "audit": "read what staff did",
+    "catalog": "change products, variants and pictures",
+    "customers": "find customers, close accounts, view the shop as one",
+    "orders": "see and move orders, returns and refunds",
+    "promotions": "change coupons and offers",
+    "reviews": "decide on reviews",
+    "search": "change synonyms, see what was searched for in vain",
+    "security": "see and lift blocks",
+    "staff": "give and take roles, and say what they may do",
+    "stock": "see and change stock",
+    "webhooks": "say whom the shop tells its news",
 }
-"""Permissions by role; whoever has another role has none."""
+"""What each allows, in words."""
+ADMIN: Final = "admin"
 
 
 class NotAllowed(ShopError, kind=Kind.FORBIDDEN, code="not_allowed", says="This needs the permission {permission}."):
@@ -26,7 +60,101 @@ class SecondFactorNeeded(
     """In production the back office is for those who signed in with one."""
 
 
-def check(role: str, permission: str) -> None:
-    """Raise `NotAllowed` unless `role` has `permission`."""
-    if permission not in ROLES.get(role, frozenset()):
+class RoleNotFound(ShopError, kind=Kind.NOT_FOUND, code="role_not_found", says="There is no such role."):
+    """No role has that name."""
+
+
+class RoleTaken(ShopError, kind=Kind.CONFLICT, code="role_taken", says="There is a role of that name."):
+    """A new role needs a name of its own."""
+
+
+class RoleFixed(ShopError, kind=Kind.CONFLICT, code="role_fixed", says="The role cannot be changed: {why}."):
+    """It comes with the shop, or somebody has it."""
+
+    why: str
+
+
+class RoleChanged(
+    ShopError, kind=Kind.STALE, code="stale_role", says="The role was changed meanwhile: it is at {version}."
+):
+    """Somebody else changed it since it was read."""
+
+    version: int
+
+
+class Role(msgspec.Struct, frozen=True):
+    """A role and what it may do; `version` counts its changes."""
+
+    name: str
+    permissions: list[str]
+    meaning: str
+    built_in: bool
+    version: int
+
+
+async def check(tx: Tx, viewer: Viewer, permission: str, *, strong: bool) -> None:
+    """Let staff in whose role has the permission at this moment, in a session that lives at this moment.
+
+    `SignInRequired`, `NotAllowed`; `SecondFactorNeeded` where a `strong` session is asked for.
+    """
+    row = await tx.row(OF_STAFF, viewer.session, viewer.id) if viewer.watched_by is None else None
+    if row is None:
+        raise SignInRequired
+    if permission not in row["permissions"]:
         raise NotAllowed(permission)
+    if strong and not row["strong"]:
+        raise SecondFactorNeeded
+
+
+async def roles(tx: Tx) -> list[Role]:
+    """Every role, by name."""
+    return [Role(*row) for row in await tx.rows(LIST_ROLES)]
+
+
+async def add(tx: Tx, name: str, permissions: Iterable[Permission], meaning: str) -> Role:
+    """A new role. `RoleTaken`."""
+    row = await tx.row(ADD_ROLE, name, _names(permissions), meaning)
+    if row is None:
+        raise RoleTaken
+    return Role(*row)
+
+
+async def change(
+    tx: Tx, name: str, permissions: Iterable[Permission], meaning: str, version: int | None
+) -> tuple[Role, Role]:
+    """What a role was, and is from now on. `RoleNotFound`, `RoleFixed` for admins and customers, `RoleChanged` when it
+    is not at that version.
+    """
+    before = await _held(tx, name)
+    if name in (ADMIN, "customer"):
+        raise RoleFixed("the shop counts on it")
+    if version is not None and version != before.version:
+        raise RoleChanged(before.version)
+    row = await tx.row(CHANGE_ROLE, name, _names(permissions), meaning)
+    if row is None:
+        raise RoleNotFound
+    return before, Role(*row)
+
+
+async def drop(tx: Tx, name: str) -> Role:
+    """Take a role out that nobody has. `RoleNotFound`, `RoleFixed`."""
+    role = await _held(tx, name)
+    if role.built_in:
+        raise RoleFixed("it comes with the shop")
+    try:
+        async with tx.savepoint():
+            await tx.execute(DROP_ROLE, name)
+    except Refused:
+        raise RoleFixed("somebody has it") from None
+    return role
+
+
+async def _held(tx: Tx, name: str) -> Role:
+    row = await tx.row(HOLD_ROLE, name)
+    if row is None:
+        raise RoleNotFound
+    return Role(*row)
+
+
+def _names(permissions: Iterable[Permission]) -> list[str]:
+    return sorted({permission.value for permission in permissions})

@@ -8,14 +8,16 @@ from uuid import UUID
 
 import msgspec
 
+from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
-from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.model import known_of, normal_email
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_PROOF,
     FIND_PROOF,
     HOLD_BY_EMAIL,
     PASSWORD,
+    PROVES,
     SET_PASSWORD,
     SPOIL_PROOFS,
     USE_PROOF,
@@ -95,10 +97,12 @@ async def verify(tx: Tx, seals: Seals, token: str) -> None:
 
 
 async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
-    """Set a new password for whoever has the link; every session ends, and every other link. `LinkInvalid`."""
+    """Set a new password for whoever has the link; every session ends, and every other link. `LinkInvalid`,
+    `PasswordTooCommon`.
+    """
     async with db.read() as tx:
-        await checked(tx, seals, "reset", token)
-    hashed = await passwords.hash(password)
+        email = await tx.value(PROVES, await checked(tx, seals, "reset", token))
+    hashed = await passwords.hash(password, known_of(email))
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
@@ -108,25 +112,21 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     await db.transact(work)
 
 
-async def proven(db: Database, passwords: Passwords, customer: UUID, password: str) -> str:
-    """The e-mail address of whoever knows the password. `InvalidCredentials`."""
-    async with db.read() as tx:
+async def proven(caution: Caution, customer: UUID, password: str) -> tuple[str, str]:
+    """The e-mail address of whoever knows the password, and the hash that is kept of it. `InvalidCredentials`."""
+    async with caution.db.read() as tx:
         row = await tx.row(PASSWORD, customer)
-    if not await passwords.matches(row["password_hash"] if row else None, password) or row is None:
+    if not await caution.proven(customer, row["password_hash"] if row else None, password) or row is None:
         raise InvalidCredentials
-    return str(row["email"])
+    return str(row["email"]), str(row["password_hash"])
 
 
-async def change_password(db: Database, passwords: Passwords, viewer: Viewer, *, old: str, new: str) -> None:
+async def change_password(caution: Caution, viewer: Viewer, *, old: str, new: str) -> None:
     """Change one's password, knowing the old one; every other session ends, and every link. `InvalidCredentials`,
-    `SignInRequired` when the session is over.
+    `PasswordTooCommon`, `SignInRequired` when the session is over.
     """
-    async with db.read() as tx:
-        row = await tx.row(PASSWORD, viewer.id)
-    known = row["password_hash"] if row else None
-    if not await passwords.matches(known, old):
-        raise InvalidCredentials
-    hashed = await passwords.hash(new)
+    email, known = await proven(caution, viewer.id, old)
+    hashed = await caution.passwords.hash(new, known_of(email))
 
     async def work(tx: Tx) -> None:
         await must_live(tx, viewer)
@@ -134,7 +134,7 @@ async def change_password(db: Database, passwords: Passwords, viewer: Viewer, *,
             raise InvalidCredentials
         await _changed(tx, viewer.id, but=viewer.session)
 
-    await db.transact(work)
+    await caution.db.transact(work)
 
 
 async def _changed(tx: Tx, customer: UUID, *, but: UUID | None = None) -> None:

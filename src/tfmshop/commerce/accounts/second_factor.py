@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 import pyotp
 
+from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import (
     FactorThere,
     NoSuchPerson,
@@ -31,9 +32,8 @@ from tfmshop.commerce.accounts.store_factor import (
     WEAKEN,
 )
 from tfmshop.platform import clock, ids
-from tfmshop.platform.db import Database, Row, Tx
+from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.security.access import Viewer
-from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 
 STEP_SECONDS: Final = 30
@@ -52,16 +52,14 @@ class Secret(msgspec.Struct, frozen=True):
     uri: str
 
 
-async def begin(
-    db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, shop: str
-) -> Secret:
+async def begin(caution: Caution, viewer: Viewer, *, password: str, shop: str) -> Secret:
     """A new secret; it counts once `confirm` saw a code of it. `InvalidCredentials`, `FactorThere`."""
-    email = await proven(db, passwords, viewer.id, password)
+    email, _ = await proven(caution, viewer.id, password)
     salt = ids.secret(SALT_BYTES)
-    async with db.tx() as tx:
+    async with caution.db.tx() as tx:
         if await tx.value(BEGIN, viewer.id, salt) is None:
             raise FactorThere
-    totp = _totp(seals, viewer.id, salt)
+    totp = _totp(caution.seals, viewer.id, salt)
     return Secret(totp.secret, totp.provisioning_uri(name=email, issuer_name=shop))
 
 
@@ -111,17 +109,17 @@ async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool
     return False
 
 
-async def drop(db: Database, passwords: Passwords, seals: Seals, viewer: Viewer, *, password: str, code: str) -> None:
+async def drop(caution: Caution, viewer: Viewer, *, password: str, code: str) -> None:
     """Do without a second factor, with the password and a last code. `InvalidCredentials`, `SecondFactorInvalid`."""
-    await proven(db, passwords, viewer.id, password)
+    await proven(caution, viewer.id, password)
 
     async def work(tx: Tx) -> bool:
-        right = await passed(tx, seals, viewer.id, code)
+        right = await passed(tx, caution.seals, viewer.id, code)
         if right:
             await _drop(tx, viewer.id)
         return bool(right)
 
-    if not await db.transact(work):
+    if not await caution.db.transact(work):
         raise SecondFactorInvalid
 
 

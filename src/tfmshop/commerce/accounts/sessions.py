@@ -40,6 +40,7 @@ class Signed:
     """A person with a session, and the refresh token that is good next."""
 
     viewer: Viewer
+    session: UUID
     refresh_token: str
 
 
@@ -53,7 +54,7 @@ async def begin(tx: Tx, seals: Seals, person: Viewer, checked: str, *, user_agen
         BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100], person.strong, checked
     ):
         raise InvalidCredentials
-    return Signed(Viewer(person.id, person.role, id, person.strong), seals.token(PURPOSE, id, salt))
+    return Signed(Viewer(person.id, person.role, id, person.strong), id, seals.token(PURPOSE, id, salt))
 
 
 async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
@@ -75,7 +76,7 @@ async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
     if number > row["number"]:
         await tx.execute(RENEW, row["id"], now, now + LIFETIME)
     viewer = Viewer(row["customer_id"], row["role"], row["id"], row["strong"])
-    return Signed(viewer, seals.token(PURPOSE, row["id"], row["salt"], number))
+    return Signed(viewer, row["id"], seals.token(PURPOSE, row["id"], row["salt"], number))
 
 
 def _next(sealed: Sealed, row: Row, now: datetime) -> int | None:
@@ -85,6 +86,12 @@ def _next(sealed: Sealed, row: Row, now: datetime) -> int | None:
     if sealed.number == row["number"] - 1 and now - row["renewed_at"] <= GRACE:
         return int(row["number"])
     return None
+
+
+def session_of(token: str) -> UUID | None:
+    """The session that a refresh token names, without a look at whether it is good."""
+    sealed = opened(token)
+    return sealed.id if sealed else None
 
 
 async def leave(tx: Tx, seals: Seals, token: str) -> None:

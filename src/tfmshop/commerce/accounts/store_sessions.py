@@ -102,6 +102,8 @@ FIND_PROOF = Query(
     "SELECT salt, purpose FROM accounts.proof WHERE id = $1 AND used_at IS NULL AND expires_at > now()",
 )
 
+PROVES = Query("accounts.proves", "SELECT email FROM accounts.proof WHERE id = $1")
+
 HOLD_BY_EMAIL = Query(
     "accounts.hold_by_email", "SELECT id FROM accounts.customer WHERE lower(email) = $1 FOR NO KEY UPDATE"
 )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tfmshop.commerce import accounts, cart, news, orders, reviews
-from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer
-from tfmshop.platform.security.passwords import Passwords
 
 
 class OrdersUnderWay(
@@ -17,16 +16,16 @@ class OrdersUnderWay(
     orders: int
 
 
-async def erase(db: Database, passwords: Passwords, viewer: Viewer, *, password: str) -> None:
+async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> None:
     """Erase the signed-in person, who proves by password that it is them. `InvalidCredentials`, `OrdersUnderWay`,
     `SignInRequired`.
 
     Orders keep what was bought and what was paid, reviews what was thought of the product; who it was is gone. Invoices
     stay as they were written, because the law wants them kept.
     """
-    async with db.read() as tx:
-        person = await accounts.me(tx, viewer.id)
-    await accounts.sign_in(db, passwords, email=person.email, password=password)
+    async with caution.db.read() as tx:
+        await accounts.me(tx, viewer.id)
+    email, _ = await accounts.proofs.proven(caution, viewer.id, password)
 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)
@@ -35,7 +34,7 @@ async def erase(db: Database, passwords: Passwords, viewer: Viewer, *, password:
         await orders.forget.erase(tx, viewer.id)
         await cart.closing.erase(tx, viewer.id)
         await reviews.erase(tx, viewer.id)
-        await news.erase(tx, person.email)
+        await news.erase(tx, email)
         await accounts.book.erase(tx, viewer.id)
 
-    await db.transact(work)
+    await caution.db.transact(work)

@@ -21,12 +21,16 @@ KIND = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Who is asking: a signed-in person, their role, the session they signed in with; `strong` with a second factor."""
+    """Who is asking: a signed-in person, their role, the session they signed in with; `strong` with a second factor.
+
+    `watched_by` is the member of staff who looks at the shop as this person.
+    """
 
     id: UUID
     role: str
     session: UUID | None = None
     strong: bool = False
+    watched_by: UUID | None = None
 
 
 class AccessTokens:
@@ -45,6 +49,8 @@ class AccessTokens:
             claims["sid"] = str(viewer.session)
         if viewer.strong:
             claims["amr"] = ["pwd", "otp"]
+        if viewer.watched_by is not None:
+            claims["act"] = {"sub": str(viewer.watched_by)}
         return jwt.encode(claims, self._secret, "HS256", headers={"typ": KIND, "kid": self._key_id})
 
     def read(self, token: str) -> Viewer | None:
@@ -61,7 +67,8 @@ class AccessTokens:
         person = ids.parse(str(claims["sub"]))
         session = ids.parse(str(claims.get("sid", "")))
         strong = "otp" in (claims.get("amr") or ())
-        return Viewer(person, str(claims.get("role", "")), session, strong) if person else None
+        watched_by = ids.parse(str(claims["act"]["sub"])) if "act" in claims else None
+        return Viewer(person, str(claims.get("role", "")), session, strong, watched_by) if person else None
 
 
 def digest(token: str) -> bytes:

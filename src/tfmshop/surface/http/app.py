@@ -15,13 +15,15 @@ from litestar.openapi.spec import Components, SecurityScheme
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
 from tfmshop.surface.http.backoffice import audit as admin_audit
+from tfmshop.surface.http.backoffice import customers as admin_customers
 from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import returns as admin_returns
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
+from tfmshop.surface.http.backoffice import staff as admin_staff
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
-from tfmshop.surface.http.backoffice.guard import staff_only
+from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge, Rules
 from tfmshop.surface.http.edge.door import App
@@ -39,6 +41,7 @@ from tfmshop.surface.http.storefront import (
     reviews,
     search,
     second_factor,
+    sessions,
 )
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
@@ -51,16 +54,17 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *me.ROUTES, *second_factor.ROUTES, *privacy.ROUTES, *media.ROUTES,
-            *reviews.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *me.ROUTES, *second_factor.ROUTES, *privacy.ROUTES,
+            *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(
         "/api/v1/admin",
-        route_handlers=[
+        route_handlers=all_guarded([
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
-            *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
-        ],
+            *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
+            *admin_staff.ROUTES,
+        ]),
         guards=[staff_only],
         security=[{"bearer": []}],
     )  # fmt: skip

@@ -16,6 +16,8 @@ from tfmshop.commerce.payments import Providers
 from tfmshop.platform import Platform, clock, codec
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer, digest
+from tfmshop.surface.http import browsers
+from tfmshop.surface.http.edge.sender import household
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -52,6 +54,12 @@ class InvalidToken(
     """A bearer token came, and it is not one of ours, was altered, or is too old."""
 
 
+class OnlyLooking(
+    ShopError, kind=Kind.FORBIDDEN, code="only_looking", says="Whoever views the shop as somebody else changes nothing."
+):
+    """Staff look at the shop as a customer sees it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shop:
     """What the routes work with."""
@@ -62,6 +70,13 @@ class Shop:
 
     def __post_init__(self) -> None:
         self.providers.listen(partial(checkout.hear, self.platform.db, self.providers))
+
+    @property
+    def caution(self) -> accounts.Caution:
+        """Who checks passwords."""
+        platform = self.platform
+        tries = platform.config.number("RATE_LIMIT_AUTH") if platform.config.flag("ENABLE_RATE_LIMIT") else None
+        return accounts.Caution(platform.db, platform.passwords, platform.seals, tries)
 
     @property
     def currency(self) -> str:
@@ -88,15 +103,47 @@ def shop_of(request: ASGIConnection[Any, Any, Any, Any]) -> Shop:
 
 
 def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
-    """Who is asking, or None without a token. `InvalidToken`."""
+    """Who is asking, or None without a token: a bearer's, or a browser's in its cookie. `InvalidToken`,
+    `ForgedRequest`, `OnlyLooking`.
+    """
     header = request.headers.get("authorization")
     if header is None:
-        return None
-    scheme, _, token = header.partition(" ")
-    viewer = shop_of(request).platform.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
-    if viewer is None:
-        raise InvalidToken
+        viewer = _browser(request)
+    else:
+        scheme, _, token = header.partition(" ")
+        viewer = shop_of(request).platform.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
+        if viewer is None:
+            raise InvalidToken
+    if viewer is not None and viewer.watched_by is not None and request.scope.get("method") not in browsers.SAFE:
+        raise OnlyLooking
     return viewer
+
+
+def _browser(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
+    """Who a browser is signed in as; nobody with a cookie that is too old, because browsers send those, too."""
+    cookie = request.cookies.get(browsers.ACCESS)
+    if cookie is None:
+        return None
+    platform = shop_of(request).platform
+    viewer = platform.tokens.read(cookie)
+    if viewer is not None and request.scope.get("method") not in browsers.SAFE:
+        browsers.from_our_page(request, platform.config.words("CORS_ORIGINS"))
+        browsers.with_token(request, platform.seals, viewer.session)
+    return viewer
+
+
+def caller_of(request: AnyRequest) -> accounts.Caller:
+    """Where a request comes from."""
+    address = address_of(request)
+    return accounts.Caller(
+        address, household(address), request.headers.get("user-agent", ""),
+        request.headers.get("device-token") or request.cookies.get(browsers.DEVICE),
+    )  # fmt: skip
+
+
+def address_of(request: AnyRequest) -> str:
+    """The address that a request comes from."""
+    return request.client.host if request.client else ""
 
 
 def someone(request: AnyRequest) -> Viewer:

@@ -25,6 +25,7 @@ STATUS: Final = {
     Kind.TOO_LARGE: 413,
     Kind.WRONG_TYPE: 415,
     Kind.INVALID: 422,
+    Kind.TOO_MANY: 429,
     Kind.UNAVAILABLE: 503,
 }
 
@@ -57,6 +58,7 @@ TITLES: Final = {
     Kind.TOO_LARGE: "Too large",
     Kind.WRONG_TYPE: "Unsupported media type",
     Kind.INVALID: "Invalid request",
+    Kind.TOO_MANY: "Too many requests",
     Kind.UNAVAILABLE: "Unavailable",
 }
 
@@ -135,7 +137,10 @@ def _fields(extra: object) -> list[dict[str, str]]:
 
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     """The response of a problem."""
-    headers = {"retry-after": "1"} if problem.status == 503 or problem.code == "request_in_progress" else {}
+    waits = problem.status == 503 or problem.code == "request_in_progress"
+    headers = {"retry-after": "1"} if waits else {}
+    if "retry_after" in problem.facts:
+        headers["retry-after"] = str(problem.facts["retry_after"])
     if problem.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(

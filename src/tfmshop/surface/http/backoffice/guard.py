@@ -14,17 +14,27 @@ PERMISSION = "permission"
 
 
 def needs(permission: str) -> dict[str, str]:
-    """What a route says of itself: `@get(..., opt=needs("catalog"))`."""
-    return {PERMISSION: permission}
+    """What a route says of itself: `@get(..., opt=needs("catalog"))`. KeyError for one that does not exist."""
+    return {PERMISSION: permission, "meaning": accounts.permissions.PERMISSIONS[permission]}
 
 
-def staff_only(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Let staff with the route's permission in. `SignInRequired`, `InvalidToken`, `NotAllowed`,
-    `SecondFactorNeeded` in production.
+async def staff_only(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let staff with the route's permission in, as the roles say at this moment. `SignInRequired`, `InvalidToken`,
+    `NotAllowed`, `SecondFactorNeeded` in production.
     """
     viewer = viewer_of(connection)
     if viewer is None:
         raise accounts.SignInRequired
-    accounts.check(viewer.role, handler.opt.get(PERMISSION, ""))
-    if not viewer.strong and shop_of(connection).platform.config.text("APP_ENV") == "production":
-        raise accounts.SecondFactorNeeded
+    platform = shop_of(connection).platform
+    async with platform.db.read() as tx:
+        await accounts.permissions.check(
+            tx, viewer, handler.opt[PERMISSION], strong=platform.config.text("APP_ENV") == "production"
+        )
+
+
+def all_guarded(routes: list[Any]) -> list[Any]:
+    """The routes of the back office, each of which names its permission: `TypeError` for one that does not."""
+    for route in routes:
+        if PERMISSION not in (route.opt or {}):
+            raise TypeError(f"{route.handler_name} names no permission")
+    return routes

@@ -15,8 +15,8 @@ from tfmshop.platform.db import Tx
 from tfmshop.platform.files import images
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
 from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
-from tfmshop.surface.http.problems import InvalidField
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -32,11 +32,6 @@ class Uploaded(msgspec.Struct, frozen=True):
     url: str
 
 
-IfMatch = Annotated[
-    str | None, Parameter(header="If-Match", description='The version that was read, such as `"3"`; refused if newer.')
-]
-
-
 @patch("/products/{id_or_slug:str}", summary="Change a product", tags=["admin: catalogue"], opt=needs("catalog"))
 async def change_product(
     request: AnyRequest, id_or_slug: str, data: catalog.edit.Changes, if_match: IfMatch = None
@@ -46,10 +41,7 @@ async def change_product(
     Errors: `product_not_found`, `slug_taken`, `bad_specification`, `stale_version`, `invalid_request`,
     `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    given = (if_match or "").strip().removeprefix("W/").strip('"')
-    if if_match is not None and not (given.isdecimal() and len(given) < 10):
-        raise InvalidField("If-Match", "Send the version as a number in quotes.")
-    version = int(given) if given else None
+    version = version_of(if_match)
 
     async def work(tx: Tx) -> int:
         product = await catalog.edit.held(tx, id_or_slug)

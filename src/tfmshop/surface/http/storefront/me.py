@@ -143,10 +143,7 @@ async def ask_email(request: AnyRequest, data: NewEmail) -> None:
 
     Errors: `invalid_credentials`, `sign_in_required`, `invalid_token`, `invalid_request`, `busy`.
     """
-    platform = shop_of(request).platform
-    await accounts.email.ask(
-        platform.db, platform.passwords, signed_in(request), email=data.email, password=data.password
-    )
+    await accounts.email.ask(shop_of(request).caution, signed_in(request), email=data.email, password=data.password)
 
 
 @post("/me/email/confirm", summary="Take the new e-mail address", tags=["accounts"], status_code=204)

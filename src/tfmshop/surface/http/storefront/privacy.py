@@ -36,8 +36,7 @@ async def erase(request: AnyRequest, data: Farewell) -> None:
 
     Errors: `invalid_credentials`, `orders_under_way`, `sign_in_required`, `invalid_token`, `invalid_request`, `busy`.
     """
-    platform = shop_of(request).platform
-    await privacy.erase(platform.db, platform.passwords, someone(request), password=data.password)
+    await privacy.erase(shop_of(request).caution, someone(request), password=data.password)
 
 
 ROUTES = [export, erase]

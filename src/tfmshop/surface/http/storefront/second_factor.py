@@ -48,11 +48,10 @@ async def begin(request: AnyRequest, data: Proof) -> accounts.second_factor.Secr
     Errors: `invalid_credentials`, `second_factor_exists`, `sign_in_required`, `invalid_token`, `invalid_request`,
     `busy`.
     """
-    platform = shop_of(request).platform
+    shop = shop_of(request)
     return await accounts.second_factor.begin(
-        platform.db, platform.passwords, platform.seals, someone(request), password=data.password,
-        shop=platform.config.text("SHOP_NAME"),
-    )  # fmt: skip
+        shop.caution, someone(request), password=data.password, shop=shop.platform.config.text("SHOP_NAME")
+    )
 
 
 @post("/me/second-factor/confirm", summary="Confirm a second factor", tags=["accounts"], status_code=200)
@@ -75,9 +74,8 @@ async def drop(request: AnyRequest, data: Farewell) -> None:
     Errors: `invalid_credentials`, `second_factor_invalid`, `sign_in_required`, `invalid_token`, `invalid_request`,
     `busy`.
     """
-    platform = shop_of(request).platform
     await accounts.second_factor.drop(
-        platform.db, platform.passwords, platform.seals, someone(request), password=data.password, code=data.code
+        shop_of(request).caution, someone(request), password=data.password, code=data.code
     )
 
 

@@ -1,0 +1,121 @@
+"""What staff do with people: find them, close and open accounts, end sessions, look at the shop as one, give roles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.accounts.errors import NoSuchPerson
+from tfmshop.commerce.accounts.model import Customer, normal_email
+from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed, RoleNotFound
+from tfmshop.commerce.accounts.sessions import end_all
+from tfmshop.commerce.accounts.store_staff import (
+    FIND_PEOPLE,
+    HOLD_PERSON,
+    LOCK_STAFF,
+    OTHER_ADMINS,
+    SET_ACTIVE,
+    SET_ROLE,
+    SHOW_PERSON,
+)
+from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.security.access import Viewer
+
+
+class LastAdmin(
+    ShopError, kind=Kind.CONFLICT, code="last_admin", says="The shop needs an admin: this is the last one."
+):
+    """Nobody could give the role back."""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """A person as staff see them."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    group: str | None
+    is_active: bool
+    verified: bool
+    second_factor: bool
+    sessions: int
+    created_at: datetime
+
+
+async def find(
+    tx: Tx, *, words: str = "", role: str | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 20
+) -> list[Customer]:
+    """People whose address or name begins with the words, or has exactly that address; the newest first, those after
+    `before` where it is given.
+    """
+    at, id = before or (None, None)
+    return [Customer(*row) for row in await tx.rows(FIND_PEOPLE, normal_email(words), role, at, id, limit)]
+
+
+async def show(tx: Tx, id: UUID) -> Person:
+    """One person. `NoSuchPerson`."""
+    row = await tx.row(SHOW_PERSON, id)
+    if row is None:
+        raise NoSuchPerson
+    return Person(*row)
+
+
+async def set_active(tx: Tx, id: UUID, active: bool) -> bool:
+    """Close an account, which ends its sessions, or open it again; whether it was open. `NoSuchPerson`, `LastAdmin`."""
+    row = await _held(tx, id)
+    if not active and row["role"] == ADMIN:
+        await _another_admin(tx, id)
+    await tx.execute(SET_ACTIVE, id, active)
+    if not active:
+        await end_all(tx, id, "staff closed the account")
+    return bool(row["is_active"])
+
+
+async def sign_out(tx: Tx, id: UUID) -> int:
+    """End every session of a person; how many. `NoSuchPerson`."""
+    await _held(tx, id)
+    return await end_all(tx, id, "ended by staff")
+
+
+async def set_role(tx: Tx, id: UUID, role: str) -> str:
+    """Give a person a role; sessions end, so that it counts at once. The role before. `NoSuchPerson`, `RoleNotFound`,
+    `LastAdmin`.
+    """
+    row = await _held(tx, id)
+    if row["role"] == ADMIN and role != ADMIN:
+        await _another_admin(tx, id)
+    try:
+        async with tx.savepoint():
+            await tx.execute(SET_ROLE, id, role)
+    except Refused:
+        raise RoleNotFound from None
+    if row["role"] != role:
+        await end_all(tx, id, "the role changed")
+    return str(row["role"])
+
+
+async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:
+    """Who looks at the shop as a customer, for as long as an access token lasts, and changes nothing. `NoSuchPerson`,
+    `NotAllowed` for the accounts of staff.
+    """
+    row = await _held(tx, id)
+    if row["role"] != "customer" or not row["is_active"]:
+        raise NotAllowed("to view the shop as staff")
+    return Viewer(id, "customer", watched_by=viewer.id)
+
+
+async def _held(tx: Tx, id: UUID) -> dict[str, object]:
+    await tx.execute(LOCK_STAFF)
+    row = await tx.row(HOLD_PERSON, id)
+    if row is None:
+        raise NoSuchPerson
+    return dict(row)
+
+
+async def _another_admin(tx: Tx, id: UUID) -> None:
+    if not await tx.value(OTHER_ADMINS, id):
+        raise LastAdmin

@@ -1,0 +1,15 @@
+"""0033_sign_in"""
+
+from pathlib import Path
+
+from alembic import op
+
+from tfmshop.platform.db.migrate import run_file
+
+revision = "0033"
+down_revision = "0032"
+
+
+def upgrade():
+    """Run the SQL file of the same name."""
+    run_file(op.get_bind(), Path(__file__).with_suffix(".sql"))
