@@ -19,7 +19,7 @@ from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, security
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -164,7 +164,9 @@ def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]
 
 def serve() -> Edge:
     """What the web server's processes call: settings come from the environment."""
-    edge = http(settings_and_logs())
+    config = settings_and_logs()
+    security.keep_in(config.home)
+    edge = http(config)
     gc.collect()
     gc.freeze()
     gc.set_threshold(COLLECT_AFTER)

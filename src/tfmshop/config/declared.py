@@ -26,6 +26,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("TRUSTED_PROXIES", "", "Networks whose X-Forwarded-For and -Proto are believed.", check=each(network)),
     Setting("ALLOWED_HOSTS", "", "Hosts that requests may name; empty is any.", check=each(host_name)),
     Setting("CORS_ORIGINS", "", "Origins whose pages may use the API, with cookies.", check=each(origin)),
+    Setting(
+        "SUSPICION",
+        "block",
+        "What happens to addresses that look for holes: block (slowed, then kept out), log, or off.",
+        choices=("block", "log", "off"),
+    ),
     Setting("REQUEST_TIMEOUT", 30_000, "Longest time for a request, ms.", least=100, most=600_000),
     Setting("TFMSHOP_HOME", ".tfmshop", "Folder for embedded servers, pictures and generated secrets."),
     Setting(

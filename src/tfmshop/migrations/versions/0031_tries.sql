@@ -51,3 +51,21 @@ BEGIN
     END IF;
 END
 $$;
+
+-- How suspicious an address is; points halve by and by.
+CREATE TABLE platform.suspicion (
+    key text NOT NULL,
+    score real NOT NULL,
+    at timestamptz NOT NULL,
+    CONSTRAINT suspicion_pkey PRIMARY KEY (key)
+);
+
+-- Adds points to the scores of addresses, which halve every `halved` seconds; what they are now.
+CREATE FUNCTION platform.suspect(keys text[], points real[], moment timestamptz, halved real)
+RETURNS TABLE (key text, score real) LANGUAGE sql AS $$
+    INSERT INTO platform.suspicion AS known (key, score, at)
+    SELECT given.key, given.points, moment FROM unnest(keys, points) AS given (key, points) ORDER BY given.key
+    ON CONFLICT (key) DO UPDATE SET at = moment, score = EXCLUDED.score
+        + known.score * power(0.5, greatest(0, extract(epoch FROM moment - known.at)) / halved)
+    RETURNING known.key, known.score
+$$;

@@ -44,7 +44,8 @@ LIFT = Query("platform.lift_block", "UPDATE platform.block SET until = $2 WHERE 
 FORGET = Query(
     "platform.forget_tries",
     """
-WITH old AS (DELETE FROM platform.block WHERE until < $1::timestamptz - $2::interval)
+WITH old AS (DELETE FROM platform.block WHERE until < $1::timestamptz - $2::interval),
+calm AS (DELETE FROM platform.suspicion WHERE at < $1::timestamptz - $2::interval)
 DELETE FROM platform.tries WHERE forget_at < $1
 """,
 )

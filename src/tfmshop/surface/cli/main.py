@@ -17,11 +17,13 @@ from tfmshop.surface.cli import (
     db,
     doctor,
     inventory,
+    logs,
     orders,
     prices,
     pricing,
     promotions,
     search,
+    security,
     seed,
     serve,
     settings,
@@ -55,6 +57,8 @@ app.add_typer(orders.app, name="orders")
 app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
+app.add_typer(security.app, name="security")
+app.add_typer(logs.app, name="logs")
 
 
 @app.command()

@@ -21,11 +21,12 @@ from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import returns as admin_returns
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
+from tfmshop.surface.http.backoffice import security as admin_security
 from tfmshop.surface.http.backoffice import staff as admin_staff
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
-from tfmshop.surface.http.edge import Edge, Rules
+from tfmshop.surface.http.edge import Edge, Rules, Watch
 from tfmshop.surface.http.edge.door import App
 from tfmshop.surface.http.storefront import (
     auth,
@@ -50,6 +51,7 @@ NO_RULES: Final = Rules()
 
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
+    watch = Watch(rules.suspicion)
     storefront = Router(
         "/api/v1",
         route_handlers=[
@@ -63,14 +65,14 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         route_handlers=all_guarded([
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
-            *admin_staff.ROUTES,
+            *admin_staff.ROUTES, *admin_security.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],
     )  # fmt: skip
     app = Litestar(
         route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
-        lifespan=[_lifespan(open_shop)],
+        lifespan=[_lifespan(open_shop, watch)],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
             title="TFMShop",
@@ -93,7 +95,7 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         logging_config=None,
         request_class=StrictRequest,
     )
-    return Edge(cast("App", app), rules)
+    return Edge(cast("App", app), rules, watch, lambda token: app.state.shop.platform.tokens.read(token) is not None)
 
 
 def _hidden(*_: object) -> None:
@@ -101,11 +103,13 @@ def _hidden(*_: object) -> None:
     raise NotFoundException
 
 
-def _lifespan(open_shop: OpenShop) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+def _lifespan(open_shop: OpenShop, watch: Watch) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_shop() as shop:
             app.state.shop = shop
+            watch.works_with(shop.platform.db)
             yield
+            watch.works_with(None)
 
     return lifespan

@@ -44,7 +44,7 @@ _MISSING: Final = re.compile(r"Missing required \w+ parameter '([^']+)'")
 _FIELD: Final = re.compile(r"missing required field `([^`]+)`|unknown field `([^`]+)`")
 
 EDGE_CODES: Final = (
-    "address_too_long", "body_too_slow", "headers_too_large", "host_not_allowed", "invalid_text",
+    "address_too_long", "blocked", "body_too_slow", "headers_too_large", "host_not_allowed", "invalid_text",
 )  # fmt: skip
 """Errors that are answered before the framework is asked."""
 

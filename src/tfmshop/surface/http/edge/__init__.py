@@ -2,5 +2,6 @@
 
 from tfmshop.surface.http.edge.door import Edge
 from tfmshop.surface.http.edge.sender import Rules
+from tfmshop.surface.http.edge.watch import Watch
 
-__all__ = ["Edge", "Rules"]
+__all__ = ["Edge", "Rules", "Watch"]

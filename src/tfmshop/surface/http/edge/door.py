@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from math import ceil
 from typing import Final
 from zlib import adler32, crc32
 
 import structlog
 
-from tfmshop.platform import ids
+from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import logs
 from tfmshop.surface.http.edge import body as bodies
-from tfmshop.surface.http.edge import sharing
+from tfmshop.surface.http.edge import sharing, signs
 from tfmshop.surface.http.edge.body import Message, Receive, Scope
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
-from tfmshop.surface.http.edge.sender import Rules
+from tfmshop.surface.http.edge.sender import Rules, household
+from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem
 
 Send = Callable[[Message], Awaitable[None]]
@@ -41,9 +44,11 @@ log = structlog.get_logger("http")
 class Edge:
     """Wraps the framework's ASGI application."""
 
-    def __init__(self, app: App, rules: Rules) -> None:
+    def __init__(self, app: App, rules: Rules, watch: Watch, tokens: Callable[[str], bool]) -> None:
         self._app = app
         self._rules = rules
+        self._watch = watch
+        self._is_good = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (or pass lifespan events through)."""
@@ -74,26 +79,58 @@ class Edge:
 
     async def _answer(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes]) -> None:
         problem = self._unbounded(scope) or self._misdirected(scope, named)
+        if problem is None and self._watch.on:
+            problem = await self._watched(scope, named)
         if problem is not None:
             await exit.refuse(problem)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
             await exit.agree(sharing.beforehand() if named.get(b"origin") in self._rules.origins else [])
         elif scope["method"] not in _WITH_BODY:
-            await self._pass(scope, receive, exit, b"")
+            await self._pass(scope, receive, exit, named, b"")
         else:
             body = await bodies.read(scope, receive)
             if isinstance(body, Problem):
                 await exit.refuse(body)
             else:
-                await self._pass(scope, bodies.replay(body, receive), exit, body)
+                await self._pass(scope, bodies.replay(body, receive), exit, named, body)
 
-    async def _pass(self, scope: Scope, receive: Receive, exit: _Exit, body: bytes) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes], body: bytes) -> None:
         if bodies.has_nul(scope, b"" if bodies.is_picture(scope) else body):
             await exit.refuse(
                 Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
             )
         else:
             await self._app(scope, receive, exit.send)
+        if self._watch.on and 400 <= exit.status < 500:
+            path = scope["path"].encode(errors="replace")
+            forged = exit.status == 401 and b"authorization" in named
+            found = signs.of_answer(exit.status, path, scope["query_string"], body, forged=forged)
+            self._note(scope, found)
+
+    async def _watched(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
+        """Look at who comes: refuse who is kept out, have who is suspicious wait."""
+        who = household(scope["client"][0])
+        self._watch.comes(who)
+        path = scope.get("raw_path") or scope["path"].encode(errors="replace")
+        self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
+        until = self._watch.blocked_until(who)
+        if until is not None and not self._may_still(scope, named):
+            return _kept_out(until)
+        return None if await self._watch.delay(who) else _kept_out(clock.now())
+
+    def _note(self, scope: Scope, found: list[str]) -> None:
+        if found:
+            address = scope["client"][0]
+            self._watch.note(household(address), found, address=address, path=scope["path"][:300])
+
+    def _may_still(self, scope: Scope, named: dict[bytes, bytes]) -> bool:
+        """Whether somebody behind a blocked address is let through: to sign in, which has limits of its own, or because
+        they are signed in.
+        """
+        path = scope["path"]
+        if path.startswith(("/api/v1/auth/", "/health")):
+            return True
+        return self._is_good(named.get(b"authorization", b"").decode("latin-1").partition(" ")[2])
 
     def _unbounded(self, scope: Scope) -> Problem | None:
         headers = scope["headers"]
@@ -161,8 +198,8 @@ class _Exit:
             raise ConnectionAbortedError(problem.detail)
         body = problem.encode(self.request_id)
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        if problem.status == 503:
-            headers.append((b"retry-after", b"1"))
+        if problem.status in (429, 503):
+            headers.append((b"retry-after", b"%d" % problem.facts.get("retry_after", 1)))
         await self._whole(problem.status, headers, body)
 
     async def agree(self, headers: Headers) -> None:
@@ -184,6 +221,14 @@ class _Exit:
                 start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
                 return {"type": "http.response.body", "body": b"", "more_body": False}
         return message
+
+
+def _kept_out(until: datetime) -> Problem:
+    seconds = max(1, ceil((until - clock.now()).total_seconds()))
+    return Problem(
+        429, "blocked", "Too many requests", f"This address is kept out for {seconds} seconds.",
+        facts={"retry_after": seconds},
+    )  # fmt: skip
 
 
 def _tags(header: bytes) -> list[bytes]:

@@ -24,6 +24,7 @@ class Rules:
     hosts: frozenset[str] = frozenset()
     origins: frozenset[bytes] = frozenset()
     deadline_seconds: float = 30.0
+    suspicion: str = "off"
 
     @classmethod
     def of(cls, config: Config) -> Rules:
@@ -33,6 +34,7 @@ class Rules:
             frozenset(config.words("ALLOWED_HOSTS")),
             frozenset(one.encode() for one in config.words("CORS_ORIGINS")),
             config.seconds("REQUEST_TIMEOUT"),
+            config.text("SUSPICION"),
         )
 
     def trusts(self, address: str) -> bool:

@@ -1,0 +1,70 @@
+"""What gives somebody away who looks for holes: signs, each with points and a name that the log explains it by.
+
+Only what no honest customer sends counts by itself: addresses of other people's software, ways out of a folder, the
+names of scanners. What looks like an injection counts only where the shop refused the request anyway, so a search for
+`drop table` or a review of a book on SQL is nothing but text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+SCANNER, TRAVERSAL, PROBE, INJECTION = "scanner", "traversal", "probe", "injection"
+LOST, REFUSED, FORGED, FLOOD = "lost", "refused", "forged token", "impossible rate"
+POINTS: Final = {
+    SCANNER: 40, TRAVERSAL: 30, PROBE: 20, INJECTION: 10, FORGED: 2, REFUSED: 1, LOST: 1, FLOOD: 20,
+}  # fmt: skip
+"""Of 100 that keep an address out. They halve every five minutes: 20 of an hour ago are nothing."""
+TOLD: Final = {SCANNER, TRAVERSAL, PROBE, INJECTION, FLOOD}
+"""Signs that are logged each time; the others only with what they add up to."""
+
+_SCANNERS: Final = re.compile(
+    rb"(?i)sqlmap|nikto|nmap|masscan|zgrab|nuclei|dirbuster|gobuster|feroxbuster|wpscan|acunetix|nessus|openvas|ffuf"
+    rb"|hydra|havij|w3af|arachni|jorgee|netsparker|commix|xsser"
+)
+_TRAVERSALS: Final = re.compile(rb"\.\.[/\\]|/etc/(?:passwd|shadow)|\\windows\\|/proc/self")
+_PROBES: Final = re.compile(
+    rb"(?i)/\.(?:env|git|svn|aws|ssh|ds_store|htaccess)|/wp-|/wordpress|/phpmyadmin|\.(?:php|aspx?|jsp|cgi|bak|sql)$"
+    rb"|/cgi-bin|/actuator|/server-status|/solr/|/jenkins|/boaform|/_ignition"
+)
+_INJECTIONS: Final = re.compile(
+    rb"(?i)\bunion\b.{1,40}\bselect\b|\bor\b\s+\d+\s*=\s*\d+|['\"]\s*(?:or|and)\s+['\"\d]|;\s*(?:drop|delete|insert|update)"
+    rb"\b|\b(?:sleep|benchmark|pg_sleep|waitfor)\b\s*\(?|<script|javascript:|\bon(?:error|load)\s*=|\$\{jndi:|\{\{.*\}\}"
+    rb"|information_schema|xp_cmdshell|\bextractvalue\s*\("
+)
+
+
+def of_request(path: bytes, agent: bytes) -> list[str]:
+    """The signs that a request has by itself."""
+    found = []
+    if _SCANNERS.search(agent):
+        found.append(SCANNER)
+    if (b".." in path or b"%" in path or b"etc/" in path) and _TRAVERSALS.search(_plain(path)):
+        found.append(TRAVERSAL)
+    return found
+
+
+def _plain(text: bytes) -> bytes:
+    """What text says that was encoded once or twice."""
+    return unquote_to_bytes(unquote_to_bytes(text))
+
+
+def of_answer(status: int, path: bytes, query: bytes, body: bytes, *, forged: bool) -> list[str]:
+    """The signs that a request has because the shop refused it."""
+    if status < 400 or status >= 500:
+        return []
+    found = [FORGED] if forged else []
+    if status == 404:
+        found.append(PROBE if _PROBES.search(path) else LOST)
+    elif status in (400, 405, 414, 422, 431):
+        found.append(REFUSED)
+    if status not in (400, 404, 422):
+        return found
+    asked = _plain(path + b"?" + query).replace(b"+", b" ")
+    if _TRAVERSALS.search(_plain(query)):
+        found.append(TRAVERSAL)
+    if _INJECTIONS.search(asked) or _INJECTIONS.search(body[:20_000]):
+        found.append(INJECTION)
+    return found
