@@ -22,6 +22,7 @@ from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs, security
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
+from tfmshop.platform.security.openid import providers_of
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 
@@ -141,7 +142,7 @@ def http(config: Config) -> Edge:
     async def open_shop() -> AsyncIterator[Shop]:
         companies = providers(config)
         async with opened(config, options(config, "tfmshop web")) as platform:
-            yield Shop(platform, companies, checkout.Till(platform.db))
+            yield Shop(platform, companies, checkout.Till(platform.db), providers_of(config.words("OIDC_PROVIDERS")))
         await companies.close()
 
     return build(open_shop, Rules.of(config))

@@ -67,7 +67,7 @@ async def test_a_list_for_a_group_is_for_nobody_else(shop, db, lamp):
     await a_list(db, 1200, customer_group="wholesale")
     mine, other = await shop.sign_in("a@example.com"), await shop.sign_in("b@example.com")
     async with db.tx() as tx:
-        await accounts.set_group(tx, " A@example.com", "wholesale")
+        await accounts.staff.set_group(tx, " A@example.com", "wholesale")
     for headers, expected in ((mine, 1200), (other, 2000)):
         cart = (await shop.get("carts/mine", headers=headers)).json()
         added = await shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp, "quantity": 1}, headers=headers)

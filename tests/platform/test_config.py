@@ -45,6 +45,9 @@ def test_the_environment_wins_over_the_file(tmp_path):
         ({"ALLOWED_HOSTS": "https://shop.example"}, "must list hosts such as"),
         ({"CORS_ORIGINS": "*"}, "must list origins such as"),
         ({"CORS_ORIGINS": "https://shop.example/"}, "must list origins such as"),
+        ({"OIDC_PROVIDERS": "acme|https://acme.example|us"}, "must list providers as"),
+        ({"OIDC_PROVIDERS": "acme|http://acme.example|us|secret"}, "must name issuers by https"),
+        ({"OIDC_PROVIDERS": "acme|https://acme.example|us|secret"}, "SHOP_URL must be set"),
         ({"REQUEST_TIMEOUT": "10000"}, "must be greater than PAYMENT_TIMEOUT"),
         ({"DB_POOL_MIN": "9", "DB_POOL_MAX": "3"}, "DB_POOL_MIN must not be greater than DB_POOL_MAX."),
         ({"REDIS_TIMEOT": "9"}, "REDIS_TIMEOT is not a setting: is it REDIS_TIMEOUT?"),
@@ -81,10 +84,11 @@ def test_secrets_are_not_shown():
     given = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "DATABASE_URL": "postgresql://u:password@h/db",
              "REDIS_URL": "redis://:pw@h",
              "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
-             "SHOP_URL": "https://shop.example"}  # fmt: skip
+             "SHOP_URL": "https://shop.example",
+             "OIDC_PROVIDERS": "acme|https://acme.example|us|clientsecret"}  # fmt: skip
     settings = config.read(given, None)
     shown = repr(settings) + str([row.value for row in settings.rows()])
-    for secret in ("s" * 40, "e" * 40, "password", "pw@", "secretword", "sk_ours", "whsec_ours"):
+    for secret in ("s" * 40, "e" * 40, "password", "pw@", "secretword", "sk_ours", "whsec_ours", "clientsecret"):
         assert secret not in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(given) - {"SHOP_URL"}
 

@@ -13,8 +13,7 @@ from tfmshop.platform.db import migrate
 
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
-DROP TABLE accounts.second_factor;
-ALTER TABLE accounts.session DROP COLUMN strong;
+DROP TABLE accounts.identity;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -13,7 +13,9 @@ from tests.conftest import platform_of
 from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.commerce.accounts import store as accounts
 from tfmshop.commerce.accounts import store_book as book
+from tfmshop.commerce.accounts import store_identities as identities
 from tfmshop.commerce.accounts import store_sessions as sessions
+from tfmshop.commerce.accounts import store_staff as hired
 from tfmshop.commerce.audit import store as audit
 from tfmshop.commerce.cart import store as carts
 from tfmshop.commerce.catalog import store as catalog
@@ -121,6 +123,8 @@ USES: list[tuple[str, list[object]]] = [
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),
     (accounts.LIST_INACTIVE.sql, [10]),
+    (hired.FIND_PEOPLE.sql, [None, None, None, 10, "person1@%"]),
+    (identities.LIST.sql, [ID]),
     (book.BOOK.sql, [ID]),
     (sessions.LIST.sql, [ID]),
     (audit.LIST_OF_SUBJECT.sql, [10, 20, "x"]),

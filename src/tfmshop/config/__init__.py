@@ -132,6 +132,8 @@ def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> l
     if values["STRIPE_SECRET_KEY"]:
         missing = [name for name in ("STRIPE_WEBHOOK_SECRET", "SHOP_URL") if not values[name]]
         problems += [f"{name} must be set when STRIPE_SECRET_KEY is." for name in missing]
+    if values["OIDC_PROVIDERS"] and not values["SHOP_URL"]:
+        problems.append("SHOP_URL must be set when OIDC_PROVIDERS is.")
     if int(values["REQUEST_TIMEOUT"]) <= int(values["PAYMENT_TIMEOUT"]):
         problems.append("REQUEST_TIMEOUT must be greater than PAYMENT_TIMEOUT.")
     if values["APP_ENV"] == "production":

@@ -15,6 +15,7 @@ from tfmshop.config.setting import (
     secret_text,
     sender,
     sender_or_nobody,
+    sign_in_provider,
     starting,
     url,
 )
@@ -63,6 +64,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("JWT_SECRET", "", "Key that signs access tokens (HS256).", secret=True, check=secret_text),
     Setting("SEAL_SECRET", "", "Key of sessions, links, second factors, audit.", secret=True, check=secret_text),
+    Setting(
+        "OIDC_PROVIDERS",
+        "",
+        "Accounts elsewhere that open one here, as name|issuer|client id|client secret; needs SHOP_URL.",
+        secret=True,
+        check=each(sign_in_provider),
+    ),
     Setting("SHOP_CURRENCY", "USD", "Currency of prices that name none.", check=currency),
     Setting("DB_POOL_MIN", 2, "Connections kept open by a process.", least=0, most=1000),
     Setting("DB_POOL_MAX", 6, "Connections a process may open.", least=1, most=1000),

@@ -154,6 +154,17 @@ def origin(text: str) -> str | None:
     return None if _ORIGIN.fullmatch(text) else f"must list origins such as https://shop.example.com, not {text!r}"
 
 
+def sign_in_provider(text: str) -> str | None:
+    """A provider of OpenID Connect and who the shop is there, parted by bars."""
+    parts = text.split("|")
+    if len(parts) != 4 or not all(parts) or not parts[0].isidentifier():
+        return "must list providers as name|issuer|client id|client secret"
+    at = urlsplit(parts[1])
+    if at.scheme != "https" and at.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        return "must name issuers by https"
+    return None
+
+
 _NAME: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
 _HOST: Final = re.compile(rf"\.?{_NAME}")
 _ORIGIN: Final = re.compile(rf"https?://{_NAME}(?::[0-9]{{1,5}})?")

@@ -1,6 +1,16 @@
 """People: accounts, addresses, sign-in."""
 
-from tfmshop.commerce.accounts import book, email, errors, permissions, proofs, second_factor, sessions, staff
+from tfmshop.commerce.accounts import (
+    book,
+    email,
+    errors,
+    identities,
+    permissions,
+    proofs,
+    second_factor,
+    sessions,
+    staff,
+)
 from tfmshop.commerce.accounts import jobs as jobs
 from tfmshop.commerce.accounts.caution import Caller, Caution
 from tfmshop.commerce.accounts.errors import SignInRequired
@@ -11,7 +21,6 @@ from tfmshop.commerce.accounts.people import (
     listing,
     me,
     register,
-    set_group,
     sign_in,
 )
 
@@ -26,6 +35,7 @@ __all__ = [
     "book",
     "email",
     "errors",
+    "identities",
     "listing",
     "me",
     "permissions",
@@ -33,7 +43,6 @@ __all__ = [
     "register",
     "second_factor",
     "sessions",
-    "set_group",
     "sign_in",
     "staff",
 ]

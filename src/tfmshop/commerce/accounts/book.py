@@ -23,6 +23,7 @@ from tfmshop.commerce.accounts.store_book import (
     WISH,
     WISHES,
 )
+from tfmshop.commerce.accounts.store_identities import FORGET
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Row, Tx
@@ -117,6 +118,7 @@ async def unwish(tx: Tx, customer: UUID, product: UUID) -> None:
 
 async def erase(tx: Tx, customer: UUID) -> None:
     """Take away everything that tells who a customer is; the account is closed for good."""
+    await tx.execute(FORGET, customer)
     await tx.execute(ERASE, customer, f"{customer}@erased.invalid")
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.accounts.caution import Caller, Caution
-from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, SignInRequired
+from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, known_of, normal_email
 from tfmshop.commerce.accounts.proofs import Asked
 from tfmshop.commerce.accounts.store import (
@@ -21,7 +21,6 @@ from tfmshop.commerce.accounts.store import (
     LIST_BY_ROLE,
     LIST_INACTIVE,
     REGISTER,
-    SET_GROUP,
 )
 from tfmshop.commerce.accounts.store_sessions import SET_PASSWORD
 from tfmshop.commerce.vocabulary import Address
@@ -82,12 +81,6 @@ async def me(tx: Tx, id: UUID) -> Customer:
     if row is None:
         raise SignInRequired
     return Customer(*row)
-
-
-async def set_group(tx: Tx, email: str, group: str | None) -> None:
-    """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
-    if not await tx.execute(SET_GROUP, normal_email(email), group):
-        raise NoSuchPerson
 
 
 async def listing(tx: Tx, *, role: str | None = None, inactive: bool = False, limit: int = 50) -> list[Customer]:

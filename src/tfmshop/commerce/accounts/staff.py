@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +12,9 @@ from tfmshop.commerce.accounts.errors import NoSuchPerson
 from tfmshop.commerce.accounts.model import Customer, normal_email
 from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed, RoleNotFound
 from tfmshop.commerce.accounts.sessions import end_all
+from tfmshop.commerce.accounts.store import SET_GROUP
 from tfmshop.commerce.accounts.store_staff import (
+    BROWSE_PEOPLE,
     FIND_PEOPLE,
     HOLD_PERSON,
     LOCK_STAFF,
@@ -49,11 +52,14 @@ class Person(msgspec.Struct, frozen=True):
 async def find(
     tx: Tx, *, words: str = "", role: str | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 20
 ) -> list[Customer]:
-    """People whose address or name begins with the words, or has exactly that address; the newest first, those after
-    `before` where it is given.
-    """
+    """People whose address or name begins with the words; the newest first, those after `before` where it is given."""
     at, id = before or (None, None)
-    return [Customer(*row) for row in await tx.rows(FIND_PEOPLE, normal_email(words), role, at, id, limit)]
+    if words:
+        begins = re.sub(r"([\\%_])", r"\\\1", normal_email(words)) + "%"
+        rows = await tx.rows(FIND_PEOPLE, role, at, id, limit, begins)
+    else:
+        rows = await tx.rows(BROWSE_PEOPLE, role, at, id, limit)
+    return [Customer(*row) for row in rows]
 
 
 async def show(tx: Tx, id: UUID) -> Person:
@@ -96,6 +102,12 @@ async def set_role(tx: Tx, id: UUID, role: str) -> str:
     if row["role"] != role:
         await end_all(tx, id, "the role changed")
     return str(row["role"])
+
+
+async def set_group(tx: Tx, email: str, group: str | None) -> None:
+    """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
+    if not await tx.execute(SET_GROUP, normal_email(email), group):
+        raise NoSuchPerson
 
 
 async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:

@@ -27,15 +27,19 @@ CHANGE_ROLE = Query(
 )
 DROP_ROLE = Query("accounts.drop_role", "DELETE FROM accounts.role WHERE name = $1")
 
+_PERSON = "id, email, name, role, is_active, created_at"
+_PAGE = """
+WHERE ($1::text IS NULL OR role = $1) AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3::uuid))
+ORDER BY created_at DESC, id DESC LIMIT $4
+"""
+BROWSE_PEOPLE = Query("accounts.browse_people", f"SELECT {_PERSON} FROM accounts.customer {_PAGE}")
 FIND_PEOPLE = Query(
     "accounts.find_people",
-    """
-SELECT id, email, name, role, is_active, created_at FROM accounts.customer
-WHERE ($1 = '' OR lower(email) LIKE replace(replace(replace($1, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%'
-       OR lower(name) LIKE replace(replace(replace($1, '\\', '\\\\'), '%', '\\%'), '_', '\\_') || '%')
-    AND ($2::text IS NULL OR role = $2)
-    AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
-ORDER BY created_at DESC, id DESC LIMIT $5
+    f"""
+WITH found AS MATERIALIZED (
+    SELECT {_PERSON} FROM accounts.customer WHERE lower(email) LIKE $5 OR lower(name) LIKE $5
+)
+SELECT {_PERSON} FROM found {_PAGE}
 """,
 )
 SHOW_PERSON = Query(

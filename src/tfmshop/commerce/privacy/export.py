@@ -18,6 +18,7 @@ class Known(msgspec.Struct, frozen=True):
     addresses: list[accounts.book.Kept]
     wishlist: list[accounts.book.Wish]
     sessions: list[accounts.sessions.Session]
+    identities: list[accounts.identities.Identity]
     orders: list[orders.Order]
     reviews: list[reviews.Review]
 
@@ -34,6 +35,7 @@ async def export(tx: Tx, viewer: Viewer) -> Known:
             break
     return Known(
         await accounts.me(tx, viewer.id), await accounts.book.addresses(tx, viewer.id),
-        await accounts.book.wishes(tx, viewer.id), await accounts.sessions.listed(tx, viewer), bought,
+        await accounts.book.wishes(tx, viewer.id), await accounts.sessions.listed(tx, viewer),
+        await accounts.identities.listed(tx, viewer.id), bought,
         await reviews.of_customer(tx, viewer.id),
     )  # fmt: skip

@@ -23,6 +23,8 @@ from tfmshop.platform.errors import Busy, Kind, ShopError
 T = TypeVar("T")
 
 SHORTEST, LONGEST = 8, 128
+NO_PASSWORD: Final = "none"  # noqa: S105 - what stands for none
+"""What is kept for a person without a password, who signs in with an account elsewhere: nothing fits it."""
 AT_ONCE = 2
 WAITING = 30
 REMEMBERED: Final = 64
@@ -63,7 +65,8 @@ class Passwords:
         return self._hasher.hash(password, salt=seed.to_bytes(16, "big", signed=True))
 
     async def matches(self, stored: str | None, password: str) -> bool:
-        """Whether `password` belongs to `stored`; with None it takes the same time and is False."""
+        """Whether `password` belongs to `stored`; without one it takes the same time and is False."""
+        stored = None if stored == NO_PASSWORD else stored
         begun = monotonic()
         fits = await self._in_thread(self._verify, stored or self._nobody, password)
         self._lengths.append(monotonic() - begun)

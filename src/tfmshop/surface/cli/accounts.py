@@ -53,7 +53,7 @@ def set_group(
     """
 
     async def work(platform: Platform) -> None:
-        await platform.db.transact(lambda tx: accounts.set_group(tx, email, group))
+        await platform.db.transact(lambda tx: accounts.staff.set_group(tx, email, group))
 
     host_of(context).with_platform(work)
     typer.echo(f"{email} is in {f'the group {group}' if group else 'no group'}.")

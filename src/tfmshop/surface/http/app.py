@@ -43,6 +43,7 @@ from tfmshop.surface.http.storefront import (
     search,
     second_factor,
     sessions,
+    sign_in,
 )
 
 OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
@@ -56,8 +57,8 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         "/api/v1",
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *me.ROUTES, *second_factor.ROUTES, *privacy.ROUTES,
-            *media.ROUTES, *reviews.ROUTES,
+            *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES,
+            *privacy.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
     staff = Router(

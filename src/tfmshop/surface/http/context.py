@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, cast
@@ -15,6 +16,7 @@ from tfmshop.commerce import accounts, cart, checkout
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import Platform, clock, codec
 from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.security import openid
 from tfmshop.platform.security.access import Viewer, digest
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge.sender import household
@@ -67,6 +69,7 @@ class Shop:
     platform: Platform
     providers: Providers
     till: checkout.Till
+    sign_in_providers: Mapping[str, openid.Provider] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.providers.listen(partial(checkout.hear, self.platform.db, self.providers))

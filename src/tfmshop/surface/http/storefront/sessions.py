@@ -90,7 +90,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
     signed = await platform.db.transact(work)
     if signed is None:
         raise accounts.errors.SecondFactorInvalid
-    return _answer(platform, signed, caution.device_token(person.id, caller.device), cookies=data.cookies)
+    return answer(platform, signed, caution.device_token(person.id, caller.device), cookies=data.cookies)
 
 
 @post("/auth/refresh", summary="Renew a session", tags=["accounts"], status_code=200)
@@ -106,7 +106,7 @@ async def refresh(request: AnyRequest, data: Refresh) -> Response[Tokens | Brows
     if signed is None:
         raise accounts.errors.RefreshInvalid
     device = shop.caution.device_token(signed.viewer.id, caller_of(request).device)
-    return _answer(platform, signed, device, cookies=data.refresh_token is None)
+    return answer(platform, signed, device, cookies=data.refresh_token is None)
 
 
 @post("/auth/logout", summary="Sign out", tags=["accounts"], status_code=204)
@@ -180,9 +180,10 @@ async def end_sessions(request: AnyRequest) -> None:
     await shop_of(request).platform.db.transact(work)
 
 
-def _answer(
+def answer(
     platform: Platform, signed: accounts.sessions.Signed, device: str, *, cookies: bool
 ) -> Response[Tokens | Browser]:
+    """The tokens of a session: in the answer, or in cookies."""
     access, seconds = platform.tokens.issue(signed.viewer), int(LIFETIME.total_seconds())
     if not cookies:
         return Response(Tokens(access, "Bearer", seconds, signed.refresh_token, device), status_code=200)

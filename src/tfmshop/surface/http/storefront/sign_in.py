@@ -1,0 +1,154 @@
+"""Signing in with an account elsewhere (OpenID Connect), and which ones open one's account."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import msgspec
+from litestar import Response, delete, get, post
+from msgspec import Meta
+
+from tfmshop.commerce import accounts
+from tfmshop.platform.db import Tx
+from tfmshop.platform.security import openid
+from tfmshop.surface.http import browsers
+from tfmshop.surface.http.context import AnyRequest, Shop, caller_of, shop_of, signed_in
+from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer
+
+Text = Annotated[str, Meta(min_length=1, max_length=4000)]
+
+
+class ProviderList(msgspec.Struct, frozen=True):
+    """Whose accounts open one here."""
+
+    items: list[str]
+
+
+class FlowBegun(msgspec.Struct, frozen=True):
+    """Send the browser there, and keep the flow until it is back."""
+
+    authorization_url: str
+    flow: str
+
+
+class Back(msgspec.Struct, forbid_unknown_fields=True):
+    """What the page kept, and what the provider sent back."""
+
+    flow: Annotated[str, Meta(max_length=100)]
+    state: Annotated[str, Meta(max_length=200)]
+    code: Text
+
+
+class SignInElsewhere(Back, forbid_unknown_fields=True):
+    """The same, with a code of the second factor for who has one here."""
+
+    second_factor: Code | None = None
+    cookies: bool = False
+
+
+class Identities(msgspec.Struct, frozen=True):
+    """The accounts elsewhere that open one's account."""
+
+    items: list[accounts.identities.Identity]
+
+
+@get("/auth/providers", summary="Whose accounts open one here", tags=["accounts"], sync_to_thread=False)
+def list_providers(request: AnyRequest) -> ProviderList:
+    """The names of the providers of OpenID Connect that this shop uses."""
+    return ProviderList(sorted(shop_of(request).sign_in_providers))
+
+
+@post("/auth/oidc/{provider:str}/begin", summary="Sign in elsewhere", tags=["accounts"], status_code=200)
+async def begin(request: AnyRequest, provider: str) -> FlowBegun:
+    """Where to send the browser, which comes back to SHOP_URL/sign-in/{provider}.
+
+    Errors: `sign_in_provider_unknown`, `sign_in_provider_unavailable`.
+    """
+    shop = shop_of(request)
+    begun = await _provider(shop, provider).begin(shop.platform.seals, _way_back(shop, provider))
+    return FlowBegun(begun.authorization_url, begun.flow)
+
+
+@post("/auth/oidc/{provider:str}/finish", summary="Come back signed in", tags=["accounts"], status_code=200)
+async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> Response[Tokens | Browser]:
+    """A session for whoever the provider says it is; the first time perhaps with a new account.
+
+    Errors: `sign_in_provider_unknown`, `sign_in_flow_invalid`, `sign_in_provider_refused`,
+    `sign_in_provider_unavailable`, `sign_in_address_unverified`, `account_closed`, `second_factor_required`,
+    `second_factor_invalid`, `csrf_failed`, `invalid_request`.
+    """
+    shop, caller = shop_of(request), caller_of(request)
+    platform = shop.platform
+    if data.cookies:
+        browsers.from_our_page(request, platform.config.words("CORS_ORIGINS"))
+    claims = await _claims(shop, provider, data)
+
+    async def work(tx: Tx) -> accounts.sessions.Signed | None:
+        person, kept = await accounts.identities.sign_in(tx, claims)
+        right = await accounts.second_factor.passed(tx, platform.seals, person.id, data.second_factor)
+        if right is False:
+            return None
+        who = replace(person, strong=bool(right))
+        return await accounts.sessions.begin(
+            tx, platform.seals, who, kept, user_agent=caller.user_agent, address=caller.address
+        )
+
+    signed = await platform.db.transact(work)
+    if signed is None:
+        raise accounts.errors.SecondFactorInvalid
+    device = shop.caution.device_token(signed.viewer.id, caller.device)
+    return answer(platform, signed, device, cookies=data.cookies)
+
+
+@get("/me/identities", summary="My accounts elsewhere", tags=["accounts"])
+async def list_identities(request: AnyRequest) -> Identities:
+    """Which accounts elsewhere open one's account here.
+
+    Errors: `sign_in_required`, `invalid_token`.
+    """
+    customer = signed_in(request)
+    async with shop_of(request).platform.db.read() as tx:
+        return Identities(await accounts.identities.listed(tx, customer))
+
+
+@post("/me/identities/{provider:str}", summary="Join an account elsewhere", tags=["accounts"], status_code=204)
+async def join(request: AnyRequest, provider: str, data: Back) -> None:
+    """Signed in here, with what came back from there: from now on that account opens this one.
+
+    Errors: `identity_taken`, `sign_in_provider_unknown`, `sign_in_flow_invalid`, `sign_in_provider_refused`,
+    `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`.
+    """
+    customer, shop = signed_in(request), shop_of(request)
+    claims = await _claims(shop, provider, data)
+    await shop.platform.db.transact(lambda tx: accounts.identities.join(tx, customer, claims))
+
+
+@delete("/me/identities/{provider:str}", summary="Part from an account elsewhere", tags=["accounts"])
+async def part(request: AnyRequest, provider: str) -> None:
+    """It opens this one no more; not the only way in.
+
+    Errors: `identity_not_found`, `last_way_in`, `sign_in_required`, `invalid_token`.
+    """
+    customer = signed_in(request)
+    await shop_of(request).platform.db.transact(lambda tx: accounts.identities.drop(tx, customer, provider))
+
+
+async def _claims(shop: Shop, provider: str, data: Back) -> openid.Claims:
+    return await _provider(shop, provider).finish(
+        shop.platform.seals, _way_back(shop, provider), flow=data.flow, state=data.state, code=data.code
+    )
+
+
+def _provider(shop: Shop, name: str) -> openid.Provider:
+    provider = shop.sign_in_providers.get(name)
+    if provider is None:
+        raise openid.UnknownProvider(name[:100])
+    return provider
+
+
+def _way_back(shop: Shop, provider: str) -> str:
+    return f"{shop.platform.config.text('SHOP_URL').rstrip('/')}/sign-in/{provider}"
+
+
+ROUTES = [list_providers, begin, finish, list_identities, join, part]
