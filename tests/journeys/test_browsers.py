@@ -40,7 +40,8 @@ async def test_tokens_are_in_cookies_and_nowhere_else(browser):
 @pytest.mark.parametrize("headers", [
     {}, {"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
     {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site", "Origin": "https://shop.test"},
-    {"Origin": "https://shop.test.evil.example"}, {"Sec-Fetch-Site": "same-site", "Origin": "https://sub.shop.test"},
+    {"Origin": "https://shop.test.evil.example"}, {"Origin": "http://["},
+    {"Origin": "http://shop.test"}, {"Sec-Fetch-Site": "same-site", "Origin": "https://sub.shop.test"},
 ])  # fmt: skip
 async def test_a_change_needs_a_page_of_the_shop_and_its_token(browser, headers):
     body = {"name": "Eve"}

@@ -346,10 +346,10 @@ async def test_a_provider_that_answers_twice_charges_once(shop, db, fake):
     [
         ({"expected_total": 1}, 409, "price_changed"),
         ({"expected_total": {"amount": 1999, "currency": "EUR"}}, 409, "price_changed"),
-        ({"payment": {"provider": "nobody", "token": "ok"}}, 422, "payment_provider_unknown"),
-        ({"payment": {"provider": "fake", "token": "nonsense"}}, 422, "payment_token_unknown"),
+        ({"payment": {"provider": "nobody", "token": "ok"}}, 409, "payment_provider_unknown"),
+        ({"payment": {"provider": "fake", "token": "nonsense"}}, 409, "payment_token_unknown"),
         ({"payment": {"provider": "fake"}}, 422, "invalid_request"),
-        ({"email": None}, 422, "checkout_incomplete"),
+        ({"email": None}, 409, "checkout_incomplete"),
         ({"email": "nobody"}, 422, "invalid_request"),
         ({"address": {"name": "A", "line1": "B", "city": "C", "country": "Germany"}}, 422, "invalid_request"),
         ({"gift": True}, 422, "invalid_request"),

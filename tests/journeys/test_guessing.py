@@ -15,10 +15,13 @@ from tests.conftest import open_client
 from tfmshop.commerce import accounts
 from tfmshop.commerce.accounts.caution import OF_AN_ADDRESS, UNDER_ATTACK
 from tfmshop.platform import clock, limits
+from tfmshop.platform.db import Query
+from tfmshop.platform.errors import Busy
 from tfmshop.platform.limits import Allowance
 from tfmshop.platform.observe import security
 from tfmshop.platform.security.passwords import Passwords, weakness
 
+DEADLOCKS = Query("test.deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ADA, PASSWORD = "ada@example.com", "correct horse"
 
@@ -129,7 +132,7 @@ async def test_one_password_over_many_accounts_is_slowed_and_the_address_blocked
     assert len([event for event, _ in told if event == "wrong password"]) == OF_AN_ADDRESS
 
 
-async def test_under_attack_an_address_has_fewer_tries_and_nobody_is_locked_out(shop, monkeypatch):
+async def test_under_attack_an_address_has_fewer_tries_and_nobody_is_locked_out(shop, db, monkeypatch):
     monkeypatch.setattr("tfmshop.commerce.accounts.caution.OF_EVERYBODY", 20)
     with clock.held(NOON):
         await shop.sign_in(ADA)
@@ -139,6 +142,64 @@ async def test_under_attack_an_address_has_fewer_tries_and_nobody_is_locked_out(
         answers = [await guess(new, email=f"x{n}@example.com") for n in range(5)]
         assert [one.status_code for one in answers] == [401] * UNDER_ATTACK + [429] * 2
         assert (await guess(from_address(shop, "192.0.2.2"), PASSWORD)).status_code == 200
+    async with db.read() as tx:
+        assert await limits.blocks(tx) == []
+
+
+async def test_right_passwords_block_nobody_however_many_come_at_once(busy_shop):
+    people = [f"person{n}@example.com" for n in range(10)]
+    for email in people:
+        await busy_shop.sign_in(email)
+    answers = await asyncio.gather(*[guess(busy_shop, PASSWORD, email) for email in people * 3])
+    assert {one.status_code for one in answers} == {200}
+    answers = await asyncio.gather(*[guess(busy_shop, PASSWORD, people[0]) for _ in range(7)])
+    assert [one.status_code for one in answers].count(200) >= 5
+    assert (await guess(busy_shop, PASSWORD, people[0])).status_code == 200
+
+
+async def test_a_try_that_was_never_looked_at_is_given_back(shop, monkeypatch):
+    await shop.sign_in(ADA)
+
+    async def busy(*_):
+        raise Busy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Passwords, "matches", busy)
+        for _ in range(7):
+            assert (await guess(shop, PASSWORD)).json()["code"] == "busy"
+    assert (await guess(shop, PASSWORD)).status_code == 200
+
+
+async def test_taking_and_giving_back_never_wait_for_each_other_in_a_ring(wide_db):
+    keys = [Allowance(key, 1000, timedelta(minutes=15)) for key in "cab"]
+
+    async def one(n: int) -> None:
+        moment = NOON + timedelta(milliseconds=n)
+        mine = keys if n % 2 else keys[::-1]
+        await wide_db.transact(lambda tx: limits.take(tx, mine, moment))
+        await wide_db.transact(lambda tx: limits.note(tx, mine[::-1], moment + timedelta(microseconds=1)))
+        await wide_db.transact(lambda tx: limits.give_back(tx, mine, moment))
+
+    before = await deadlocks(wide_db)
+    await asyncio.gather(*[one(n) for n in range(150)])
+    assert await deadlocks(wide_db) == before
+    async with wide_db.tx() as tx:
+        assert await limits.note(tx, keys, NOON + timedelta(seconds=1)) == [151] * 3
+
+
+async def deadlocks(db) -> int:
+    async with db.read() as tx:
+        return int(await tx.value(DEADLOCKS))
+
+
+async def test_a_session_that_was_stolen_makes_no_devices(shop):
+    await shop.sign_in(ADA)
+    signed = (await guess(shop, PASSWORD)).json()
+    renewed = await shop.post("auth/refresh", json={"refresh_token": signed["refresh_token"]})
+    assert renewed.json()["device_token"] is None
+    again = await shop.post("auth/refresh", json={"refresh_token": renewed.json()["refresh_token"]},
+                            headers={"Device-Token": signed["device_token"]})  # fmt: skip
+    assert again.json()["device_token"] == signed["device_token"]
 
 
 async def test_blocks_last_longer_each_time_end_by_themselves_and_can_be_lifted(db):

@@ -108,8 +108,10 @@ async def test_viewing_as_a_customer_is_noted_and_changes_nothing(shop, db):
     as_ada = {"Authorization": f"Bearer {view.json()['access_token']}"}
     assert (await shop.get("me", headers=as_ada)).json()["customer"]["email"] == "ada@example.com"
     assert (await shop.get("orders", headers=as_ada)).status_code == 200
+    first, again = [(await shop.get("carts/mine", headers=as_ada)).json()["id"] for _ in range(2)]
+    assert first != again, "nothing was made"
     for method, path, body in (
-        ("PATCH", "me", {"name": "X"}), ("DELETE", "me/sessions", None),
+        ("PATCH", "me", {"name": "X"}), ("POST", "carts", None), ("DELETE", "me/sessions", None),
         ("POST", "me/erase", {"password": "correct horse"}), ("PUT", "me/password", {"old": "x", "new": "y" * 9}),
     ):  # fmt: skip
         answer = await shop.request(method, path, json=body, headers=as_ada)
@@ -122,3 +124,35 @@ async def test_a_session_of_staff_that_ended_opens_nothing_more(shop, db):
     async with db.tx() as tx:
         await accounts.sessions.end_all(tx, STAFF["admin"][0], "a test")
     assert (await shop.get("admin/roles", headers=staff())).json()["code"] == "sign_in_required"
+
+
+async def test_nobody_gives_what_they_may_not_do(shop, db):
+    await shop.sign_in("mo@example.com")
+    mo = await id_of(db, "mo@example.com")
+    role = {"name": "chief", "permissions": ["staff", "reviews"], "meaning": "Chief of staff."}
+    await shop.post("admin/roles", json=role, headers=staff())
+    await shop.put(f"admin/customers/{mo}/role", json={"role": "chief"}, headers=staff())
+    me = await shop.post("auth/login", json={"email": "mo@example.com", "password": "correct horse"})
+    headers = {"Authorization": f"Bearer {me.json()['access_token']}"}
+    for method, path, body in (
+        ("PUT", f"admin/customers/{mo}/role", {"role": "admin"}),
+        ("PUT", f"admin/customers/{STAFF['support'][0]}/role", {"role": "customer"}),
+        ("POST", "admin/roles", {"name": "more", "permissions": ["audit"], "meaning": "x"}),
+        ("PUT", "admin/roles/chief", {"permissions": ["staff", "audit"], "meaning": "x"}),
+        ("PUT", "admin/roles/support", {"permissions": [], "meaning": "x"}),
+    ):
+        answer = await shop.request(method, path, json=body, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed"), path
+    less = {"permissions": ["reviews"], "meaning": "Less."}
+    assert (await shop.put("admin/roles/chief", json=less, headers=headers)).status_code == 200
+
+
+async def test_the_last_admin_is_not_erased(shop, db):
+    await shop.sign_in("boss@example.com")
+    boss = await id_of(db, "boss@example.com")
+    await shop.put(f"admin/customers/{boss}/role", json={"role": "admin"}, headers=staff())
+    body = {"email": "boss@example.com", "password": "correct horse"}
+    me = {"Authorization": f"Bearer {(await shop.post('auth/login', json=body)).json()['access_token']}"}
+    await shop.put(f"admin/customers/{STAFF['admin'][0]}/role", json={"role": "customer"}, headers=me)
+    answer = await shop.post("me/erase", json={"password": "correct horse"}, headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")

@@ -176,7 +176,7 @@ def test_settings_are_shown_without_secrets(tmp_path):
 
 def test_what_can_be_wrong_is_said_in_a_sentence(tmp_path, settings_of):
     fails(tfmshop("config", cwd=tmp_path, PORT="http"), 2, "PORT must be a whole number")
-    secrets = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "ALLOWED_HOSTS": "x"}
+    secrets = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "ALLOWED_HOSTS": "x", "TRUSTED_PROXIES": "none"}
     fails(
         tfmshop("seed", cwd=tmp_path, **settings_of, **secrets, APP_ENV="production"),
         1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.surface.test_access import filled
 from tfmshop.surface.http.edge.headers import API
 
 PATHS = [
@@ -113,3 +114,38 @@ async def test_pictures_never_change(shop, settings):
     answer = await shop.get(f"media/{key}")
     assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"<svg/>", "image/svg+xml")
     assert "immutable" in answer.headers["cache-control"]
+
+
+async def test_options_name_every_method_and_head_is_get_without_a_body(shop):
+    document = (await shop.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        allowed = (await shop.options(filled(path))).headers["allow"].lower().split(", ")
+        assert set(allowed) - {"options"} == set(operations), path
+    for path in ("products", "categories", "/health/live", "/openapi.json"):
+        got, head = await shop.get(path), await shop.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["etag"] == got.headers["etag"]
+        assert head.headers["content-length"] == got.headers["content-length"]
+        assert (await shop.head(path, headers={"If-None-Match": got.headers["etag"]})).status_code == 304
+    assert (await shop.head("me")).status_code == 401
+
+
+async def test_a_parameter_comes_once(shop):
+    answer = await shop.get("products?limit=1&limit=2")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "limit")
+    assert (await shop.get("products?tag=a&tag=b&spec[x]=1&spec[x]=2")).status_code == 200
+
+
+async def test_the_document_says_what_bodies_are(shop):
+    document = (await shop.get("/openapi.json")).json()
+    shapes = document["components"]["schemas"]
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            where = (method, path)
+            if operation.get("parameters") or "requestBody" in operation:
+                assert "422" in operation["responses"], where
+            body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+            if body:
+                assert shapes[body["schema"]["$ref"].rpartition("/")[2]]["additionalProperties"] is False, where
+            if "sign_in_required" in str(operation["responses"].get("401", "")):
+                assert operation.get("security"), where

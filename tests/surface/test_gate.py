@@ -58,11 +58,12 @@ def gate(settings, db):
     ("10.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
     ("10.0.0.1", "10.0.0.3,10.0.0.2", "10.0.0.3"),
     ("10.0.0.1", "", "10.0.0.1"),
+    ("::ffff:10.0.0.1", "::ffff:203.0.113.1", "203.0.113.1"),
 ])  # fmt: skip
 def test_the_right_most_address_that_is_no_proxy_of_ours_asks(settings, peer, forwarded, seen):
     rules = Rules.of(settings.replace(TRUSTED_PROXIES="10.0.0.0/8"))
     headers = [(b"x-forwarded-for", forwarded.encode()), (b"x-forwarded-proto", b"https")]
-    assert rules.sender(peer, "http", headers) == (seen, "https" if peer.startswith("10.") else "http")
+    assert rules.sender(peer, "http", headers) == (seen, "https" if "10." in peer else "http")
 
 
 def test_headers_of_proxies_that_come_twice_are_one_list(settings):

@@ -91,7 +91,7 @@ async def test_pages_for_people(shop, lamps):
     beyond = (await shop.get("products?limit=2&page=9&count=exact")).json()
     assert (beyond["items"], beyond["total"], beyond["total_is_exact"]) == ([], 6, True)
     deep = await shop.get("products?limit=100&page=101")
-    assert (deep.status_code, deep.json()["code"]) == (422, "page_too_deep")
+    assert (deep.status_code, deep.json()["code"]) == (404, "page_too_deep")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ async def test_pages_for_people(shop, lamps):
 )
 async def test_bad_input_is_a_problem_with_a_code(shop, query, code):
     answer = await shop.get(f"products?{query}")
-    assert answer.status_code == 422
+    assert answer.status_code == (404 if code == "bad_cursor" else 422)
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert body["code"] == code

@@ -27,7 +27,16 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-NEEDED_IN_PRODUCTION: Final = ("DATABASE_URL", "REDIS_URL", "JWT_SECRET", "SEAL_SECRET", "ALLOWED_HOSTS")
+NEEDED_IN_PRODUCTION: Final = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "JWT_SECRET",
+    "SEAL_SECRET",
+    "ALLOWED_HOSTS",
+    "TRUSTED_PROXIES",
+)
+BEFORE_AND_AFTER_PAYING: Final = 15_000
+"""What a checkout may need besides the payment, ms: its body, locks, and tries again."""
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 
 
@@ -134,8 +143,8 @@ def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> l
         problems += [f"{name} must be set when STRIPE_SECRET_KEY is." for name in missing]
     if values["OIDC_PROVIDERS"] and not values["SHOP_URL"]:
         problems.append("SHOP_URL must be set when OIDC_PROVIDERS is.")
-    if int(values["REQUEST_TIMEOUT"]) <= int(values["PAYMENT_TIMEOUT"]):
-        problems.append("REQUEST_TIMEOUT must be greater than PAYMENT_TIMEOUT.")
+    if int(values["REQUEST_TIMEOUT"]) < int(values["PAYMENT_TIMEOUT"]) + BEFORE_AND_AFTER_PAYING:
+        problems.append(f"REQUEST_TIMEOUT must be {BEFORE_AND_AFTER_PAYING} ms above PAYMENT_TIMEOUT.")
     if values["APP_ENV"] == "production":
         missing = [name for name in NEEDED_IN_PRODUCTION if not source.get(name)]
         problems += [f"{name} must be set when APP_ENV is production." for name in missing]

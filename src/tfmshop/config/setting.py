@@ -136,7 +136,9 @@ def listed(text: str) -> list[str]:
 
 
 def network(text: str) -> str | None:
-    """A network in CIDR form, or one address."""
+    """A network in CIDR form, one address, or `none`."""
+    if text == "none":
+        return None
     try:
         ipaddress.ip_network(text)
     except ValueError:

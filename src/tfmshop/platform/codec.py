@@ -63,9 +63,22 @@ def decode_as(data: bytes | str, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.ValidationError as error:
-        raise _unfit(error) from None
+        if "got `float`" not in str(error):
+            raise _unfit(error) from None
+        return convert(_whole(decode(data)), kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Malformed(str(error)) from None
+
+
+def _whole(value: Any) -> Any:
+    """The value with `2.0` as 2, which are the same number in JSON."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _whole(one) for name, one in value.items()}
+    return value
 
 
 def convert(value: object, kind: type[T], *, from_text: bool = False) -> T:
@@ -74,6 +87,12 @@ def convert(value: object, kind: type[T], *, from_text: bool = False) -> T:
         return msgspec.convert(value, type=kind, strict=not from_text)
     except msgspec.ValidationError as error:
         raise _unfit(error) from None
+
+
+def shape(kind: Any, parts_at: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """JSON Schema of just what `decode_as` takes as a `kind`, and of its parts by name, found at `parts_at`."""
+    (whole,), parts = msgspec.json.schema_components([kind], ref_template=parts_at)
+    return whole, parts
 
 
 def as_is(text: str) -> Any:

@@ -15,7 +15,7 @@ T = TypeVar("T")
 LARGEST = 2**63
 
 
-class BadCursor(ShopError, kind=Kind.INVALID, code="bad_cursor", says="The cursor is not one of ours for this list."):
+class BadCursor(ShopError, kind=Kind.NOT_FOUND, code="bad_cursor", says="The cursor is not one of ours for this list."):
     """The cursor was altered, or belongs to another list or sort."""
 
 

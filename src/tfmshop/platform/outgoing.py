@@ -23,7 +23,9 @@ MOST_READ: Final = 64 * 1024
 """Bytes of an answer that are read; the rest is of no use to us."""
 
 
-class NotAllowedThere(ShopError, kind=Kind.INVALID, code="address_not_allowed", says="This address is refused: {why}."):
+class NotAllowedThere(
+    ShopError, kind=Kind.FORBIDDEN, code="address_not_allowed", says="This address is refused: {why}."
+):
     """The address is not one that the shop sends to."""
 
     why: str

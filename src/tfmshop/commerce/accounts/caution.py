@@ -15,8 +15,8 @@ from uuid import UUID
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials
 from tfmshop.platform import clock, ids, limits
-from tfmshop.platform.db import Database, Row
-from tfmshop.platform.limits import Allowance, Refusal
+from tfmshop.platform.db import Database, Row, Tx
+from tfmshop.platform.limits import Allowance, Block, Refusal
 from tfmshop.platform.observe import security
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals, opened
@@ -26,7 +26,7 @@ OF_AN_ADDRESS: Final = 30
 """Wrong passwords that come from one address in 15 minutes before it is blocked: an office has many people."""
 OF_EVERYBODY: Final = 1000
 """Wrong passwords in 15 minutes from devices that are not known, for the whole shop. Beyond that it is under attack,
-and an address has only `UNDER_ATTACK`; nobody is locked out by what others do.
+and an address that has `UNDER_ATTACK` wrong ones of its own waits; nobody is locked out by what others do.
 """
 UNDER_ATTACK: Final = 3
 EVERYBODY: Final = "sign-in:everybody"
@@ -56,72 +56,99 @@ class Caution:
         """Pass whoever knows the password of an account that is open. `InvalidCredentials`, after the same time
         whatever is wrong, and when the account has no try left; `TooManyTries` when the address has none.
         """
-        allowances = self._allowances(person, email, caller)
         stored = person["password_hash"] if person is not None and person["is_active"] else None
-        if not await self._fits(stored, password, allowances, caller.address):
+        if not await self._fits(stored, password, self._tries(person, email, caller), caller.address):
             raise InvalidCredentials
 
     async def proven(self, customer: UUID, stored: str | None, password: str) -> bool:
         """Whether somebody who is signed in knows their password; as few tries as an account has."""
-        allowances = [] if self.tries is None else [Allowance(f"person:{customer.hex}", self.tries, SPAN)]
-        return await self._fits(stored, password, allowances, "")
+        own = None if self.tries is None else Allowance(f"person:{customer.hex}", self.tries, SPAN)
+        return await self._fits(stored, password, _Tries(own), "")
 
     def device_token(self, customer: UUID, device: str | None) -> str:
-        """The token that makes a device known to the account: the one it has, or a new one."""
-        if device is not None and self._known(device, customer):
-            return device
-        return self.seals.token(DEVICE, ids.new(), customer.bytes)
+        """The token that makes a device known to the account, for who just proved to be its owner: the one it has, or
+        a new one.
+        """
+        return self.known_device(customer, device) or self.seals.token(DEVICE, ids.new(), customer.bytes)
 
-    def _known(self, device: str, customer: UUID) -> UUID | None:
+    def known_device(self, customer: UUID, device: str | None) -> str | None:
+        """The device token, if it is one of the account."""
+        return device if device is not None and self._device(device, customer) else None
+
+    def _device(self, device: str, customer: UUID) -> UUID | None:
         sealed = opened(device)
         return sealed.id if sealed and self.seals.fits(sealed, DEVICE, customer.bytes) else None
 
-    def _allowances(self, person: Row | None, email: str, caller: Caller) -> list[Allowance]:
+    def _tries(self, person: Row | None, email: str, caller: Caller) -> _Tries:
         if self.tries is None:
-            return []
-        if person is not None and caller.device and (device := self._known(caller.device, person["id"])):
-            return [Allowance(f"device:{device.hex}", self.tries, SPAN)]
+            return _Tries(None)
+        if person is not None and caller.device and (device := self._device(caller.device, person["id"])):
+            return _Tries(Allowance(f"device:{device.hex}", self.tries, SPAN))
         account = self.seals.seal(b"tries" + email.encode())[:16].hex()
-        return [
-            Allowance(f"sign-in:{caller.household}", OF_AN_ADDRESS, SPAN),
-            Allowance(EVERYBODY, OF_EVERYBODY, SPAN),
+        return _Tries(
             Allowance(f"account:{account}", self.tries, SPAN),
-        ]
+            (Allowance(f"sign-in:{caller.household}", OF_AN_ADDRESS, SPAN), Allowance(EVERYBODY, OF_EVERYBODY, SPAN)),
+        )
 
-    async def _fits(self, stored: str | None, password: str, allowances: Sequence[Allowance], address: str) -> bool:
+    async def _fits(self, stored: str | None, password: str, tries: _Tries, address: str) -> bool:
+        if tries.own is None:
+            return await self.passwords.matches(stored, password)
         taken = clock.now()
-        refusal = await self._take(allowances, taken)
-        if refusal is not None and refusal.allowance.key == EVERYBODY:
-            allowances = [replace(allowances[0], most=UNDER_ATTACK), allowances[-1]]
-            refusal = await self._take(allowances, taken)
+        refusal = await self._take(tries, taken)
+        if refusal is not None and refusal.allowance is tries.own:
+            await self.passwords.seem_to_check()
+            refusal = await self._take(tries, taken)
         if refusal is not None:
-            await self._refuse(refusal, taken, address)
-            return False
-        if not await self.passwords.matches(stored, password):
-            key = allowances[-1].key if allowances else ""
-            security.tell("wrong password", address=address, key=key, known=stored is not None)
-            return False
-        if allowances:
-            async with self.db.tx() as tx:
-                await limits.give_back(tx, allowances, taken)
-        return True
-
-    async def _take(self, allowances: Sequence[Allowance], now: datetime) -> Refusal | None:
-        if not allowances:
-            return None
-        async with self.db.tx() as tx:
-            return await limits.take(tx, allowances, now)
-
-    async def _refuse(self, refusal: Refusal, now: datetime, address: str) -> None:
-        key = refusal.allowance.key
-        security.tell("sign-in refused", address=address, key=key, until=refusal.until)
-        if key.startswith("sign-in:"):
-            await self._block(key, refusal.allowance.most, now)
+            security.tell("sign-in refused", address=address, key=refusal.allowance.key, until=refusal.until)
+            if refusal.allowance is tries.own:
+                return False
             raise refusal.error()
-        await self.passwords.seem_to_check()
+        try:
+            fits = await self.passwords.matches(stored, password)
+        except BaseException:
+            await self._give_back(tries.own, taken)
+            raise
+        if fits:
+            await self._give_back(tries.own, taken)
+        else:
+            security.tell("wrong password", address=address, key=tries.own.key, known=stored is not None)
+            await self._wrong(tries.watched, taken)
+        return fits
 
-    async def _block(self, key: str, most: int, now: datetime) -> None:
-        async with self.db.tx() as tx:
-            block = await limits.block(tx, key, f"{most} wrong passwords in 15 minutes", now)
+    async def _take(self, tries: _Tries, now: datetime) -> Refusal | None:
+        """A try of the account, if the address is not used up; one that is not known has few while all are guessed."""
+        own = [tries.own] if tries.own else []
+
+        async def take(tx: Tx) -> Refusal | None:
+            refusal = await limits.take(tx, own, now, tries.watched)
+            if refusal is None or refusal.allowance.key != EVERYBODY:
+                return refusal
+            return await limits.take(tx, own, now, [replace(tries.watched[0], most=UNDER_ATTACK)])
+
+        return await self.db.transact(take)
+
+    async def _give_back(self, own: Allowance, taken: datetime) -> None:
+        await self.db.transact(lambda tx: limits.give_back(tx, [own], taken))
+
+    async def _wrong(self, watched: Sequence[Allowance], now: datetime) -> None:
+        """Count a wrong password for the address, which is blocked when it has had too many, and for everybody."""
+        if not watched:
+            return
+
+        async def note(tx: Tx) -> Block | None:
+            of_address, _ = await limits.note(tx, watched, now)
+            if of_address < OF_AN_ADDRESS:
+                return None
+            return await limits.block(tx, watched[0].key, f"{OF_AN_ADDRESS} wrong passwords in 15 minutes", now)
+
+        block = await self.db.transact(note)
         if block is not None:
-            security.tell("address blocked", key=key, until=block.until, strikes=block.strikes, why=block.why)
+            security.tell("address blocked", key=block.key, until=block.until, strikes=block.strikes, why=block.why)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tries:
+    """Whose tries a password takes: its account's or device's own (None for any number), and which are watched."""
+
+    own: Allowance | None
+    watched: tuple[Allowance, ...] = ()

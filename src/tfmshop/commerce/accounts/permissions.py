@@ -106,13 +106,31 @@ async def check(tx: Tx, viewer: Viewer, permission: str, *, strong: bool) -> Non
         raise SecondFactorNeeded
 
 
+async def of(tx: Tx, viewer: Viewer) -> frozenset[str]:
+    """What the viewer may do at this moment."""
+    row = await tx.row(OF_STAFF, viewer.session, viewer.id)
+    return frozenset(row["permissions"]) if row else frozenset()
+
+
+async def named(tx: Tx, role: str) -> list[str]:
+    """What a role may do; it stays so until the end of `tx`. `RoleNotFound`."""
+    return (await _held(tx, role)).permissions
+
+
+def within(own: frozenset[str], asked: Iterable[str]) -> None:
+    """Refuse that somebody gives or takes what they may not do themselves: `NotAllowed`."""
+    for permission in sorted(set(asked) - own):
+        raise NotAllowed(permission)
+
+
 async def roles(tx: Tx) -> list[Role]:
     """Every role, by name."""
     return [Role(*row) for row in await tx.rows(LIST_ROLES)]
 
 
-async def add(tx: Tx, name: str, permissions: Iterable[Permission], meaning: str) -> Role:
-    """A new role. `RoleTaken`."""
+async def add(tx: Tx, viewer: Viewer, name: str, permissions: Iterable[Permission], meaning: str) -> Role:
+    """A new role. `RoleTaken`, `NotAllowed` for what the viewer may not do."""
+    within(await of(tx, viewer), _names(permissions))
     row = await tx.row(ADD_ROLE, name, _names(permissions), meaning)
     if row is None:
         raise RoleTaken
@@ -120,12 +138,13 @@ async def add(tx: Tx, name: str, permissions: Iterable[Permission], meaning: str
 
 
 async def change(
-    tx: Tx, name: str, permissions: Iterable[Permission], meaning: str, version: int | None
+    tx: Tx, viewer: Viewer, name: str, permissions: Iterable[Permission], meaning: str, version: int | None
 ) -> tuple[Role, Role]:
     """What a role was, and is from now on. `RoleNotFound`, `RoleFixed` for admins and customers, `RoleChanged` when it
-    is not at that version.
+    is not at that version, `NotAllowed` for what the viewer may not do.
     """
     before = await _held(tx, name)
+    within(await of(tx, viewer), [*before.permissions, *_names(permissions)])
     if name in (ADMIN, "customer"):
         raise RoleFixed("the shop counts on it")
     if version is not None and version != before.version:

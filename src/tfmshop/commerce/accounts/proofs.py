@@ -102,6 +102,8 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     """
     async with db.read() as tx:
         email = await tx.value(PROVES, await checked(tx, seals, "reset", token))
+    if email is None:
+        raise LinkInvalid
     hashed = await passwords.hash(password, known_of(email))
 
     async def work(tx: Tx) -> None:

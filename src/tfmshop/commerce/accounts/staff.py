@@ -8,9 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from tfmshop.commerce.accounts import permissions
 from tfmshop.commerce.accounts.errors import NoSuchPerson
 from tfmshop.commerce.accounts.model import Customer, normal_email
-from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed, RoleNotFound
+from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed
 from tfmshop.commerce.accounts.sessions import end_all
 from tfmshop.commerce.accounts.store import SET_GROUP
 from tfmshop.commerce.accounts.store_staff import (
@@ -23,7 +24,7 @@ from tfmshop.commerce.accounts.store_staff import (
     SET_ROLE,
     SHOW_PERSON,
 )
-from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer
 
@@ -73,8 +74,8 @@ async def show(tx: Tx, id: UUID) -> Person:
 async def set_active(tx: Tx, id: UUID, active: bool) -> bool:
     """Close an account, which ends its sessions, or open it again; whether it was open. `NoSuchPerson`, `LastAdmin`."""
     row = await _held(tx, id)
-    if not active and row["role"] == ADMIN:
-        await _another_admin(tx, id)
+    if not active:
+        await may_go(tx, id)
     await tx.execute(SET_ACTIVE, id, active)
     if not active:
         await end_all(tx, id, "staff closed the account")
@@ -87,18 +88,17 @@ async def sign_out(tx: Tx, id: UUID) -> int:
     return await end_all(tx, id, "ended by staff")
 
 
-async def set_role(tx: Tx, id: UUID, role: str) -> str:
+async def set_role(tx: Tx, viewer: Viewer, id: UUID, role: str) -> str:
     """Give a person a role; sessions end, so that it counts at once. The role before. `NoSuchPerson`, `RoleNotFound`,
-    `LastAdmin`.
+    `LastAdmin`, `NotAllowed` for a role, old or new, that may do more than whoever gives it.
     """
     row = await _held(tx, id)
-    if row["role"] == ADMIN and role != ADMIN:
-        await _another_admin(tx, id)
-    try:
-        async with tx.savepoint():
-            await tx.execute(SET_ROLE, id, role)
-    except Refused:
-        raise RoleNotFound from None
+    if role != ADMIN:
+        await may_go(tx, id)
+    own = await permissions.of(tx, viewer)
+    for name in (role, str(row["role"])):
+        permissions.within(own, await permissions.named(tx, name))
+    await tx.execute(SET_ROLE, id, role)
     if row["role"] != role:
         await end_all(tx, id, "the role changed")
     return str(row["role"])
@@ -128,6 +128,8 @@ async def _held(tx: Tx, id: UUID) -> dict[str, object]:
     return dict(row)
 
 
-async def _another_admin(tx: Tx, id: UUID) -> None:
-    if not await tx.value(OTHER_ADMINS, id):
+async def may_go(tx: Tx, id: UUID) -> None:
+    """Refuse that the last admin goes: `LastAdmin`."""
+    row = await _held(tx, id)
+    if row["role"] == ADMIN and not await tx.value(OTHER_ADMINS, id):
         raise LastAdmin

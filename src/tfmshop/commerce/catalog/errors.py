@@ -37,7 +37,7 @@ class StaleVersion(
     version: int
 
 
-class BadSpecification(ShopError, kind=Kind.INVALID, code="bad_specification", says="{name}: {why}."):
+class BadSpecification(ShopError, kind=Kind.CONFLICT, code="bad_specification", says="{name}: {why}."):
     """A specification is not what its attribute says."""
 
     name: str
@@ -45,7 +45,7 @@ class BadSpecification(ShopError, kind=Kind.INVALID, code="bad_specification", s
 
 
 class BadPrice(
-    ShopError, kind=Kind.INVALID, code="bad_price", says="The price to compare with must be above the price."
+    ShopError, kind=Kind.CONFLICT, code="bad_price", says="The price to compare with must be above the price."
 ):
     """The former price is not above the price."""
 

@@ -16,7 +16,7 @@ class Unavailable(
     """A line of the cart cannot be bought; the cart's warnings say which."""
 
 
-class Incomplete(ShopError, kind=Kind.INVALID, code="checkout_incomplete", says="The order needs {missing}."):
+class Incomplete(ShopError, kind=Kind.CONFLICT, code="checkout_incomplete", says="The order needs {missing}."):
     """The e-mail or the address is missing, in the cart and in the request."""
 
     missing: str

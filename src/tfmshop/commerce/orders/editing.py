@@ -35,6 +35,14 @@ class Lowered:
     amount: int
 
 
+def units(lines: Sequence[tuple[str, int]]) -> dict[str, int]:
+    """How many of each SKU an order shall have. `CannotEdit` when one is named twice."""
+    wanted = dict(lines)
+    if len(wanted) != len(lines):
+        raise CannotEdit(why="a SKU is named twice")
+    return wanted
+
+
 async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered:
     """Change an order that is paid and not sent yet. The caller gives back what was lowered.
 

@@ -21,7 +21,7 @@ class PaymentUnknown(
 
 
 class UnknownProvider(
-    ShopError, kind=Kind.INVALID, code="payment_provider_unknown", says="There is no payment provider {name}."
+    ShopError, kind=Kind.CONFLICT, code="payment_provider_unknown", says="There is no payment provider {name}."
 ):
     """The payment names a provider that this shop does not use."""
 
@@ -30,7 +30,7 @@ class UnknownProvider(
 
 class UnknownPaymentToken(
     ShopError,
-    kind=Kind.INVALID,
+    kind=Kind.CONFLICT,
     code="payment_token_unknown",
     says="The payment token is not one the provider knows.",
 ):

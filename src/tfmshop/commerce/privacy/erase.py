@@ -18,7 +18,7 @@ class OrdersUnderWay(
 
 async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> None:
     """Erase the signed-in person, who proves by password that it is them. `InvalidCredentials`, `OrdersUnderWay`,
-    `SignInRequired`.
+    `SignInRequired`, `LastAdmin`.
 
     Orders keep what was bought and what was paid, reviews what was thought of the product; who it was is gone. Invoices
     stay as they were written, because the law wants them kept.
@@ -29,6 +29,7 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)
+        await accounts.staff.may_go(tx, viewer.id)
         if waiting := await orders.forget.under_way(tx, viewer.id):
             raise OrdersUnderWay(orders=waiting)
         await orders.forget.erase(tx, viewer.id)

@@ -5,7 +5,7 @@ from tfmshop.platform.errors import Kind, ShopError
 
 class PageTooDeep(
     ShopError,
-    kind=Kind.INVALID,
+    kind=Kind.NOT_FOUND,
     code="page_too_deep",
     says="Pages end after {most} products; follow next_cursor to go further.",
 ):
@@ -22,7 +22,7 @@ class NoSuchLanguage(
     language: str
 
 
-class NoWords(ShopError, kind=Kind.INVALID, code="no_words", says="A synonym needs words that can be searched for."):
+class NoWords(ShopError, kind=Kind.CONFLICT, code="no_words", says="A synonym needs words that can be searched for."):
     """The words are stop words or punctuation only."""
 
 

@@ -21,10 +21,12 @@ CREATE TABLE platform.block (
     CONSTRAINT block_strikes CHECK (strikes > 0)
 );
 
--- One try for every key, or none for any: `refused` is the place of the first key that has none left, and `until` when
--- it has one again. Looks without a lock first, so that a flood of refused tries writes nothing.
+-- One try for every key from the place `taken` on, or none for any; the keys before it are only looked at. `refused` is
+-- the place of the first key that has none left, and `until` when it has one again. Looks without a lock first, so that
+-- a flood of refused tries writes nothing.
 CREATE FUNCTION platform.take_try(
-    keys text[], most integer[], spans interval[], moment timestamptz, OUT refused integer, OUT until timestamptz
+    keys text[], most integer[], spans interval[], taken integer, moment timestamptz,
+    OUT refused integer, OUT until timestamptz
 ) LANGUAGE plpgsql AS $$
 BEGIN
     FOR look IN 1..2 LOOP
@@ -40,15 +42,31 @@ BEGIN
         ORDER BY wanted.place LIMIT 1;
         EXIT WHEN refused IS NOT NULL OR look = 2;
         INSERT INTO platform.tries AS known (key, at, forget_at)
-        SELECT key, '{}', moment + span FROM unnest(keys, spans) AS wanted (key, span) ORDER BY key
+        SELECT key, '{}', moment + span FROM unnest(keys[taken:], spans[taken:]) AS wanted (key, span) ORDER BY key
         ON CONFLICT (key) DO UPDATE SET forget_at = greatest(known.forget_at, EXCLUDED.forget_at);
     END LOOP;
     IF refused IS NULL THEN
-        PERFORM set_config('synchronous_commit', 'off', true);
-        UPDATE platform.tries
-        SET at = array(SELECT one FROM unnest(tries.at) AS one WHERE one > moment - wanted.span ORDER BY one) || moment
-        FROM unnest(keys, spans) AS wanted (key, span) WHERE tries.key = wanted.key;
+        PERFORM platform.note_try(keys[taken:], spans[taken:], most[taken:], moment);
     END IF;
+END
+$$;
+
+-- Counts a try for every key, whatever it has left; how many count now, in the order of the keys.
+CREATE FUNCTION platform.note_try(keys text[], spans interval[], most integer[], moment timestamptz)
+RETURNS integer[] LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('synchronous_commit', 'off', true);
+    INSERT INTO platform.tries AS known (key, at, forget_at)
+    SELECT key, ARRAY[moment], moment + span FROM unnest(keys, spans) AS wanted (key, span) ORDER BY key
+    ON CONFLICT (key) DO UPDATE SET forget_at = greatest(known.forget_at, EXCLUDED.forget_at), at = array(
+        SELECT one FROM unnest(known.at || moment) AS one
+        WHERE one > moment - (EXCLUDED.forget_at - moment) ORDER BY one DESC
+        LIMIT most[array_position(keys, EXCLUDED.key)]
+    );
+    RETURN array(
+        SELECT cardinality(tries.at) FROM unnest(keys) WITH ORDINALITY AS wanted (key, place)
+        JOIN platform.tries ON tries.key = wanted.key ORDER BY wanted.place
+    );
 END
 $$;
 

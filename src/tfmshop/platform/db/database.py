@@ -113,6 +113,14 @@ class Database:
         async with self.tx() as tx:
             return await work(tx)
 
+    async def rehearse(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """What `work(tx)` would answer; nothing of it is kept."""
+        answers: list[T] = []
+        async with self.tx() as tx:
+            answers.append(await work(tx))
+            tx.roll_back()
+        return answers[0]
+
     async def ping(self) -> None:
         """Raise `DatabaseUnavailable`, `Busy` or `TookTooLong` unless PostgreSQL answers."""
         async with self.read() as tx:

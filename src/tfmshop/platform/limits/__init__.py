@@ -10,6 +10,7 @@ from tfmshop.platform.limits.tries import (
     forget,
     give_back,
     lift,
+    note,
     take,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "forget",
     "give_back",
     "lift",
+    "note",
     "take",
 ]

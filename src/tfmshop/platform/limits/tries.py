@@ -22,8 +22,15 @@ FIRST_BLOCK: Final = timedelta(minutes=15)
 LONGEST_BLOCK: Final = timedelta(hours=24)
 """A block that follows another within a day lasts twice as long, up to this."""
 
-TAKE = Query("platform.take_try", "SELECT refused, until FROM platform.take_try($1, $2, $3, $4)")
-GIVE_BACK = Query("platform.give_back_try", "UPDATE platform.tries SET at = array_remove(at, $2) WHERE key = ANY($1)")
+TAKE = Query("platform.take_try", "SELECT refused, until FROM platform.take_try($1, $2, $3, $4, $5)")
+NOTE = Query("platform.note_try", "SELECT platform.note_try($1, $2, $3, $4)")
+GIVE_BACK = Query(
+    "platform.give_back_try",
+    """
+WITH held AS MATERIALIZED (SELECT key FROM platform.tries WHERE key = ANY($1) ORDER BY key FOR UPDATE)
+UPDATE platform.tries AS t SET at = array_remove(t.at, $2) FROM held WHERE t.key = held.key
+""",
+)
 BLOCK = Query(
     "platform.block",
     """
@@ -40,7 +47,14 @@ RETURNING key, until, strikes, why, since
 BLOCKS = Query(
     "platform.blocks", "SELECT key, until, strikes, why, since FROM platform.block WHERE until > $1 ORDER BY until DESC"
 )
-LIFT = Query("platform.lift_block", "UPDATE platform.block SET until = $2 WHERE key = $1 AND until > $2")
+LIFT = Query(
+    "platform.lift_block",
+    """
+WITH calm AS (DELETE FROM platform.suspicion WHERE 'all:' || key = $1),
+fresh AS (DELETE FROM platform.tries WHERE key = $1)
+DELETE FROM platform.block WHERE key = $1 AND until > $2
+""",
+)
 FORGET = Query(
     "platform.forget_tries",
     """
@@ -90,13 +104,24 @@ class Block(msgspec.Struct, frozen=True):
     since: datetime
 
 
-async def take(tx: Tx, allowances: Sequence[Allowance], now: datetime) -> Refusal | None:
-    """One try of every allowance, or of none; the first in order that has none left, or is blocked."""
-    keys, most = [one.key for one in allowances], [one.most for one in allowances]
-    row = await tx.row(TAKE, keys, most, [one.span for one in allowances], now)
+async def take(
+    tx: Tx, allowances: Sequence[Allowance], now: datetime, looked_at: Sequence[Allowance] = ()
+) -> Refusal | None:
+    """One try of every allowance, or of none; the first in order that has none left, or is blocked, those first that
+    are only `looked_at`.
+    """
+    every = [*looked_at, *allowances]
+    keys, most, spans = _columns(every)
+    row = await tx.row(TAKE, keys, most, spans, len(looked_at) + 1, now)
     if row is None or row["refused"] is None:
         return None
-    return Refusal(allowances[row["refused"] - 1], row["until"])
+    return Refusal(every[row["refused"] - 1], row["until"])
+
+
+async def note(tx: Tx, allowances: Sequence[Allowance], now: datetime) -> list[int]:
+    """Count a try of every allowance, used up or not; how many count now, never more than it allows."""
+    keys, most, spans = _columns(allowances)
+    return list(await tx.value(NOTE, keys, spans, most, now))
 
 
 async def give_back(tx: Tx, allowances: Sequence[Allowance], taken: datetime) -> None:
@@ -116,10 +141,14 @@ async def blocks(tx: Tx) -> list[Block]:
 
 
 async def lift(tx: Tx, key: str) -> bool:
-    """Let a key in again; whether it was kept out."""
+    """Let a key in again, with nothing held against it; whether it was kept out."""
     return bool(await tx.execute(LIFT, key, clock.now()))
 
 
 async def forget(tx: Tx) -> None:
     """Drop tries that count no more, and blocks that ended a day ago."""
     await tx.execute(FORGET, clock.now(), LONGEST_BLOCK)
+
+
+def _columns(allowances: Sequence[Allowance]) -> tuple[list[str], list[int], list[timedelta]]:
+    return [one.key for one in allowances], [one.most for one in allowances], [one.span for one in allowances]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from tfmshop.platform.observe.logs import hide_secrets
 
 log = structlog.get_logger("security")
 FOLDER: Final = "logs"
+KEPT_DAYS: Final = 90
 _file: dict[str, Path] = {}
 
 
@@ -36,8 +38,11 @@ def tell(event: str, **facts: Any) -> None:
     now = clock.now()
     hidden = hide_secrets(None, "", dict(facts))
     line = codec.encode({"@timestamp": now, "message": event, **hidden}) + b"\n"
+    path = folder / f"security-{now:%Y-%m-%d}.log"
     try:
-        file = os.open(folder / f"security-{now:%Y-%m-%d}.log", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        if not path.exists():
+            forget(folder, now)
+        file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
             os.write(file, line)
         finally:
@@ -46,11 +51,23 @@ def tell(event: str, **facts: Any) -> None:
         log.warning("security events are not kept in files", folder=str(folder), why=error.strerror)
 
 
-def told(home: Path) -> Iterator[dict[str, Any]]:
-    """The events that were kept, oldest first; a line that was cut off is passed over."""
-    for file in sorted((home / FOLDER).glob("security-*.log")):
-        for line in file.read_bytes().splitlines():
-            try:
-                yield codec.decode(line)
-            except codec.Malformed:
-                continue
+def forget(folder: Path, now: datetime) -> None:
+    """Drop the files of more than `KEPT_DAYS` ago: they have addresses of people."""
+    first = f"security-{now - timedelta(days=KEPT_DAYS):%Y-%m-%d}.log"
+    for file in folder.glob("security-*.log"):
+        if file.name < first:
+            file.unlink(missing_ok=True)
+
+
+def told(home: Path, since: datetime) -> Iterator[dict[str, Any]]:
+    """The events that were kept since a moment, oldest first; a line that was cut off is passed over."""
+    first = f"security-{since:%Y-%m-%d}.log"
+    for file in sorted(one for one in (home / FOLDER).glob("security-*.log") if one.name >= first):
+        with file.open("rb") as lines:
+            for line in lines:
+                try:
+                    event = codec.decode(line)
+                    if datetime.fromisoformat(event["@timestamp"]) >= since:
+                        yield event
+                except (codec.Malformed, KeyError, TypeError, ValueError):
+                    continue

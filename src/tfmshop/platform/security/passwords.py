@@ -51,7 +51,7 @@ class Passwords:
 
     async def hash(self, password: str, known: Iterable[str] = ()) -> str:
         """The hash to store of a new password. `PasswordTooCommon`, also when it is little more than a `known` word."""
-        why = await asyncio.get_running_loop().run_in_executor(self._threads, weakness, password, tuple(known))
+        why = await self._in_thread(weakness, password, tuple(known))
         if why:
             raise PasswordTooCommon(why)
         return await self._in_thread(self._hasher.hash, password)
@@ -89,7 +89,7 @@ class Passwords:
         except (VerificationError, InvalidHashError):
             return False
 
-    async def _in_thread(self, work: Callable[..., T], *args: str) -> T:
+    async def _in_thread(self, work: Callable[..., T], *args: object) -> T:
         if self._callers >= AT_ONCE + WAITING:
             raise Busy
         self._callers += 1

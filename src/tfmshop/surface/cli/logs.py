@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import typer
@@ -41,8 +41,7 @@ def show_security(
     start = clock.now() - timedelta(seconds=int(asked[1]) * _UNITS[asked[2]])
     home = host_of(context).read_config().home
     events = [
-        event for event in security.told(home)
-        if datetime.fromisoformat(event["@timestamp"]) >= start and address in (None, event.get("address"))
+        event for event in security.told(home, start) if address in (None, event.get("address"))
     ][-limit:]  # fmt: skip
     if as_json:
         print_json(events)

@@ -28,6 +28,7 @@ from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
 from tfmshop.surface.http.edge import Edge, Rules, Watch
 from tfmshop.surface.http.edge.door import App
+from tfmshop.surface.http.routing import WholeRouter, before
 from tfmshop.surface.http.storefront import (
     auth,
     carts,
@@ -53,16 +54,18 @@ NO_RULES: Final = Rules()
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
     watch = Watch(rules.suspicion)
-    storefront = Router(
+    storefront = WholeRouter(
         "/api/v1",
+        before_request=before,
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
             *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES,
             *privacy.ROUTES, *media.ROUTES, *reviews.ROUTES,
         ],
     )  # fmt: skip
-    staff = Router(
+    staff = WholeRouter(
         "/api/v1/admin",
+        before_request=before,
         route_handlers=all_guarded([
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
@@ -109,8 +112,8 @@ def _lifespan(open_shop: OpenShop, watch: Watch) -> Callable[[Litestar], Abstrac
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with open_shop() as shop:
             app.state.shop = shop
-            watch.works_with(shop.platform.db)
+            await watch.works_with(shop.platform.db)
             yield
-            watch.works_with(None)
+            await watch.works_with(None)
 
     return lifespan

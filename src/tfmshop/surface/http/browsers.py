@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 from typing import Any, Final
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from litestar.connection import ASGIConnection
@@ -46,7 +45,7 @@ def from_our_page(connection: Connection, origins: list[str]) -> None:
     if origin in origins or site == "same-origin":
         return
     host = connection.headers.get("host", "")
-    if site is None and origin is not None and host and urlsplit(origin).netloc == host:
+    if site is None and host and origin == f"{connection.scope['scheme']}://{host}":
         return
     raise ForgedRequest
 
@@ -58,13 +57,13 @@ def with_token(connection: Connection, seals: Seals, session: UUID | None) -> No
         raise ForgedRequest
 
 
-def kept(access: str, refresh: str, device: str) -> list[Cookie]:
-    """The cookies of a session."""
-    return [
+def kept(access: str, refresh: str, device: str | None) -> list[Cookie]:
+    """The cookies of a session, and of the device where it is known."""
+    cookies = [
         _cookie(ACCESS, access, int(LIFETIME.total_seconds())),
         _cookie(REFRESH, refresh, int(accounts.sessions.LIFETIME.total_seconds())),
-        _cookie(DEVICE, device, DEVICE_SECONDS),
     ]
+    return cookies if device is None else [*cookies, _cookie(DEVICE, device, DEVICE_SECONDS)]
 
 
 def dropped() -> list[Cookie]:

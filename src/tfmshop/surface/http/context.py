@@ -107,7 +107,7 @@ def shop_of(request: ASGIConnection[Any, Any, Any, Any]) -> Shop:
 
 def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     """Who is asking, or None without a token: a bearer's, or a browser's in its cookie. `InvalidToken`,
-    `ForgedRequest`, `OnlyLooking`.
+    `ForgedRequest`.
     """
     header = request.headers.get("authorization")
     if header is None:
@@ -117,9 +117,17 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
         viewer = shop_of(request).platform.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
         if viewer is None:
             raise InvalidToken
-    if viewer is not None and viewer.watched_by is not None and request.scope.get("method") not in browsers.SAFE:
-        raise OnlyLooking
     return viewer
+
+
+def let_watchers_look(request: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse every change with the token of somebody who only looks, also where guests may change: `OnlyLooking`."""
+    header = request.headers.get("authorization", "")
+    if request.scope.get("method") in browsers.SAFE or not header:
+        return
+    viewer = shop_of(request).platform.tokens.read(header.partition(" ")[2].strip())
+    if viewer is not None and viewer.watched_by is not None:
+        raise OnlyLooking
 
 
 def _browser(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:

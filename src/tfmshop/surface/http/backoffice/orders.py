@@ -16,7 +16,6 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
-from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.orders import Units, as_pdf
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 from tfmshop.surface.seller import seller_of
@@ -91,9 +90,7 @@ async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
     Errors: `order_not_found`, `cannot_edit`, `cannot_refund`, `refund_too_large`, `invalid_request`,
     `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    units = {line.sku: line.quantity for line in data.lines} if data.lines else None
-    if units is not None and len(units) != len(data.lines or ()):
-        raise InvalidField("lines", "A SKU is named twice.")
+    units = orders.editing.units([(line.sku, line.quantity) for line in data.lines]) if data.lines else None
     wanted = orders.editing.Edit(data.email, data.address, units)
 
     async def change(tx: Tx, id: UUID, who: str) -> None:

@@ -18,6 +18,8 @@ from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
 from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
 
+PICTURES = ["image/jpeg", "image/png", "image/webp", "image/avif"]
+
 
 class Version(msgspec.Struct, frozen=True):
     """What a product is at now; send it as `If-Match` with the next change."""
@@ -71,7 +73,12 @@ async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.Varia
     await shop_of(request).platform.db.transact(work)
 
 
-@post("/products/{id_or_slug:str}/pictures", summary="Add a picture", tags=["admin: catalogue"], opt=needs("catalog"))
+@post(
+    "/products/{id_or_slug:str}/pictures",
+    summary="Add a picture",
+    tags=["admin: catalogue"],
+    opt=needs("catalog") | {"takes": PICTURES},
+)
 async def add_picture(
     request: AnyRequest,
     id_or_slug: str,

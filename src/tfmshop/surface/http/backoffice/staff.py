@@ -14,7 +14,7 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
-from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.context import AnyRequest, shop_of, someone
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{1,39}$")]
 Permissions = Annotated[list[accounts.permissions.Permission], Meta(max_length=50)]
@@ -65,9 +65,10 @@ async def add_role(request: AnyRequest, data: NewRole) -> accounts.permissions.R
 
     Errors: `role_taken`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    viewer = someone(request)
 
     async def work(tx: Tx) -> accounts.permissions.Role:
-        role = await accounts.permissions.add(tx, data.name, data.permissions, data.meaning)
+        role = await accounts.permissions.add(tx, viewer, data.name, data.permissions, data.meaning)
         await noted(request, tx, "roles.add", data.name, after=role)
         return role
 
@@ -83,10 +84,10 @@ async def change_role(
     Errors: `role_not_found`, `role_fixed`, `stale_role`, `invalid_request`, `sign_in_required`,
     `invalid_token`, `not_allowed`.
     """
-    version = version_of(if_match)
+    viewer, version = someone(request), version_of(if_match)
 
     async def work(tx: Tx) -> accounts.permissions.Role:
-        before, role = await accounts.permissions.change(tx, name, data.permissions, data.meaning, version)
+        before, role = await accounts.permissions.change(tx, viewer, name, data.permissions, data.meaning, version)
         await noted(request, tx, "roles.change", name, before=before, after=role)
         return role
 
@@ -113,9 +114,10 @@ async def give_role(request: AnyRequest, customer_id: UUID, data: Given) -> acco
     Errors: `account_not_found`, `role_not_found`, `last_admin`, `invalid_request`, `sign_in_required`,
     `invalid_token`, `not_allowed`.
     """
+    viewer = someone(request)
 
     async def work(tx: Tx) -> accounts.staff.Person:
-        before = await accounts.staff.set_role(tx, customer_id, data.role)
+        before = await accounts.staff.set_role(tx, viewer, customer_id, data.role)
         await noted(request, tx, "staff.role", customer_id, before={"role": before}, after={"role": data.role})
         return await accounts.staff.show(tx, customer_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
@@ -20,7 +20,7 @@ from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
 
 Before = Annotated[int | None, Parameter(ge=1, le=2**63 - 1, description="Only events with a smaller number.")]
-Topic = Annotated[str, Meta(max_length=50, examples=["order.paid"])]
+Topic = Annotated[str, Meta(max_length=50, examples=["order.paid"], extra_json_schema={"enum": list(news.TOPICS)})]
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,8 +39,9 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One event, or everything since a moment."""
 
-    event: int | None = None
-    since: datetime | None = None
+    EITHER: ClassVar = ("event", "since")
+    event: Annotated[int, Meta(ge=1, le=2**63 - 1)] | None = None
+    since: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class Endpoints(msgspec.Struct, frozen=True):

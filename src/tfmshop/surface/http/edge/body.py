@@ -17,7 +17,7 @@ LARGEST: Final = 1 << 20
 """Bytes of a request body; the API's own bodies are far below."""
 LARGEST_PICTURE: Final = 12 << 20
 SECONDS: Final = 10
-"""How long a body may take to come; a picture, four times that."""
+"""How long a body may take to come; a picture, twice that."""
 _NUL: Final = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -25,10 +25,9 @@ class Gone(Exception):
     """The client went away before the end of its body."""
 
 
-async def read(scope: Scope, receive: Receive) -> bytes | Problem:
-    """The whole body, or what is wrong with it. `Gone`."""
-    picture = is_picture(scope)
-    largest, seconds = (LARGEST_PICTURE, 4 * SECONDS) if picture else (LARGEST, SECONDS)
+async def read(receive: Receive, *, large: bool) -> bytes | Problem:
+    """The whole body, or what is wrong with it; `large` ones are for who is signed in. `Gone`."""
+    largest, seconds = (LARGEST_PICTURE, 2 * SECONDS) if large else (LARGEST, SECONDS)
     try:
         async with asyncio.timeout(seconds):
             body = await _all(receive, largest)

@@ -19,6 +19,7 @@ import structlog
 from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import logs
+from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import sharing, signs
 from tfmshop.surface.http.edge.body import Message, Receive, Scope
@@ -36,6 +37,7 @@ TARGET_BYTES: Final = 8 << 10
 """Bytes of path and query."""
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _OF_THE_BODY: Final = {b"content-length", b"content-type"}
+_ACCESS: Final = browsers.ACCESS.encode() + b"="
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = structlog.get_logger("http")
@@ -56,11 +58,19 @@ class Edge:
             await self._app(scope, receive, send)
             return
         started = monotonic()
+        head = scope["method"] == "HEAD"
+        if head:
+            scope["method"] = "GET"
         named = dict(scope["headers"])
         peer = scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
-        exit = _Exit(scope, send, _request_id(named), sharing.headers(named.get(b"origin"), self._rules.origins))
+        exit = _Exit(
+            scope,
+            _without_body(send) if head else send,
+            _request_id(named),
+            sharing.headers(named.get(b"origin"), self._rules.origins),
+        )
         scope.setdefault("state", {})["request_id"] = exit.request_id
         try:
             async with asyncio.timeout(self._rules.deadline_seconds):
@@ -88,7 +98,7 @@ class Edge:
         elif scope["method"] not in _WITH_BODY:
             await self._pass(scope, receive, exit, named, b"")
         else:
-            body = await bodies.read(scope, receive)
+            body = await bodies.read(receive, large=bodies.is_picture(scope) and self._is_known(named))
             if isinstance(body, Problem):
                 await exit.refuse(body)
             else:
@@ -109,13 +119,15 @@ class Edge:
 
     async def _watched(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
         """Look at who comes: refuse who is kept out, have who is suspicious wait."""
+        if scope["path"].startswith("/health"):
+            return None
         who = household(scope["client"][0])
         self._watch.comes(who)
-        path = scope.get("raw_path") or scope["path"].encode(errors="replace")
-        self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
         until = self._watch.blocked_until(who)
         if until is not None and not self._may_still(scope, named):
             return _kept_out(until)
+        path = scope.get("raw_path") or scope["path"].encode(errors="replace")
+        self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
         return None if await self._watch.delay(who) else _kept_out(clock.now())
 
     def _note(self, scope: Scope, found: list[str]) -> None:
@@ -127,10 +139,12 @@ class Edge:
         """Whether somebody behind a blocked address is let through: to sign in, which has limits of its own, or because
         they are signed in.
         """
-        path = scope["path"]
-        if path.startswith(("/api/v1/auth/", "/health")):
-            return True
-        return self._is_good(named.get(b"authorization", b"").decode("latin-1").partition(" ")[2])
+        return scope["path"].startswith("/api/v1/auth/") or self._is_known(named)
+
+    def _is_known(self, named: dict[bytes, bytes]) -> bool:
+        """Whether somebody sends an access token of the shop, as a bearer or as a browser does."""
+        given = named.get(b"authorization", b"").partition(b" ")[2] or _cookie_of(named.get(b"cookie", b""), _ACCESS)
+        return bool(given) and self._is_good(given.decode("latin-1"))
 
     def _unbounded(self, scope: Scope) -> Problem | None:
         headers = scope["headers"]
@@ -221,6 +235,21 @@ class _Exit:
                 start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
                 return {"type": "http.response.body", "body": b"", "more_body": False}
         return message
+
+
+def _without_body(send: Send) -> Send:
+    """HEAD is GET without the body."""
+
+    async def without(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return without
+
+
+def _cookie_of(header: bytes, start: bytes) -> bytes:
+    """The value of a cookie that begins with `start`, its name and `=`."""
+    found = (one.strip() for one in header.split(b";"))
+    return next((one[len(start) :] for one in found if one.startswith(start)), b"")
 
 
 def _kept_out(until: datetime) -> Problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from tfmshop.platform import Config
@@ -30,7 +30,7 @@ class Rules:
     def of(cls, config: Config) -> Rules:
         """The rules that the settings ask for."""
         return cls(
-            tuple(ip_network(one) for one in config.words("TRUSTED_PROXIES")),
+            tuple(ip_network(one) for one in config.words("TRUSTED_PROXIES") if one != "none"),
             frozenset(config.words("ALLOWED_HOSTS")),
             frozenset(one.encode() for one in config.words("CORS_ORIGINS")),
             config.seconds("REQUEST_TIMEOUT"),
@@ -75,10 +75,15 @@ class Rules:
 @lru_cache(maxsize=1024)
 def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
     try:
-        found = ip_address(address)
+        found = _unmapped(ip_address(address))
     except ValueError:
         return False
     return any(found in network for network in networks)
+
+
+def _unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """An IPv4 address that came as an IPv6 one, as itself."""
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _plain(text: str) -> str | None:
@@ -89,7 +94,7 @@ def _plain(text: str) -> str | None:
     elif text.count(":") == 1:
         text = text.partition(":")[0]
     try:
-        return str(ip_address(text))
+        return str(_unmapped(ip_address(text)))
     except ValueError:
         return None
 
@@ -98,9 +103,7 @@ def _plain(text: str) -> str | None:
 def household(address: str) -> str:
     """What stands for everybody behind an address: itself, or the /64 of an IPv6 address."""
     try:
-        found = ip_address(address)
+        found = _unmapped(ip_address(address))
     except ValueError:
         return "unknown"
-    if found.version == 6 and found.ipv4_mapped:
-        return str(found.ipv4_mapped)
     return str(found) if found.version == 4 else str(ip_network((found, _V6_OF_ONE), strict=False))

@@ -22,15 +22,21 @@ from tfmshop.platform.observe import security
 from tfmshop.surface.http.edge import signs
 
 SLOWED_AT: Final = 50
+WEAK_MOST: Final = 70
+"""What weak signs add up to at most."""
 BLOCKED_AT: Final = 100
 LONGEST_DELAY: Final = 2.0
 """Seconds that somebody who is nearly blocked waits for each answer."""
 MOST_DELAYED: Final = 100
-"""Requests that wait at once in a process; one more is refused instead."""
+"""Requests that wait at once in a process, and a tenth of it for one address; one more is refused instead."""
 SETTLE_SECONDS: Final = 1.0
 RATE: Final = 200
 """Requests a second, of one address to one process, that no person and no page sends."""
 HALVED_SECONDS: Final = 300
+MOST_KNOWN: Final = 20_000
+"""Addresses that a process knows at most; the ones that came first are forgotten."""
+AT_ONCE: Final = 1000
+"""Addresses whose points are added in one statement."""
 
 ADD = Query("platform.suspect", "SELECT key, score FROM platform.suspect($1, $2, $3, $4)")
 
@@ -39,11 +45,21 @@ log = structlog.get_logger("security")
 
 @dataclass(slots=True)
 class _Known:
-    """What a process knows of an address since it settled last."""
+    """What a process knows of an address: its score at a moment, and the points that it did not settle yet."""
 
-    score: float = 0.0
+    score: float
+    at: float
     points: float = 0.0
     why: Counter[str] = field(default_factory=Counter)
+    told: set[str] = field(default_factory=set)
+    waiting: int = 0
+
+    def now(self) -> float:
+        """The score as it has become: points halve by and by."""
+        moment = monotonic()
+        self.score *= 0.5 ** ((moment - self.at) / HALVED_SECONDS)
+        self.at = moment
+        return self.score
 
 
 class Watch:
@@ -56,86 +72,109 @@ class Watch:
         self._known: dict[str, _Known] = {}
         self._blocked: dict[str, datetime] = {}
         self._asked: Counter[str] = Counter()
+        self._second = 0
         self._settled = monotonic()
         self._settling: asyncio.Task[None] | None = None
         self._delayed = 0
 
-    def works_with(self, db: Database | None) -> None:
+    async def works_with(self, db: Database | None) -> None:
         """Settle with this database from now on, with None no more."""
         self._db = db
         if db is None and self._settling is not None:
             self._settling.cancel()
+            await asyncio.wait([self._settling])
 
     def blocked_until(self, household: str) -> datetime | None:
         """Until when an address is kept out."""
         until = self._blocked.get(household)
-        return until if until is not None and until > clock.now() else None
+        return until if until is not None and self._blocks and until > clock.now() else None
 
     def comes(self, household: str) -> None:
         """Count a request; settle when it is time."""
+        moment = monotonic()
+        if int(moment) != self._second:
+            self._second = int(moment)
+            self._asked.clear()
         self._asked[household] += 1
-        if monotonic() - self._settled >= SETTLE_SECONDS and (self._settling is None or self._settling.done()):
-            self._settled = monotonic()
+        if self._asked[household] == RATE + 1:
+            self.note(household, [signs.FLOOD], address=household, path=f"more than {RATE} requests in a second")
+        if moment - self._settled >= SETTLE_SECONDS and (self._settling is None or self._settling.done()):
+            self._settled = moment
             self._settling = asyncio.get_running_loop().create_task(self.settle())
 
     def note(self, household: str, found: list[str], *, address: str, path: str) -> None:
-        """Add the points of what was found, and say so."""
-        known = self._known.setdefault(household, _Known())
+        """Add the points of what was found, and say so: of one address each sign once until the next settling."""
+        known = self._known.get(household)
+        if known is None:
+            if len(self._known) >= MOST_KNOWN:
+                del self._known[next(iter(self._known))]
+            known = self._known[household] = _Known(0.0, monotonic())
+        score = known.now()
         for sign in found:
+            if sign in signs.WEAK and score >= WEAK_MOST:
+                continue
             points = signs.POINTS[sign]
             known.points += points
-            known.score += points
+            score = known.score = known.score + points
             known.why[sign] += points
-        if not signs.TOLD.isdisjoint(found):
+        news = [sign for sign in found if sign not in signs.WEAK and sign not in known.told]
+        if news:
+            known.told.update(news)
             security.tell(
                 "suspicious", address=address, path=path, signs={one: signs.POINTS[one] for one in found},
-                score=round(known.score), household=household,
+                score=round(score), household=household,
             )  # fmt: skip
 
     async def delay(self, household: str) -> bool:
         """Have somebody wait as long as their score asks for; whether there was room to wait."""
         known = self._known.get(household)
-        if known is None or known.score < SLOWED_AT or not self._blocks:
+        if known is None or not self._blocks or (score := known.now()) < SLOWED_AT:
             return True
-        if self._delayed >= MOST_DELAYED:
+        if self._delayed >= MOST_DELAYED or known.waiting >= MOST_DELAYED // 10:
             return False
         self._delayed += 1
+        known.waiting += 1
         try:
-            await asyncio.sleep(min(1.0, (known.score - SLOWED_AT) / (BLOCKED_AT - SLOWED_AT)) * LONGEST_DELAY)
+            await asyncio.sleep(min(1.0, (score - SLOWED_AT) / (BLOCKED_AT - SLOWED_AT)) * LONGEST_DELAY)
         finally:
             self._delayed -= 1
+            known.waiting -= 1
         return True
 
     async def settle(self) -> None:
         """Add this process's points to everybody's, block who has too many, and learn who is blocked."""
-        for household, asked in self._asked.items():
-            if asked > RATE:
-                self.note(household, [signs.FLOOD], address=household, path=f"{asked} requests in a second")
-        self._asked.clear()
-        if self._db is None:
-            return
-        given = {household: known.points for household, known in self._known.items() if known.points}
-        try:
-            async with self._db.tx() as tx:
-                now = clock.now()
-                if given:
-                    for row in await tx.rows(ADD, list(given), list(given.values()), now, HALVED_SECONDS):
-                        self._known[row["key"]].score = row["score"]
-                        if row["score"] >= BLOCKED_AT and self._blocks:
-                            await self._block(tx, row["key"], now)
-                self._blocked = {
-                    block.key.removeprefix("all:"): block.until
-                    for block in await limits.blocks(tx) if block.key.startswith("all:")
-                }  # fmt: skip
-        except ShopError as error:
-            log.warning("scores are kept in this process alone", why=str(error))
-            return
-        for household, points in given.items():
-            self._known[household].points -= points
-        self._known = {who: known for who, known in self._known.items() if known.points or known.score >= 1}
+        for known in self._known.values():
+            known.told.clear()
+        if self._db is not None:
+            try:
+                await self._db.transact(self._share)
+            except ShopError as error:
+                log.warning("scores are kept in this process alone", why=str(error))
+            except Exception as error:
+                log.error("scores are kept in this process alone", exc_info=error)
+        self._known = {who: known for who, known in self._known.items() if known.now() >= 1 or known.points}
 
-    async def _block(self, tx: Tx, household: str, now: datetime) -> None:
-        why = ", ".join(f"{sign} {points}" for sign, points in self._known[household].why.most_common())
+    async def _share(self, tx: Tx) -> None:
+        now = clock.now()
+        given = {who: known.points for who, known in self._known.items() if known.points}
+        given = dict(list(given.items())[:AT_ONCE])
+        if given:
+            for row in await tx.rows(ADD, list(given), list(given.values()), now, HALVED_SECONDS):
+                known = self._known.get(row["key"]) or _Known(0.0, monotonic())
+                known.score, known.at = row["score"], monotonic()
+                known.points -= given[row["key"]]
+                if row["score"] >= BLOCKED_AT and self._blocks:
+                    await self._block(tx, row["key"], known, now)
+        blocked = {
+            block.key.removeprefix("all:"): block.until
+            for block in await limits.blocks(tx) if block.key.startswith("all:")
+        }  # fmt: skip
+        for household in self._blocked.keys() - blocked.keys():
+            self._known.pop(household, None)
+        self._blocked = blocked
+
+    async def _block(self, tx: Tx, household: str, known: _Known, now: datetime) -> None:
+        why = ", ".join(f"{sign} {points}" for sign, points in known.why.most_common())
         block = await limits.block(tx, f"all:{household}", why or "signs in other processes", now)
         if block is not None:
             security.tell("address blocked", key=block.key, until=block.until, strikes=block.strikes, why=block.why)

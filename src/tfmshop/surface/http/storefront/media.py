@@ -25,7 +25,10 @@ class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="
 def show_file(
     request: AnyRequest,
     key: str,
-    width: Annotated[int | None, Parameter(description="One of 160, 320, 640, 960, 1280, 1920 pixels.")] = None,
+    width: Annotated[
+        int | None,
+        Parameter(schema_extra={"enum": [*images.WIDTHS]}, description="One of 160, 320, 640, 960, 1280, 1920 pixels."),
+    ] = None,
     kind: Annotated[Format, Parameter(query="format", description="Without it, `Accept` decides.")] = None,
 ) -> Response[bytes]:
     """A picture by its key, never wider than it is; AVIF, WebP or JPEG, whichever the client takes.

@@ -19,14 +19,24 @@ Cursor = Annotated[
 Words = Annotated[str, Parameter(min_length=1, max_length=200, description='Words; "a phrase"; -without.')]
 Name = Annotated[str | None, Parameter(max_length=200)]
 Category = Annotated[str | None, Parameter(max_length=200, description="Slug or id; with descendants.")]
-Amount = Annotated[int | None, Parameter(ge=0, le=10**15, description="In minor units (cents).")]
-Rating = Annotated[float | None, Parameter(ge=0, le=5)]
+_FROM_ZERO: Final = {"minimum": 0}
+"""The framework's document leaves a bound of 0 out."""
+Amount = Annotated[
+    int | None, Parameter(ge=0, le=10**15, schema_extra=_FROM_ZERO, description="In minor units (cents).")
+]
+Rating = Annotated[float | None, Parameter(ge=0, le=5, schema_extra=_FROM_ZERO)]
 Tags = Annotated[list[str] | None, Parameter(max_items=10, description="Repeatable; all must fit.")]
 Page = Annotated[int | None, Parameter(ge=1, le=10_000, description="Instead of a cursor, for people.")]
 Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"] | None
+_ONE = r"\s*(brand|price|rating|spec\[[^\[\]]{1,100}\])\s*"
+_FACETS: Final = rf"^{_ONE}(,{_ONE}){{0,7}}$(?!\n)"
 FacetNames = Annotated[
     str | None,
-    Parameter(max_length=500, description="What to count: `brand,price,rating,spec[name]`, separated by commas."),
+    Parameter(
+        max_length=500,
+        pattern=_FACETS,
+        description="What to count: `brand,price,rating,spec[name]`, separated by commas.",
+    ),
 ]
 IdempotencyKey = Annotated[
     str,

@@ -34,7 +34,8 @@ async def export(request: AnyRequest) -> privacy.Known:
 async def erase(request: AnyRequest, data: Farewell) -> None:
     """Close the account for good, and take away whatever tells who it was. Not while orders are under way.
 
-    Errors: `invalid_credentials`, `orders_under_way`, `sign_in_required`, `invalid_token`, `invalid_request`, `busy`.
+    Errors: `invalid_credentials`, `orders_under_way`, `last_admin`, `sign_in_required`, `invalid_token`,
+    `invalid_request`, `busy`.
     """
     await privacy.erase(shop_of(request).caution, someone(request), password=data.password)
 

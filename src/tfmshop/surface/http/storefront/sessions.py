@@ -41,7 +41,7 @@ class Tokens(msgspec.Struct, frozen=True):
     token_type: str
     expires_in: int
     refresh_token: str
-    device_token: str
+    device_token: str | None
     """Send it as `Device-Token` with the next sign-in of this person: then nobody else's guesses count against it."""
 
 
@@ -105,7 +105,7 @@ async def refresh(request: AnyRequest, data: Refresh) -> Response[Tokens | Brows
     signed = await platform.db.transact(lambda tx: accounts.sessions.renew(tx, platform.seals, token))
     if signed is None:
         raise accounts.errors.RefreshInvalid
-    device = shop.caution.device_token(signed.viewer.id, caller_of(request).device)
+    device = shop.caution.known_device(signed.viewer.id, caller_of(request).device)
     return answer(platform, signed, device, cookies=data.refresh_token is None)
 
 
@@ -181,7 +181,7 @@ async def end_sessions(request: AnyRequest) -> None:
 
 
 def answer(
-    platform: Platform, signed: accounts.sessions.Signed, device: str, *, cookies: bool
+    platform: Platform, signed: accounts.sessions.Signed, device: str | None, *, cookies: bool
 ) -> Response[Tokens | Browser]:
     """The tokens of a session: in the answer, or in cookies."""
     access, seconds = platform.tokens.issue(signed.viewer), int(LIFETIME.total_seconds())
