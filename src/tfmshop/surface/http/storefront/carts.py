@@ -92,11 +92,10 @@ async def my_cart(request: AnyRequest, currency: Currency = None) -> cart.Cart:
     """
     shop = shop_of(request)
     viewer = someone(request)
-    customer = viewer.id
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.mine(tx, customer, currency or shop.currency, shop.cart_expires_at())
-        return await cart.view(tx, id, cart.Owner(customer_id=customer))
+        id = await cart.mine(tx, viewer.id, currency or shop.currency, shop.cart_expires_at())
+        return await cart.view(tx, id, cart.Owner(customer_id=viewer.id))
 
     db = shop.platform.db
     return await (db.transact(work) if viewer.watched_by is None else db.rehearse(work))
