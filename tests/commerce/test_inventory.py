@@ -67,7 +67,7 @@ async def test_warehouses_give_in_their_order_and_get_back_what_they_gave(db, go
     async with db.tx() as tx:
         await take(tx, order, {goods["A"]: 7, goods["B"]: 1}, cart_id=ids.new())
         assert {row[0]: row[1] for row in await tx.rows(LEVELS)} == {"A@main": 0, "A@lyon": 8, "B@main": 2}
-        moved = [(m.warehouse, m.delta, m.reason) for m in await inventory.history(tx, "A", 2)]
+        moved = [(m.warehouse, m.delta, m.reason) for m in await inventory.levels.history(tx, "A", 2)]
         assert sorted(moved) == [("lyon", -2, "sold"), ("main", -5, "sold")]
         await inventory.give_back(tx, order, {goods["A"]: 1})
         await inventory.give_back(tx, order, {goods["A"]: 99, goods["B"]: 1})
@@ -189,11 +189,11 @@ async def test_staff_are_told_once_when_something_runs_low(db, goods):
             await SCHEDULES["inventory.low"].task(db)
         assert [(line["levels"], line["lowest"]) for line in heard] == expected
     async with db.tx() as tx:
-        listed = await inventory.listed(tx, 10**9, 10, low=True)
+        listed = await inventory.levels.listed(tx, 10**9, 10, low=True)
         assert [(one.sku, one.warehouse) for one in listed] == [("A", "main"), ("B", "main"), ("A", "lyon")]
         await inventory.set_rules(tx, "A", "lyon", backorder_limit=None, low_at=3)
         await inventory.set_level(tx, "B", 100)
-        assert [one.sku for one in await inventory.listed(tx, 10**9, 10, low=True)] == ["A"]
+        assert [one.sku for one in await inventory.levels.listed(tx, 10**9, 10, low=True)] == ["A"]
 
 
 async def test_buyers_who_come_at_once_get_what_there_is_and_no_more(fresh_url):

@@ -199,7 +199,7 @@ async def test_stock_of_variants_is_set_again(bring_in, db, tmp_path):
         file.write_text(json.dumps(row))
         await bring_in(file)
     async with db.tx() as tx:
-        levels = {level.sku: level.available for level in await inventory.listed(tx, 100, 10)}
+        levels = {level.sku: level.available for level in await inventory.levels.listed(tx, 100, 10)}
     assert levels == {"S": 2, "M": 7}
 
 
@@ -219,7 +219,7 @@ async def test_undo_gives_back_no_stock_that_was_sold_and_keeps_sold_variants(br
         await tx.execute(SELL, "M")
         await tx.execute(Query("test.sold_m", "UPDATE inventory.stock SET available = 2 WHERE sku = 'M'"))
         await transfer.undo(tx, run)
-        levels = {level.sku: level.available for level in await inventory.listed(tx, 100, 10)}
+        levels = {level.sku: level.available for level in await inventory.levels.listed(tx, 100, 10)}
         assert levels == {"S": 4, "M": 0}
         assert await broken(tx) == {}
 
@@ -288,7 +288,7 @@ async def test_undo_gives_back_the_stock_of_a_product_that_stood_twice_in_the_fi
     run = (await bring_in(tmp_path / "new.jsonl")).run
     async with db.tx() as tx:
         await transfer.undo(tx, run)
-        assert [level.available for level in await inventory.listed(tx, 100, 10)] == [5]
+        assert [level.available for level in await inventory.levels.listed(tx, 100, 10)] == [5]
     assert (await everything(db))["stock"] == before["stock"]
 
 

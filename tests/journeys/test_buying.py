@@ -76,7 +76,7 @@ async def test_the_last_one_leaves_the_lists_and_costs_no_more(shop, db, queries
     assert (await shop.get("products?in_stock=true")).json()["items"] == []
     assert (await shop.get(f"products/{lamp}")).json()["in_stock"] is False
     async with db.tx() as tx:
-        sku = (await inventory.listed(tx, 0, 1))[0].sku
+        sku = (await inventory.levels.listed(tx, 0, 1))[0].sku
         await inventory.set_level(tx, sku, 3)
     assert len((await shop.get("products?in_stock=true")).json()["items"]) == 1
 

@@ -35,6 +35,7 @@ from tfmshop.commerce.catalog.store_edit import (
     SET_RELATED,
     TAKE_BACK_SLUG,
     TOUCH,
+    VERSION_OF,
 )
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
 from tfmshop.platform import codec, ids
@@ -110,6 +111,15 @@ async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None 
             raise CategoryNotFound from None
         raise SlugTaken(slug=wanted["slug"]) from None
     return new
+
+
+async def found(tx: Tx, id_or_slug: str) -> tuple[UUID, int]:
+    """Id and version of a product, on sale or not. `ProductNotFound`."""
+    id = ids.parse(id_or_slug)
+    row = await tx.row(VERSION_OF, id, None if id else id_or_slug)
+    if row is None:
+        raise ProductNotFound
+    return row["id"], row["version"]
 
 
 def _moment(name: str, moment: datetime | None) -> datetime | None:

@@ -65,8 +65,13 @@ class Entry:
     currency: str
     in_stock: bool
     created_at: datetime
+    id: UUID
+    version: int
 
 
-async def newest(tx: Tx, limit: int) -> list[Entry]:
-    """The products that were added last, on sale or not."""
-    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit)]
+async def newest(
+    tx: Tx, limit: int, *, status: str | None = None, before: tuple[datetime, UUID] | None = None
+) -> list[Entry]:
+    """The products that were added last, on sale or not; those after `before` where it is given."""
+    at, id = before or (None, None)
+    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit, status, at, id)]

@@ -287,7 +287,8 @@ RATE = Query("catalog.rate", "UPDATE catalog.product SET rating = $2, review_cou
 LIST_NEWEST = Query(
     "catalog.list_newest",
     """
-SELECT sku, slug, title, status, price, currency, in_stock, created_at FROM catalog.product
+SELECT sku, slug, title, status, price, currency, in_stock, created_at, id, version FROM catalog.product
+WHERE ($2::text IS NULL OR status = $2) AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
 ORDER BY created_at DESC, id DESC LIMIT $1
 """,
 )

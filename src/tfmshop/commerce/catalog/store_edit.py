@@ -2,6 +2,7 @@
 
 from tfmshop.platform.db import Query
 
+VERSION_OF = Query("catalog.version_of", "SELECT id, version FROM catalog.product WHERE id = $1::uuid OR slug = $2")
 FIND_PRODUCT = Query(
     "catalog.find_product",
     """

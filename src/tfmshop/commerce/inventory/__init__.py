@@ -1,17 +1,14 @@
 """How many we have: stock by warehouse, reservations, taking and giving back."""
 
+from tfmshop.commerce.inventory import correct, levels
 from tfmshop.commerce.inventory import jobs as jobs
 from tfmshop.commerce.inventory.errors import OutOfStock
 from tfmshop.commerce.inventory.levels import (
     Level,
-    Listed,
-    Movement,
     Warehouse,
     add_levels,
     add_warehouse,
     change_levels,
-    history,
-    listed,
     set_level,
     set_levels,
     set_rules,
@@ -21,17 +18,15 @@ from tfmshop.commerce.inventory.take import Taking, give_back, release, release_
 
 __all__ = [
     "Level",
-    "Listed",
-    "Movement",
     "OutOfStock",
     "Taking",
     "Warehouse",
     "add_levels",
     "add_warehouse",
     "change_levels",
+    "correct",
     "give_back",
-    "history",
-    "listed",
+    "levels",
     "release",
     "release_expired",
     "reserve",

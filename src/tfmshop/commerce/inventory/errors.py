@@ -18,6 +18,18 @@ class WarehouseNotFound(
     warehouse: str
 
 
+class StaleLevel(
+    ShopError,
+    kind=Kind.STALE,
+    code="stale_level",
+    says="There are {free} of {sku} by now, not what was counted.",
+):
+    """Units were sold or came since they were counted."""
+
+    sku: str
+    free: int
+
+
 class TooManyOwed(
     ShopError, kind=Kind.CONFLICT, code="too_many_owed", says="More units of {sku} are owed already than that."
 ):

@@ -177,6 +177,14 @@ COPY_LEVELS = Copy(
 )
 COPY_MOVEMENTS = Copy("inventory.copy_movements", "inventory.movement", ("variant_id", "warehouse", "delta", "reason"))
 
+HOLD_LEVELS = Query(
+    "inventory.hold_levels",
+    """
+SELECT variant_id, available FROM inventory.stock WHERE variant_id = ANY($1) AND warehouse = $2
+ORDER BY variant_id FOR UPDATE
+""",
+)
+
 ADD_WAREHOUSE = Query(
     "inventory.add_warehouse",
     """

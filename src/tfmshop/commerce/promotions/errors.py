@@ -19,7 +19,7 @@ class OfferNotFound(ShopError, kind=Kind.NOT_FOUND, code="offer_not_found", says
     """No running offer has that code or id."""
 
 
-class BadOffer(ShopError, kind=Kind.INVALID, code="offer_invalid", says="That cannot be an offer: {why}."):
+class BadOffer(ShopError, kind=Kind.CONFLICT, code="offer_invalid", says="That cannot be an offer: {why}."):
     """The parts of an offer do not go together."""
 
     why: str

@@ -1,5 +1,6 @@
 """Products in and out of files: imports with a dry run and undo, Shopify's files, exports, category trees."""
 
+from tfmshop.commerce.transfer.add import add
 from tfmshop.commerce.transfer.bring_in import Import
 from tfmshop.commerce.transfer.difference import ProductChange
 from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound
@@ -23,6 +24,7 @@ __all__ = [
     "ProductChange",
     "Tree",
     "Undone",
+    "add",
     "bring_in_tree",
     "count",
     "export",

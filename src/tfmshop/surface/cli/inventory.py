@@ -80,9 +80,9 @@ def list_levels(
     Examples: `tfmshop inventory list --low`, `tfmshop inventory list --at-most 3 --limit 1000 --json`
     """
 
-    async def work(platform: Platform) -> list[inventory.Listed]:
+    async def work(platform: Platform) -> list[inventory.levels.Listed]:
         async with platform.db.read() as tx:
-            return await inventory.listed(tx, at_most, limit, low=low)
+            return await inventory.levels.listed(tx, at_most, limit, low=low)
 
     rows = host_of(context).with_platform(work)
     if as_json:
@@ -107,9 +107,9 @@ def show_history(
     Example: `tfmshop inventory history DEMO-001`
     """
 
-    async def work(platform: Platform) -> list[inventory.Movement]:
+    async def work(platform: Platform) -> list[inventory.levels.Movement]:
         async with platform.db.read() as tx:
-            return await inventory.history(tx, sku_or_slug, limit)
+            return await inventory.levels.history(tx, sku_or_slug, limit)
 
     rows = host_of(context).with_platform(work)
     if as_json:

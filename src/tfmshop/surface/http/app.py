@@ -14,15 +14,18 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
+from tfmshop.surface.http.backoffice import assortment as admin_assortment
 from tfmshop.surface.http.backoffice import audit as admin_audit
 from tfmshop.surface.http.backoffice import customers as admin_customers
 from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
+from tfmshop.surface.http.backoffice import promotions as admin_promotions
 from tfmshop.surface.http.backoffice import returns as admin_returns
 from tfmshop.surface.http.backoffice import reviews as admin_reviews
 from tfmshop.surface.http.backoffice import search as admin_search
 from tfmshop.surface.http.backoffice import security as admin_security
 from tfmshop.surface.http.backoffice import staff as admin_staff
+from tfmshop.surface.http.backoffice import stock as admin_stock
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import Shop, StrictRequest
@@ -69,7 +72,8 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         route_handlers=all_guarded([
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
-            *admin_staff.ROUTES, *admin_security.ROUTES,
+            *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES, *admin_stock.ROUTES,
+            *admin_promotions.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],

@@ -47,9 +47,9 @@ async def change_product(
 
     async def work(tx: Tx) -> int:
         product = await catalog.edit.held(tx, id_or_slug)
-        before = await _facts(tx, product)
+        before = await facts_of(tx, product)
         new = await catalog.edit.change(tx, str(product), data, version)
-        await noted(request, tx, "products.change", product, before=before, after=await _facts(tx, product))
+        await noted(request, tx, "products.change", product, before=before, after=await facts_of(tx, product))
         return new
 
     return Version(await shop_of(request).platform.db.transact(work))
@@ -66,9 +66,9 @@ async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.Varia
 
     async def work(tx: Tx) -> None:
         product = await catalog.edit.held(tx, sku=sku)
-        before = await _facts(tx, product)
+        before = await facts_of(tx, product)
         await catalog.edit.change_variant(tx, sku, data)
-        await noted(request, tx, "variants.change", product, before=before, after=await _facts(tx, product))
+        await noted(request, tx, "variants.change", product, before=before, after=await facts_of(tx, product))
 
     await shop_of(request).platform.db.transact(work)
 
@@ -117,14 +117,15 @@ async def drop_picture(request: AnyRequest, picture_id: UUID) -> None:
 
     async def work(tx: Tx) -> None:
         product = await catalog.edit.held(tx, picture=picture_id)
-        before = await _facts(tx, product)
+        before = await facts_of(tx, product)
         await catalog.edit.drop_picture(tx, picture_id)
-        await noted(request, tx, "pictures.drop", product, before=before, after=await _facts(tx, product))
+        await noted(request, tx, "pictures.drop", product, before=before, after=await facts_of(tx, product))
 
     await shop_of(request).platform.db.transact(work)
 
 
-async def _facts(tx: Tx, product: UUID) -> dict[str, object]:
+async def facts_of(tx: Tx, product: UUID) -> dict[str, object]:
+    """A product field by field, as the audit log has it."""
     return catalog.snapshot.facts((await catalog.snapshot.take(tx, [product])).get(product))
 
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 
 from tfmshop.commerce import accounts, catalog
 from tfmshop.commerce.vocabulary import Address, Email
+from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
@@ -130,11 +131,19 @@ async def wish(request: AnyRequest, product: str) -> None:
     await shop_of(request).platform.db.transact(work)
 
 
-@delete("/me/wishlist/{product_id:uuid}", summary="Forget a wish", tags=["accounts"])
-async def unwish(request: AnyRequest, product_id: UUID) -> None:
-    """Errors: `sign_in_required`, `invalid_token`."""
+@delete("/me/wishlist/{product:str}", summary="Forget a wish", tags=["accounts"])
+async def unwish(request: AnyRequest, product: str) -> None:
+    """By id or slug.
+
+    Errors: `product_not_found`, `sign_in_required`, `invalid_token`.
+    """
     customer = signed_in(request)
-    await shop_of(request).platform.db.transact(lambda tx: accounts.book.unwish(tx, customer, product_id))
+
+    async def work(tx: Tx) -> None:
+        id = ids.parse(product) or (await catalog.edit.found(tx, product))[0]
+        await accounts.book.unwish(tx, customer, id)
+
+    await shop_of(request).platform.db.transact(work)
 
 
 @post("/me/email", summary="Ask for another e-mail address", tags=["accounts"], status_code=202)

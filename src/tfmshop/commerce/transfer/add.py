@@ -1,0 +1,32 @@
+"""Adding one product by hand, as an import would."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from tfmshop.commerce import catalog, inventory
+from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.errors import Kind, ShopError
+
+
+class CannotAdd(ShopError, kind=Kind.CONFLICT, code="cannot_add_product", says="The product cannot be added: {why}."):
+    """A SKU of it is taken, or a specification is not what its attribute says."""
+
+    why: str
+
+
+async def add(tx: Tx, product: catalog.NewProduct) -> UUID:
+    """Add a product with its variants and their stock; its id. `CannotAdd`."""
+    try:
+        async with tx.savepoint():
+            (loaded,) = await catalog.Loader().load(tx, [product])
+            if isinstance(loaded, str):
+                raise CannotAdd(loaded)
+            if not loaded.created:
+                raise CannotAdd(f"sku {product.sku!r} belongs to another product")
+            levels = [inventory.Level(variant, loaded.product_id, sku, units)
+                      for variant, (sku, units) in loaded.stock.items()]  # fmt: skip
+            await inventory.add_levels(tx, levels)
+    except Refused as error:
+        raise CannotAdd(f"something else has the same {error.constraint}") from None
+    return loaded.product_id

@@ -1,0 +1,96 @@
+"""Coupons and automatic offers, for staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+from litestar import delete, get, post
+from msgspec import Meta
+
+from tfmshop.commerce import promotions
+from tfmshop.platform import ids
+from tfmshop.platform.db import Tx
+from tfmshop.surface.http.backoffice.guard import needs
+from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.storefront.parameters import Limit
+
+Few = Annotated[int, Meta(ge=0, le=10_000)]
+Amount = Annotated[int, Meta(ge=0, le=10**12)]
+Uses = Annotated[int, Meta(ge=1, le=10**9)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Ids = Annotated[list[UUID], Meta(max_length=1000)]
+
+
+class NewOffer(msgspec.Struct, forbid_unknown_fields=True):
+    """An offer: `value` is hundredths of a percent, or minor units of `currency` for a fixed one."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    kind: promotions.Kind
+    value: Amount = 0
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$(?!\n)")] | None = None
+    code: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{2,40}$(?!\n)")] | None = None
+    buy: Few = 0
+    get: Few = 0
+    products: Ids = []
+    categories: Ids = []
+    minimum: Amount = 0
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+    max_uses: Uses | None = None
+    max_uses_per_customer: Uses | None = None
+    stackable: bool = True
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+
+
+class Offers(msgspec.Struct, frozen=True):
+    """Offers that are not over, the newest first."""
+
+    items: list[promotions.Offer]
+
+
+@get("/promotions", summary="List offers", tags=["admin: promotions"], opt=needs("promotions"))
+async def list_offers(request: AnyRequest, limit: Limit = 20) -> Offers:
+    """Coupons and automatic offers that are not over, with how often they were used.
+
+    Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return Offers(await promotions.running(tx, limit))
+
+
+@post("/promotions", summary="Add an offer", tags=["admin: promotions"], opt=needs("promotions"))
+async def add_offer(request: AnyRequest, data: NewOffer) -> promotions.Offer:
+    """A coupon with a `code`, or an automatic offer without one.
+
+    Errors: `offer_invalid`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    given = msgspec.structs.asdict(data) | {"code": data.code.upper() if data.code else None}
+    offer = promotions.Offer(id=ids.new(), **given)
+
+    async def work(tx: Tx) -> promotions.Offer:
+        await promotions.add(tx, offer)
+        await noted(request, tx, "promotions.add", offer.id, after=offer)
+        return offer
+
+    return await shop_of(request).platform.db.transact(work)
+
+
+@delete("/promotions/{code_or_id:str}", summary="End an offer", tags=["admin: promotions"], opt=needs("promotions"))
+async def end_offer(request: AnyRequest, code_or_id: str) -> None:
+    """From now on nobody gets it; orders that had it keep it.
+
+    Errors: `offer_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+
+    async def work(tx: Tx) -> None:
+        await promotions.end(tx, code_or_id)
+        await noted(request, tx, "promotions.end", code_or_id)
+
+    await shop_of(request).platform.db.transact(work)
+
+
+ROUTES = [list_offers, add_offer, end_offer]
