@@ -67,7 +67,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "info"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "info", "SUSPICION": "off"}  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         asyncio.run(_execute(url, GOODS))
         base = f"http://127.0.0.1:{port}"

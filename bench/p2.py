@@ -20,7 +20,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         ours_port, floor_port = free_port(), free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info",
+            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off",
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         floor = [

@@ -34,7 +34,7 @@ def run(products: int = PRODUCTS, **_: object) -> bool:
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"}  # fmt: skip
         seed(products, environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):

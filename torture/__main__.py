@@ -1,6 +1,7 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
-Names: r1 ... r8. `--quick` runs a tenth of each.
+Names: r1 ... r8 (races and cuts), r17, r18, r19, guesses, schema (who gets in, and what breaks). `--quick` runs a tenth
+of each.
 """
 
 from __future__ import annotations
@@ -9,15 +10,38 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
-from torture import buying, paying
+from torture import buying, guessing, hostile, paying, schema
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
-FIGURES: Final[dict[str, Callable[[Shop, Report, int, int], Coroutine[None, None, None]]]] = {
-    "r1": buying.hot_product, "r2": buying.crossing_carts, "r3": buying.same_product_often, "r4": buying.same_key,
-    "r5": buying.cut_sockets, "r6": paying.confirm_and_webhook, "r7": paying.coupons, "r8": paying.model,
+Run = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
+RACES, SECURITY = "Races and cuts", "Who gets in"
+KEPT: Final = {RACES: "results.md", SECURITY: "security.md"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is run, in which table it stands, the settings of its shop, and how often at most."""
+
+    run: Run
+    table: str = RACES
+    settings: dict[str, str] = field(default_factory=dict)
+    seeds: int = 100
+
+
+FIGURES: Final = {
+    "r1": Figure(buying.hot_product), "r2": Figure(buying.crossing_carts), "r3": Figure(buying.same_product_often),
+    "r4": Figure(buying.same_key), "r5": Figure(buying.cut_sockets), "r6": Figure(paying.confirm_and_webhook),
+    "r7": Figure(paying.coupons), "r8": Figure(paying.model),
+    "r17": Figure(hostile.everywhere, SECURITY, {"ENABLE_RATE_LIMIT": "false"}),
+    "r18": Figure(guessing.matrix, SECURITY, seeds=1),
+    "r19": Figure(guessing.timing, SECURITY, guessing.BEHIND_A_PROXY),
+    "guesses": Figure(guessing.guesses, SECURITY, guessing.BEHIND_A_PROXY),
+    "schema": Figure(schema.checked, SECURITY, {"ENABLE_RATE_LIMIT": "false"}, seeds=1),
 }  # fmt: skip
 
 
@@ -31,12 +55,16 @@ def main() -> int:
     if unknown := set(asked.names) - set(FIGURES):
         parser.error(f"there is no figure {unknown.pop()!r}; there are: {', '.join(FIGURES)}")
     names = asked.names or list(FIGURES)
-    report = Report()
+    reports: dict[str, Report] = {}
     for name in names:
-        with open_shop() as shop:
-            for seed in range(1 if asked.quick else asked.seeds):
-                asyncio.run(FIGURES[name](shop, report, seed, 10 if asked.quick else 1))
-    return 0 if report.write(keep=not asked.quick) else 1
+        figure = FIGURES[name]
+        report = reports.setdefault(figure.table, Report())
+        with open_shop(figure.settings) as shop:
+            for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
+                asyncio.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
+    keep = None if asked.quick else Path(__file__).parent
+    met = [report.write(table, keep and keep / KEPT[table]) for table, report in reports.items()]
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

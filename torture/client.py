@@ -19,6 +19,8 @@ class Answer:
 
     status: int
     body: bytes
+    names: tuple[str, ...] = ()
+    """Its headers, by name."""
 
     def json(self) -> Any:
         """The body as a value."""
@@ -49,24 +51,28 @@ class Client:
             if connection is not None:
                 connection[1].close()
 
-    def request(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> bytes:
+    def request(
+        self, path: str, body: bytes, headers: dict[str, str], method: str = "POST", base: str = "/api/v1"
+    ) -> bytes:
         """The bytes of a request."""
         fields = {"Host": self._host, "Content-Type": "application/json", "Content-Length": len(body)} | headers
-        lines = [f"{method} /api/v1{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        lines = [f"{method} {base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         return "\r\n".join([*lines, "", ""]).encode() + body
 
     async def post(self, path: str, body: object, headers: dict[str, str]) -> Answer:
         """One POST of a value as JSON. OSError when the connection breaks."""
         return await self.send(path, codec.encode(body), headers)
 
-    async def send(self, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> Answer:
+    async def send(
+        self, path: str, body: bytes, headers: dict[str, str], method: str = "POST", base: str = "/api/v1"
+    ) -> Answer:
         """One request with a body of bytes."""
         connection = await self._free.get()
         try:
             if connection is None:
                 connection = await asyncio.open_connection(self._host, self._port)
             async with asyncio.timeout(LONGEST_SECONDS):
-                answer = await self._exchange(*connection, self.request(path, body, headers, method))
+                answer = await self._exchange(*connection, self.request(path, body, headers, method, base))
         except BaseException:
             if connection is not None:
                 connection[1].close()
@@ -84,4 +90,6 @@ class Client:
             raise ConnectionResetError("no answer") from error
         fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
         length = int(fields.get("content-length", "0"))
-        return Answer(int(head[0].split()[1]), await reader.readexactly(length))
+        names = tuple(sorted(fields))
+        body = b"" if sent.startswith(b"HEAD ") else await reader.readexactly(length)
+        return Answer(int(head[0].split()[1]), body, names)

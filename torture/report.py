@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-RESULTS = Path(__file__).parent / "results.md"
-
 
 @dataclass
 class Line:
@@ -44,6 +42,10 @@ class Report:
         """A value that must be just that."""
         self._note(Line(figure, what, f"{goal:,.0f}", lambda found: found == goal), value)
 
+    def at_most(self, figure: str, what: str, value: float, goal: float) -> None:
+        """A value that must not be larger."""
+        self._note(Line(figure, what, f"<= {goal:,.0f}", lambda found: found <= goal), value)
+
     def at_least(self, figure: str, what: str, value: float, goal: float) -> None:
         """A value that shows the figure was put to the test at all."""
         self._note(Line(figure, what, f">= {goal:,.0f}", lambda found: found >= goal), value)
@@ -53,8 +55,8 @@ class Report:
         met = "" if line.holds(value) else "  MISSED"
         print(f"{line.figure:>4}  {line.what}: {value:,.0f} (goal {line.goal}){met}", flush=True)
 
-    def write(self, *, keep: bool) -> bool:
-        """Print the table, and keep it; whether every goal was met."""
+    def write(self, title: str, keep: Path | None) -> bool:
+        """Print the table, and keep it in a file; whether every goal was met."""
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
         rows = [
             f"| {line.figure} | {line.what} | {line.worst:,.0f} | {line.goal} | {len(line.values)} "
@@ -63,10 +65,10 @@ class Report:
         ]
         where = f"commit {head.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} cores"
         table = "\n".join([
-            "# Races and cuts", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {where}. Worst of the seeds.", "",
+            f"# {title}", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {where}. Worst of the seeds.", "",
             "| figure | counted | value | goal | seeds | |", "|---|---|---|---|---|---|", *rows, "",
         ])  # fmt: skip
         print(table)
         if keep:
-            RESULTS.write_text(table)
+            keep.write_text(table)
         return all(line.met for line in self._lines.values())

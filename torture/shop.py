@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,10 +16,13 @@ from bench.harness import BIN, finished, free_port, scratch_home, server
 from tfmshop.commerce import catalog, inventory
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.config import read
-from tfmshop.platform import codec, ids
+from tfmshop.platform import clock, codec, ids, limits
 from tfmshop.platform.db import Database, Options, Query, broken, connect
 from tfmshop.platform.embedded import running
+from tfmshop.platform.limits import Allowance
 from tfmshop.platform.security.access import digest
+from tfmshop.platform.security.passwords import Passwords
+from tfmshop.platform.security.seals import Seals
 from torture.client import LONGEST_SECONDS, Answer, Client
 
 BUY = {"payment": {"provider": "fake", "token": "ok"}, "email": "t@example.com",
@@ -36,6 +40,10 @@ SOLD = Query("torture.sold", "SELECT coalesce(sum(quantity), 0)::bigint FROM ord
              "WHERE variant_id = ANY($1::uuid[]) AND status <> 'cancelled'")  # fmt: skip
 ORDERS_OF = Query("torture.orders_of", "SELECT cart_id, id::text FROM orders.placed "
                   "WHERE cart_id = ANY($1::uuid[]) AND status <> 'cancelled'")  # fmt: skip
+PEOPLE = Query("torture.people", "INSERT INTO accounts.customer (id, email, name, password_hash, role, created_at) "
+               "SELECT gen_random_uuid(), email, 'T', $2, $3, now() FROM unnest($1::text[]) AS t(email)")  # fmt: skip
+CLOSE = Query("torture.close", "UPDATE accounts.customer SET is_active = false WHERE email LIKE $1")
+LIKE = Query("torture.like", "SELECT email FROM accounts.customer WHERE email LIKE $1")
 DEADLOCKS = Query("torture.deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 
 
@@ -78,9 +86,10 @@ class Shop:
 
     def __init__(self, base: str, url: str, home: Path, environment: dict[str, str]) -> None:
         self.base = base
-        self._environment = os.environ | environment
+        self.environment = os.environ | environment
+        self.home = home
+        self.opened_at = clock.now()
         self._url = url
-        self._home = home
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
@@ -96,12 +105,12 @@ class Shop:
     @property
     def company(self) -> FakeProvider:
         """The payment company of the shop, as one who sits there."""
-        return FakeProvider(self._home / "fake-payments.jsonl")
+        return FakeProvider(self.home / "fake-payments.jsonl")
 
     async def work_off(self, db: Database) -> None:
         """Run the shop's job runner until nothing waits any more."""
         worker = await asyncio.create_subprocess_exec(
-            BIN / "tfmshop", "work", env=self._environment, stderr=asyncio.subprocess.DEVNULL
+            BIN / "tfmshop", "work", env=self.environment, stderr=asyncio.subprocess.DEVNULL
         )
         try:
             async with asyncio.timeout(LONGEST_SECONDS):
@@ -116,9 +125,36 @@ class Shop:
             found: int = await tx.value(JOBS)
             return found
 
+    async def people(self, emails: Sequence[str], password: str, role: str = "customer") -> None:
+        """Add people who have that password."""
+        passwords = Passwords()
+        hashed = passwords.hash_sample(password, 1)
+        passwords.close()
+        async with self.database() as db, db.tx() as tx:
+            await tx.execute(PEOPLE, list(emails), hashed, role)
+
+    async def signed_in(self, role: str) -> dict[str, str]:
+        """The header of somebody with that role."""
+        email = f"{role}-{ids.readable(8).lower()}@example.com"
+        await self.people([email], "correct horse", role)
+        async with self.client(1) as client:
+            answer = await client.post("/auth/login", {"email": email, "password": "correct horse"}, {})
+        return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+    async def close_and_lock(self, closed: str, locked: str) -> None:
+        """Close the accounts whose address is like `closed`, and use up the tries of those like `locked`."""
+        seals = Seals((self.home / "seal.secret").read_text())
+        async with self.database() as db, db.tx() as tx:
+            await tx.execute(CLOSE, closed)
+            for row in await tx.rows(LIKE, locked):
+                key = seals.seal(b"tries" + row["email"].encode())[:16].hex()
+                mine = [Allowance(f"account:{key}", 5, timedelta(minutes=15))]
+                for _ in range(5):
+                    await limits.note(tx, mine, clock.now())
+
     def ledger(self) -> Ledger:
         """A new ledger."""
-        return Ledger(self._home / f"ledger-{ids.new()}.jsonl")
+        return Ledger(self.home / f"ledger-{ids.new()}.jsonl")
 
 
 async def goods(db: Database, count: int, units: int) -> Goods:
@@ -173,12 +209,12 @@ async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -
 
 
 @contextmanager
-def open_shop() -> Iterator[Shop]:
-    """A shop with servers of its own, until the block ends."""
+def open_shop(settings: dict[str, str]) -> Iterator[Shop]:
+    """A shop with servers of its own and some settings, until the block ends; loads come from one address."""
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | settings  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):

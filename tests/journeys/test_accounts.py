@@ -567,3 +567,25 @@ async def test_a_wish_that_is_there_may_be_repeated_when_there_is_no_room(shop, 
     monkeypatch.setattr(accounts.book, "MOST_WISHES", 1)
     for wanted, status in ((lamp, 204), (lamp, 204), (shade, 409)):
         assert (await shop.put(f"me/wishlist/{wanted}", headers=me)).status_code == status
+
+
+async def test_no_session_lasts_for_ever_however_often_it_is_renewed(shop):
+    start = clock.now()
+    with clock.held(start):
+        token = (await signed(shop))["refresh_token"]
+    for days in range(20, 200, 20):
+        with clock.held(start + timedelta(days=days)):
+            answer = await shop.post("auth/refresh", json={"refresh_token": token})
+        if days >= 180:
+            assert answer.json()["code"] == "refresh_token_invalid"
+            break
+        assert answer.status_code == 200
+        token = answer.json()["refresh_token"]
+
+
+async def test_the_oldest_of_too_many_sessions_ends(shop):
+    first = await signed(shop)
+    for _ in range(50):
+        tokens = await signed(shop)
+    assert (await shop.post("auth/refresh", json={"refresh_token": first["refresh_token"]})).status_code == 401
+    assert len((await shop.get("me/sessions", headers=bearer(tokens))).json()["items"]) == 50

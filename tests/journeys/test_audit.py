@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import SEALS
 from tests.making import a_product, moved_by
-from tests.servers import hire
+from tests.servers import STAFF, hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
 from tfmshop.platform.security.seals import Seals
@@ -186,3 +186,16 @@ async def test_changes_of_products_are_noted_field_by_field(shop, db):
     assert changed.status_code == 204, changed.text
     (entry,) = (await shop.get("admin/audit?limit=1", headers=staff())).json()["items"]
     assert (entry["before"]["variants.LAMP.price"], entry["after"]["variants.LAMP.price"]) == (1000, 900)
+
+
+async def test_buyers_do_not_see_who_of_the_staff_did_what(shop, db):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+    order = (await shop.buy(await shop.cart_with((lamp, 1)))).json()
+    path = f"admin/orders/{order['number']}"
+    await shop.patch(path, json={"email": "b@example.com", "why": "a difficult person"}, headers=staff())
+    seen = await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})
+    assert "difficult" not in seen.text
+    assert str(STAFF["admin"][0]) not in seen.text
+    assert [one["who"] for one in seen.json()["history"]][-1] == "staff"
+    assert "a difficult person" in (await shop.get(path, headers=staff())).text

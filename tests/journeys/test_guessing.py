@@ -306,10 +306,10 @@ async def test_a_weak_hash_is_made_anew_at_sign_in(shop, db):
     await shop.sign_in(ADA)
     weak = PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(PASSWORD)
     async with db.tx() as tx:
-        row = await tx.row(FIND_BY_EMAIL, ADA)
+        row = await tx.row(FIND_BY_EMAIL, ADA, "")
         await tx.execute(SET_PASSWORD, row["id"], weak, None, row["password_hash"])
     assert (await guess(shop, PASSWORD)).status_code == 200
     async with db.read() as tx:
-        stored = (await tx.row(FIND_BY_EMAIL, ADA))["password_hash"]
+        stored = (await tx.row(FIND_BY_EMAIL, ADA, ""))["password_hash"]
     assert "m=19456,t=2,p=1" in stored
     assert (await guess(shop, PASSWORD)).status_code == 200

@@ -53,3 +53,11 @@ def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, lev
     logs.configure(level, "json")
     logs.access("request", path="/x")
     assert ("/x" in capsys.readouterr().err) is shown
+
+
+def test_what_somebody_sent_starts_no_line_of_its_own(log, capsys):
+    logs.configure("info", "text")
+    log.warning("request", path="/a\n2026 [error] all is lost\x1b[31m")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "\x1b[31m" not in said.replace("\x1b[0m", "")

@@ -119,7 +119,7 @@ USES: list[tuple[str, list[object]]] = [
     (orders.UNPAID.sql, [NOW, [], NOW, []]),
     (payments.BALANCE.sql, [ID]),
     (moving.OPEN_LINES.sql, [["1"]]),
-    (accounts.FIND_BY_EMAIL.sql, ["person1@example.com"]),
+    (accounts.FIND_BY_EMAIL.sql, ["person1@example.com", ""]),
     (accounts.LIST.sql, [10]),
     (accounts.LIST_BY_ROLE.sql, [10, "support"]),
     (accounts.LIST_INACTIVE.sql, [10]),

@@ -112,7 +112,9 @@ async def test_pictures_never_change(shop, settings):
 
     key = LocalFiles(settings.home / "media").put(b"<svg/>", "svg")
     answer = await shop.get(f"media/{key}")
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, b"<svg/>", "image/svg+xml")
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (
+        200, b"<svg/>", "image/svg+xml; charset=utf-8",
+    )  # fmt: skip
     assert "immutable" in answer.headers["cache-control"]
 
 

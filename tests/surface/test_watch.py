@@ -132,7 +132,17 @@ async def test_whoever_is_suspicious_waits_and_a_crowd_of_them_does_not(world, m
 async def test_impossible_rates_count(world):
     for _ in range(watch.RATE + 5):
         world.watch.comes("203.0.113.9")
+        world.watch.comes("127.0.0.1")
     assert world.watch._known["203.0.113.9"].why["impossible rate"] == 20
+    assert "127.0.0.1" not in world.watch._known
+
+
+async def test_the_machine_itself_waits_and_is_never_kept_out(world):
+    world.watch.note("127.0.0.1", [signs.SCANNER] * 4, address="127.0.0.1", path="/")
+    await world.watch.settle()
+    started = asyncio.get_running_loop().time()
+    assert (await world("127.0.0.1").get("categories")).status_code == 200
+    assert asyncio.get_running_loop().time() - started >= 0.4
 
 
 async def test_scores_fade_in_the_process_too_and_nobody_is_kept_for_ever(world, monkeypatch):
@@ -158,7 +168,7 @@ async def test_weak_signs_slow_and_never_block(world):
     for _ in range(300):
         world.watch.note("203.0.113.5", [signs.LOST, signs.REFUSED, signs.GUESS], address="", path="/")
     await world.watch.settle()
-    assert watch.SLOWED_AT <= world.watch._known["203.0.113.5"].score < watch.BLOCKED_AT
+    assert world.watch._known["203.0.113.5"].score < watch.SLOWED_AT
     assert world.watch.blocked_until("203.0.113.5") is None
     assert world.told == []
 

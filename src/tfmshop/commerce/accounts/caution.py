@@ -1,8 +1,8 @@
 """Checking passwords with caution: whoever guesses has few tries, and the owner still gets in.
 
 Wrong passwords are counted for the account, for the address, and for everybody together; a device on which the owner
-signed in before has tries of its own (the device cookie of OWASP's "Slow Down Online Guessing Attacks"), so that those
-who guess cannot lock anybody out.
+signed in before has tries of its own (the device cookie of OWASP's "Slow Down Online Guessing Attacks"), and so has an
+address from which they did, so that those who guess elsewhere cannot lock anybody out.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from uuid import UUID
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials
 from tfmshop.platform import clock, ids, limits
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database, Row, Tx
 from tfmshop.platform.limits import Allowance, Block, Refusal
 from tfmshop.platform.observe import security
@@ -84,6 +85,8 @@ class Caution:
             return _Tries(None)
         if person is not None and caller.device and (device := self._device(caller.device, person["id"])):
             return _Tries(Allowance(f"device:{device.hex}", self.tries, SPAN))
+        if person is not None and person["known_here"] and caller.address:
+            return _Tries(Allowance(f"place:{person['id'].hex}:{caller.household}", self.tries, SPAN))
         account = self.seals.seal(b"tries" + email.encode())[:16].hex()
         return _Tries(
             Allowance(f"account:{account}", self.tries, SPAN),
@@ -93,16 +96,17 @@ class Caution:
     async def _fits(self, stored: str | None, password: str, tries: _Tries, address: str) -> bool:
         if tries.own is None:
             return await self.passwords.matches(stored, password)
-        taken = clock.now()
+        taken, begun = clock.now(), monotonic()
         refusal = await self._take(tries, taken)
         if refusal is not None and refusal.allowance is tries.own:
-            await self.passwords.seem_to_check()
+            await self.passwords.seem_to_check(monotonic() - begun)
             refusal = await self._take(tries, taken)
         if refusal is not None:
             security.tell("sign-in refused", address=address, key=refusal.allowance.key, until=refusal.until)
-            if refusal.allowance is tries.own:
-                return False
-            raise refusal.error()
+            if refusal.allowance is not tries.own:
+                raise refusal.error()
+            await self._wrong(tries.watched, taken)
+            return False
         try:
             fits = await self.passwords.matches(stored, password)
         except BaseException:

@@ -63,7 +63,7 @@ async def sign_in(caution: Caution, caller: Caller, *, email: str, password: str
     """
     email = normal_email(email)
     async with caution.db.read() as tx:
-        row = await tx.row(FIND_BY_EMAIL, email)
+        row = await tx.row(FIND_BY_EMAIL, email, caller.address)
     await caution.let_in(row, email, password, caller)
     if row is None:
         raise InvalidCredentials

@@ -19,6 +19,10 @@ from tfmshop.platform.security.seals import Sealed, Seals, opened
 PURPOSE: Final = "refresh"
 LIFETIME: Final = timedelta(days=30)
 """How long a session lasts that is not renewed."""
+LONGEST: Final = timedelta(days=180)
+LONGEST_OF_STAFF: Final = timedelta(hours=12)
+"""How long a session lasts however often it is renewed."""
+CUSTOMER: Final = "customer"
 GRACE: Final = timedelta(seconds=10)
 """How long the token before is answered with the same successor: a client whose answer was lost is no thief."""
 SALT_BYTES: Final = 16
@@ -50,8 +54,9 @@ async def begin(tx: Tx, seals: Seals, person: Viewer, checked: str, *, user_agen
     `InvalidCredentials`.
     """
     id, salt, now = ids.new(), ids.secret(SALT_BYTES), clock.now()
+    lasts = LIFETIME if person.role == CUSTOMER else LONGEST_OF_STAFF
     if not await tx.execute(
-        BEGIN, id, person.id, salt, now, now + LIFETIME, user_agent[:300], address[:100], person.strong, checked
+        BEGIN, id, person.id, salt, now, now + lasts, user_agent[:300], address[:100], person.strong, checked
     ):
         raise InvalidCredentials
     return Signed(Viewer(person.id, person.role, id, person.strong), id, seals.token(PURPOSE, id, salt))
@@ -74,7 +79,8 @@ async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
         await tx.execute(END, row["customer_id"], row["id"], None, "a used token came again")
         return None
     if number > row["number"]:
-        await tx.execute(RENEW, row["id"], now, now + LIFETIME)
+        longest = LONGEST if row["role"] == CUSTOMER else LONGEST_OF_STAFF
+        await tx.execute(RENEW, row["id"], now, min(now + LIFETIME, row["created_at"] + longest))
     viewer = Viewer(row["customer_id"], row["role"], row["id"], row["strong"])
     return Signed(viewer, row["id"], seals.token(PURPOSE, row["id"], row["salt"], number))
 

@@ -13,7 +13,9 @@ ON CONFLICT (lower(email)) DO NOTHING
 FIND_BY_EMAIL = Query(
     "accounts.find_by_email",
     """
-SELECT id, role, is_active, password_hash FROM accounts.customer WHERE lower(email) = $1
+SELECT c.id, c.role, c.is_active, c.password_hash,
+    EXISTS (SELECT FROM accounts.session AS s WHERE s.customer_id = c.id AND s.address = $2) AS known_here
+FROM accounts.customer AS c WHERE lower(c.email) = $1
 """,
 )
 

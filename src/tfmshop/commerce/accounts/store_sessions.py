@@ -7,6 +7,9 @@ BEGIN = Query(
     """
 WITH person AS (
     SELECT id FROM accounts.customer WHERE id = $2 AND is_active AND password_hash = $9 FOR SHARE
+), oldest AS (
+    UPDATE accounts.session SET ended_at = $4, ended_why = 'there were too many' WHERE id IN (
+        SELECT id FROM accounts.session WHERE customer_id = $2 AND ended_at IS NULL ORDER BY created_at DESC OFFSET 49)
 )
 INSERT INTO accounts.session (id, customer_id, salt, created_at, renewed_at, expires_at, user_agent, address, strong)
 SELECT $1, id, $3, $4, $4, $5, $6, $7, $8 FROM person
@@ -16,7 +19,8 @@ SELECT $1, id, $3, $4, $4, $5, $6, $7, $8 FROM person
 HOLD = Query(
     "accounts.hold_session",
     """
-SELECT s.id, s.customer_id, s.salt, s.number, s.renewed_at, s.expires_at, s.ended_at, s.strong, c.role, c.is_active
+SELECT s.id, s.customer_id, s.salt, s.number, s.created_at, s.renewed_at, s.expires_at, s.ended_at, s.strong,
+    c.role, c.is_active
 FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id WHERE s.id = $1 FOR UPDATE OF s
 """,
 )

@@ -70,7 +70,7 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
             too_late = True
         elif row["kind"] in LINKS:
             token = await accounts.proofs.token_of(tx, sender.seals, row["subject"])
-            facts |= {"token": token, "link": f"{sender.url}{LINKS[row['kind']]}?token={token}" if sender.url else ""}
+            facts |= {"token": token, "link": f"{sender.url}{LINKS[row['kind']]}#token={token}" if sender.url else ""}
     if too_late:
         async with db.tx() as tx:
             await tx.execute(SENT, reason, "its link was too old")

@@ -58,7 +58,7 @@ class Heads(msgspec.Struct, frozen=True):
 async def find(tx: Tx, key: UUID | str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:
     """The caller's order with that id or number. `OrderNotFound`, also when it is someone else's."""
     query = FIND if isinstance(key, UUID) else FIND_BY_NUMBER
-    return _found(await tx.row(query, key, customer_id, token_hash))
+    return _found(await tx.row(query, key, customer_id, token_hash)).seen_by(customer_id)
 
 
 async def load(tx: Tx, id: UUID) -> tuple[Order, UUID | None]:
@@ -74,7 +74,7 @@ async def own(tx: Tx, customer_id: UUID, *, status: str | None, cursor: str | No
         rows = await tx.rows(LIST_OWN, customer_id, at, id, limit + 1)
     else:
         rows = await tx.rows(LIST_OWN_BY_STATUS, customer_id, at, id, limit + 1, status)
-    items = [_order(row) for row in rows[:limit]]
+    items = [_order(row).seen_by(customer_id) for row in rows[:limit]]
     more = cursors.seal(items[-1].placed_at, items[-1].id) if len(rows) > limit else None
     return OrderList(items, more)
 

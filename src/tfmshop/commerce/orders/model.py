@@ -133,6 +133,12 @@ class Event(msgspec.Struct, frozen=True):
     why: str
 
 
+def _seen(event: Event, buyer: UUID | None) -> Event:
+    if event.who == str(buyer):
+        return msgspec.structs.replace(event, who="buyer")
+    return event if event.who in {"buyer", "guest", "shop"} else msgspec.structs.replace(event, who="staff", why="")
+
+
 class Addresses(msgspec.Struct, frozen=True):
     """Where an order goes."""
 
@@ -165,3 +171,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     shipments: list[Shipment]
     refunds: list[GivenBack] = []
     token: str | None = None
+
+    def seen_by(self, buyer: UUID | None) -> Order:
+        """The order as its buyer sees it: who of the staff did something, and what they noted, is not theirs."""
+        return msgspec.structs.replace(self, history=[_seen(event, buyer) for event in self.history])

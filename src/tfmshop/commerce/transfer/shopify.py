@@ -14,6 +14,7 @@ from tfmshop.commerce.transfer.values import (
     amount_of,
     clean,
     list_of,
+    picture_of,
     required,
     short,
     text_of,
@@ -119,7 +120,8 @@ def _pictures(rows: Sequence[Raw]) -> list[str]:
     placed = [(int(position) if (position := str(row.get("Image Position") or "")[:6]).isdecimal() else 999, n, url)
               for n, row in enumerate(rows) if (url := text_of(row, "Image Src", "picture"))]  # fmt: skip
     shown = [text_of(row, "Variant Image", "picture") for row in rows]
-    return list(dict.fromkeys([*(url for *_, url in sorted(placed)), *(url for url in shown if url)]))
+    found = dict.fromkeys([*(url for *_, url in sorted(placed)), *(url for url in shown if url)])
+    return [picture_of(url) for url in found]
 
 
 def _plain(body: str) -> str:

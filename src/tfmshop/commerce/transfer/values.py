@@ -191,3 +191,10 @@ def short(value: object) -> str:
     """A value as it is quoted in a reason."""
     text = str(value)
     return repr(text if len(text) <= 60 else f"{text[:57]}...")
+
+
+def picture_of(text: str) -> str:
+    """The address of a picture: on the web, or one of the shop's own. `BadImport` for any other, such as a script."""
+    if not text.lower().startswith(("https://", "http://", "/")):
+        raise BadImport(f"picture {text[:80]!r} is no address that starts with https://, http:// or /")
+    return text

@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 KINDS: Final = {
-    "svg": "image/svg+xml",
+    "svg": "image/svg+xml; charset=utf-8",
     "webp": "image/webp",
     "jpg": "image/jpeg",
     "png": "image/png",

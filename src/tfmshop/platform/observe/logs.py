@@ -36,7 +36,7 @@ def configure(level: str, form: str) -> None:
     _shown["access"] = level in WITH_ACCESS
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     render: Any = _text() if as_text else _render_json
-    names: list[Any] = [] if as_text else [_ecs_names]
+    names: list[Any] = [_in_one_line] if as_text else [_ecs_names]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -73,6 +73,16 @@ def _hide(event: MutableMapping[str, Any]) -> None:
         elif isinstance(value, dict):
             event[name] = dict(value)
             _hide(event[name])
+
+
+def _in_one_line(_: object, __: str, event: Event) -> Event:
+    """Spell control characters out: what somebody sent must not start a line of its own, nor steer a terminal."""
+    return {name: _plainly(value) if isinstance(value, str) and name != "exception" else value
+            for name, value in event.items()}  # fmt: skip
+
+
+def _plainly(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _ecs_names(_: object, __: str, event: Event) -> Event:

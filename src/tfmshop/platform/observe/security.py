@@ -29,9 +29,9 @@ def keep_in(home: Path) -> None:
         log.warning("security events are not kept in files", folder=str(folder), why=error.strerror)
 
 
-def tell(event: str, **facts: Any) -> None:
-    """Note something that concerns the safety of the shop; never sampled, each line whole, whoever else writes."""
-    log.warning(event, **facts)
+def tell(event: str, *, usual: bool = False, **facts: Any) -> None:
+    """Note something that concerns the safety of the shop, `usual` or not; never sampled, each line whole."""
+    (log.info if usual else log.warning)(event, **facts)
     folder = _file.get("folder")
     if folder is None:
         return

@@ -59,11 +59,16 @@ def with_token(connection: Connection, seals: Seals, session: UUID | None) -> No
 
 def kept(access: str, refresh: str, device: str | None) -> list[Cookie]:
     """The cookies of a session, and of the device where it is known."""
-    cookies = [
+    return [
         _cookie(ACCESS, access, int(LIFETIME.total_seconds())),
         _cookie(REFRESH, refresh, int(accounts.sessions.LIFETIME.total_seconds())),
+        *known(device),
     ]
-    return cookies if device is None else [*cookies, _cookie(DEVICE, device, DEVICE_SECONDS)]
+
+
+def known(device: str | None) -> list[Cookie]:
+    """The cookie of a device that is known to an account."""
+    return [] if device is None else [_cookie(DEVICE, device, DEVICE_SECONDS)]
 
 
 def dropped() -> list[Cookie]:

@@ -152,7 +152,7 @@ def caller_of(request: AnyRequest) -> accounts.Caller:
     )  # fmt: skip
 
 
-def address_of(request: AnyRequest) -> str:
+def address_of(request: ASGIConnection[Any, Any, Any, Any]) -> str:
     """The address that a request comes from."""
     return request.client.host if request.client else ""
 

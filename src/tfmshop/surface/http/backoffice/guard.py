@@ -8,7 +8,8 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from tfmshop.commerce import accounts
-from tfmshop.surface.http.context import shop_of, viewer_of
+from tfmshop.platform.observe import security
+from tfmshop.surface.http.context import address_of, shop_of, viewer_of
 
 PERMISSION = "permission"
 
@@ -28,10 +29,15 @@ async def staff_only(connection: ASGIConnection[Any, Any, Any, Any], handler: Ba
     if viewer is None:
         raise accounts.SignInRequired
     platform = shop_of(connection).platform
-    async with platform.db.read() as tx:
-        await accounts.permissions.check(
-            tx, viewer, handler.opt[PERMISSION], strong=platform.config.text("APP_ENV") == "production"
-        )
+    try:
+        async with platform.db.read() as tx:
+            await accounts.permissions.check(
+                tx, viewer, handler.opt[PERMISSION], strong=platform.config.text("APP_ENV") == "production"
+            )
+    except (accounts.permissions.NotAllowed, accounts.permissions.SecondFactorNeeded) as refused:
+        security.tell("not allowed", person=viewer.id, permission=handler.opt[PERMISSION], why=refused.code,
+                      address=address_of(connection))  # fmt: skip
+        raise
 
 
 def all_guarded(routes: list[Any]) -> list[Any]:

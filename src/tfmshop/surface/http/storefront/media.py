@@ -46,7 +46,7 @@ def show_file(
     found = files.get(key) if key.endswith(".svg") else _fitting(files, key, width, wanted)
     if found is None:
         raise FileNotFound
-    headers = {"cache-control": FOREVER}
+    headers = {"cache-control": FOREVER, "content-disposition": f'inline; filename="{key}"'}
     return Response(found[0], media_type=found[1], headers=headers if kind else headers | {"vary": "accept"})
 
 

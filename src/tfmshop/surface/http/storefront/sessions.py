@@ -13,10 +13,11 @@ from msgspec import Meta
 from tfmshop.commerce import accounts
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
+from tfmshop.platform.observe import security
 from tfmshop.platform.security.access import LIFETIME
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http import browsers
-from tfmshop.surface.http.context import AnyRequest, caller_of, shop_of, someone
+from tfmshop.surface.http.context import AnyRequest, address_of, caller_of, shop_of, someone
 
 Token = Annotated[str, Meta(max_length=100)]
 Code = Annotated[str, Meta(min_length=6, max_length=20, description="Of the app, or a recovery code.")]
@@ -90,6 +91,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
     signed = await platform.db.transact(work)
     if signed is None:
         raise accounts.errors.SecondFactorInvalid
+    told_of(request, signed, "password")
     return answer(platform, signed, caution.device_token(person.id, caller.device), cookies=data.cookies)
 
 
@@ -180,13 +182,20 @@ async def end_sessions(request: AnyRequest) -> None:
     await shop_of(request).platform.db.transact(work)
 
 
+def told_of(request: AnyRequest, signed: accounts.sessions.Signed, way: str) -> None:
+    """Note that somebody signed in."""
+    security.tell("signed in", usual=True, person=signed.viewer.id, session=signed.session, way=way, address=address_of(request),
+                  strong=signed.viewer.strong)  # fmt: skip
+
+
 def answer(
     platform: Platform, signed: accounts.sessions.Signed, device: str | None, *, cookies: bool
 ) -> Response[Tokens | Browser]:
     """The tokens of a session: in the answer, or in cookies."""
     access, seconds = platform.tokens.issue(signed.viewer), int(LIFETIME.total_seconds())
     if not cookies:
-        return Response(Tokens(access, "Bearer", seconds, signed.refresh_token, device), status_code=200)
+        told = Tokens(access, "Bearer", seconds, signed.refresh_token, device)
+        return Response(told, status_code=200, cookies=browsers.known(device))
     return Response(
         Browser(browsers.csrf_token(platform.seals, signed.session), seconds), status_code=200,
         cookies=browsers.kept(access, signed.refresh_token, device),

@@ -14,7 +14,7 @@ from tfmshop.platform.db import Tx
 from tfmshop.platform.security import openid
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.context import AnyRequest, Shop, caller_of, shop_of, signed_in
-from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer
+from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer, told_of
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 
@@ -97,6 +97,7 @@ async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> R
     signed = await platform.db.transact(work)
     if signed is None:
         raise accounts.errors.SecondFactorInvalid
+    told_of(request, signed, provider)
     device = shop.caution.device_token(signed.viewer.id, caller.device)
     return answer(platform, signed, device, cookies=data.cookies)
 

@@ -1,0 +1,22 @@
+"""What Schemathesis sends where the document asks for a picture: small real ones."""
+
+from __future__ import annotations
+
+import io
+
+import schemathesis
+from hypothesis import strategies
+from PIL import Image
+
+
+def _made(kind: str) -> strategies.SearchStrategy[bytes]:
+    def draw(size: tuple[int, int]) -> bytes:
+        target = io.BytesIO()
+        Image.new("RGB", size, (10, 20, 30)).save(target, kind)
+        return target.getvalue()
+
+    return strategies.tuples(strategies.integers(1, 8), strategies.integers(1, 8)).map(draw)
+
+
+for media, kind in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/avif", "AVIF")):
+    schemathesis.openapi.media_type(media, _made(kind))

@@ -1,0 +1,66 @@
+"""The whole API against its own document: Schemathesis with every check, signed in as two customers and an admin."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from bench.harness import BIN
+from torture.report import Report
+from torture.shop import Shop
+
+SECONDS = 420
+PEOPLE = ("alice", "bob", "admin")
+PASSWORD = "tfmshop-demo"
+
+
+async def checked(shop: Shop, report: Report, seed: int, part: int) -> None:
+    """No finding in any operation, with what the document allows and with what it excludes."""
+    await _ended([str(BIN / "tfmshop"), "seed"], shop.environment, Path.cwd())
+    folder = shop.home / "schema"
+    folder.mkdir()
+    _write_identities(folder)
+    await _ended(
+        [
+            str(BIN / "st"), "run", f"{shop.base}/openapi.json", "--checks", "all", "--mode", "all",
+            "--phases", "examples,coverage,fuzzing,stateful", "--continue-on-failure", "--no-color",
+            "--max-time", str(SECONDS // part), "--generation-database", "none", "--seed", str(seed + 1),
+            "--report", "json", "--report-dir", str(folder / "report"),
+        ],
+        shop.environment | {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("pictures.py"))}, folder, check=False,
+    )  # fmt: skip
+    found = json.loads(next((folder / "report").glob("*.json")).read_text())
+    for failure in found["failures"]:
+        print("     ", failure["title"], failure["operations"], flush=True)
+    operations = found["operations"]
+    report.at_least("SCHEMA", "operations", operations["total"], 120)
+    report.exactly("SCHEMA", "operations that were not tried", operations["total"] - operations["tested"], 0)
+    report.at_least("SCHEMA", "requests made up", found["test_cases"]["generated"], 5000 // part)
+    report.exactly("SCHEMA", "findings", found["test_cases"]["unique_failures"] + len(found["errors"]), 0)
+
+
+def _write_identities(folder: Path) -> None:
+    """How Schemathesis signs in, again when a token is old; what belongs to one customer, the other must not get."""
+
+    def login(name: str) -> dict[str, Any]:
+        payload = json.dumps({"email": f"{name}@example.com", "password": PASSWORD})
+        token = {"extractFrom": "body", "extractSelector": "/access_token", "sendIn": "header",
+                 "sendName": "Authorization", "sendTemplate": "Bearer {token}"}  # fmt: skip
+        at = {"endpoint": "/api/v1/auth/login", "verb": "POST", "contentType": "application/json"}
+        return {"name": name, "loginEndpointAuth": at | {"payloadRaw": payload, "token": token}}
+
+    (folder / "auth.json").write_text(json.dumps({"auth": [login(name) for name in PEOPLE]}))
+    (folder / "schemathesis.toml").write_text('[auth.wfc]\npath = "auth.json"\npeers = ["alice", "bob"]\n')
+
+
+async def _ended(command: list[str], environment: dict[str, str], folder: Path, *, check: bool = True) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *command, env=os.environ | environment, cwd=folder, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if check and process.returncode:
+        raise SystemExit(said.decode())
