@@ -224,6 +224,18 @@ async def test_undo_gives_back_no_stock_that_was_sold_and_keeps_sold_variants(br
         assert await broken(tx) == {}
 
 
+async def test_pictures_have_an_address_and_no_script(bring_in, db, tmp_path):
+    rows = [
+        {"sku": f"S{n}", "title": "Lamp", "price": 1, "pictures": url}
+        for n, url in enumerate(("https://x.example/a.jpg", "javascript:alert(1)", "data:text/html,x", "/a.jpg"))
+    ]
+    path = tmp_path / "products.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    outcome = await bring_in(path)
+    assert (outcome.created, outcome.rejected) == (2, 2)
+    assert all("picture" in problem.reason for problem in outcome.problems)
+
+
 async def test_slugs_that_are_taken_twice_over_do_not_stop_an_import(bring_in, tmp_path, db):
     async with db.tx() as tx:
         await some_products(tx, new_product(title="Lamp"), new_product(title="Lamp 2"))

@@ -63,7 +63,7 @@ async def test_a_page_may_change_and_an_old_browser_may_too(browser):
 
 
 async def test_pages_of_allowed_origins_may_change_too(browser):
-    state = browser._transport.app._app.state.shop
+    state = browser._transport.app.shop
     config = state.platform.config.replace(CORS_ORIGINS="https://pages.example")
     object.__setattr__(state.platform, "config", config)
     there = {"Sec-Fetch-Site": "cross-site", "Origin": "https://pages.example"}

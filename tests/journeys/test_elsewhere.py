@@ -176,7 +176,7 @@ async def test_a_second_factor_and_a_closed_account_count_here_too(shop, provide
 
 async def test_a_provider_that_is_away_or_unknown(shop, provider):
     assert (await shop.post("auth/oidc/nobody/begin")).json()["code"] == "sign_in_provider_unknown"
-    known = shop._transport.app._app.state.shop.sign_in_providers["acme"]
+    known = shop._transport.app.shop.sign_in_providers["acme"]
     known.issuer, known._keys = "http://127.0.0.1:1", None
     answer = await shop.post("auth/oidc/acme/begin")
     assert (answer.status_code, answer.json()["code"]) == (503, "sign_in_provider_unavailable")

@@ -8,6 +8,7 @@ from tests.client import Client
 from tests.servers import STAFF
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import accounts
+from tfmshop.platform.observe import security
 
 
 async def id_of(db, email: str) -> str:
@@ -156,3 +157,11 @@ async def test_the_last_admin_is_not_erased(shop, db):
     await shop.put(f"admin/customers/{STAFF['admin'][0]}/role", json={"role": "customer"}, headers=me)
     answer = await shop.post("me/erase", json={"password": "correct horse"}, headers=me)
     assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+
+
+async def test_who_is_refused_is_noted(shop, monkeypatch):
+    told = []
+    monkeypatch.setattr(security, "tell", lambda event, **facts: told.append((event, facts)))
+    assert (await shop.get("admin/audit", headers=staff("support"))).status_code == 403
+    ((event, facts),) = told
+    assert (event, facts["person"], facts["permission"]) == ("not allowed", STAFF["support"][0], "audit")

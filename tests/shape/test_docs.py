@@ -108,3 +108,20 @@ def test_readme_fits_on_a_screen_and_names_its_two_commands():
     assert len(text.splitlines()) <= 60
     assert "make up" in text
     assert "make test" in text
+
+
+def test_security_names_tests_that_exist():
+    text = (ROOT / "SECURITY.md").read_text()
+    named = 0
+    for cell in re.findall(r"[^|\n]*tests/[^|\n]*", text):
+        file = None
+        for path, name in re.findall(r"(tests/[\w/]+\.py)?::(test_\w+)", cell):
+            file = path or file
+            assert file, cell
+            assert f"def {name}(" in (ROOT / file).read_text(), f"{file}::{name}"
+            named += 1
+    assert named > 150
+    rows = re.findall(
+        r"^\| V\d+\.\d+\.\d+ \| [^|]+ \| (met|partly|not met|n/a) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE
+    )
+    assert len(rows) == 253, "every requirement of levels 1 and 2 of ASVS 5.0.0 has a row"

@@ -46,7 +46,7 @@ async def world(settings, wide_db, monkeypatch):
             transport = httpx.ASGITransport(app=app, client=(address, 1), raise_app_exceptions=False)
             return Client(transport=transport, base_url="http://shop.test")
 
-        at.watch, at.told = app._watch, told
+        at.watch, at.told = app.watch, told
         yield at
 
 

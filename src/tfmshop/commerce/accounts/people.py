@@ -8,7 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.accounts.caution import Caller, Caution
-from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
+from tfmshop.commerce.accounts.errors import InvalidCredentials, NoSuchPerson, SignInRequired
 from tfmshop.commerce.accounts.model import Customer, known_of, normal_email
 from tfmshop.commerce.accounts.proofs import Asked
 from tfmshop.commerce.accounts.store import (
@@ -22,6 +22,7 @@ from tfmshop.commerce.accounts.store import (
     LIST_INACTIVE,
     REGISTER,
 )
+from tfmshop.commerce.accounts.store_factor import ID_OF
 from tfmshop.commerce.accounts.store_sessions import SET_PASSWORD
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec, ids, jobs
@@ -81,6 +82,14 @@ async def me(tx: Tx, id: UUID) -> Customer:
     if row is None:
         raise SignInRequired
     return Customer(*row)
+
+
+async def id_of(tx: Tx, email: str) -> UUID:
+    """Who has an address. `NoSuchPerson`."""
+    found = await tx.value(ID_OF, normal_email(email))
+    if found is None:
+        raise NoSuchPerson
+    return UUID(int=found.int)
 
 
 async def listing(tx: Tx, *, role: str | None = None, inactive: bool = False, limit: int = 50) -> list[Customer]:

@@ -14,11 +14,10 @@ import pyotp
 from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import (
     FactorThere,
-    NoSuchPerson,
     SecondFactorInvalid,
     SecondFactorRequired,
 )
-from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.people import id_of
 from tfmshop.commerce.accounts.proofs import proven
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_factor import (
@@ -26,7 +25,6 @@ from tfmshop.commerce.accounts.store_factor import (
     CONFIRM,
     DROP,
     HOLD,
-    ID_OF,
     NOTE_FAILURE,
     NOTE_SUCCESS,
     WEAKEN,
@@ -125,9 +123,7 @@ async def drop(caution: Caution, viewer: Viewer, *, password: str, code: str) ->
 
 async def drop_lost(tx: Tx, email: str) -> None:
     """For operators: take away the second factor of somebody who lost it, and end their sessions. `NoSuchPerson`."""
-    customer = await tx.value(ID_OF, normal_email(email))
-    if customer is None:
-        raise NoSuchPerson
+    customer = await id_of(tx, email)
     await _drop(tx, customer)
     await end_all(tx, customer, "the second factor was taken away")
 

@@ -11,6 +11,7 @@ import msgspec
 from tfmshop.commerce.accounts import permissions
 from tfmshop.commerce.accounts.errors import NoSuchPerson
 from tfmshop.commerce.accounts.model import Customer, normal_email
+from tfmshop.commerce.accounts.people import id_of
 from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed
 from tfmshop.commerce.accounts.sessions import end_all
 from tfmshop.commerce.accounts.store import SET_GROUP
@@ -88,14 +89,14 @@ async def sign_out(tx: Tx, id: UUID) -> int:
     return await end_all(tx, id, "ended by staff")
 
 
-async def set_role(tx: Tx, viewer: Viewer, id: UUID, role: str) -> str:
+async def set_role(tx: Tx, viewer: Viewer | None, id: UUID, role: str) -> str:
     """Give a person a role; sessions end, so that it counts at once. The role before. `NoSuchPerson`, `RoleNotFound`,
-    `LastAdmin`, `NotAllowed` for a role, old or new, that may do more than whoever gives it.
+    `LastAdmin`, `NotAllowed` for a role, old or new, that may do more than whoever gives it; an operator is nobody.
     """
     row = await _held(tx, id)
     if role != ADMIN:
         await may_go(tx, id)
-    own = await permissions.of(tx, viewer)
+    own = await permissions.of(tx, viewer) if viewer else frozenset(permissions.PERMISSIONS)
     for name in (role, str(row["role"])):
         permissions.within(own, await permissions.named(tx, name))
     await tx.execute(SET_ROLE, id, role)
@@ -108,6 +109,11 @@ async def set_group(tx: Tx, email: str, group: str | None) -> None:
     """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
     if not await tx.execute(SET_GROUP, normal_email(email), group):
         raise NoSuchPerson
+
+
+async def appoint(tx: Tx, email: str, role: str) -> str:
+    """For operators: give a person a role by address. The role before. `NoSuchPerson`, `RoleNotFound`, `LastAdmin`."""
+    return await set_role(tx, None, await id_of(tx, email), role)
 
 
 async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:

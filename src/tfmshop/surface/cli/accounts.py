@@ -59,6 +59,24 @@ def set_group(
     typer.echo(f"{email} is in {f'the group {group}' if group else 'no group'}.")
 
 
+@app.command("role")
+def set_role(
+    context: typer.Context,
+    email: Annotated[str, typer.Argument(help="Whose account.")],
+    role: Annotated[str, typer.Argument(help="customer, support, catalog_manager, admin, or one of the shop's own.")],
+) -> None:
+    """Give a person a role, as the first admin needs; their sessions end. The last admin stays one.
+
+    Example: `tfmshop accounts role ada@example.com admin`
+    """
+
+    async def work(platform: Platform) -> str:
+        return await platform.db.transact(lambda tx: accounts.staff.appoint(tx, email, role))
+
+    before = host_of(context).with_platform(work)
+    typer.echo(f"{email} is {role} now, and was {before}.")
+
+
 @app.command("unlock")
 def unlock(context: typer.Context, email: Annotated[str, typer.Argument(help="Whose account.")]) -> None:
     """Take away the second factor of somebody who lost their app and their recovery codes; their sessions end.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
 from typing import Final, cast
 
 from litestar import Litestar, Router
@@ -28,9 +27,9 @@ from tfmshop.surface.http.backoffice import staff as admin_staff
 from tfmshop.surface.http.backoffice import stock as admin_stock
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
-from tfmshop.surface.http.context import Shop, StrictRequest
-from tfmshop.surface.http.edge import Edge, Rules, Watch
-from tfmshop.surface.http.edge.door import App
+from tfmshop.surface.http.context import StrictRequest
+from tfmshop.surface.http.edge import Edge, Rules
+from tfmshop.surface.http.edge.door import App, OpenShop
 from tfmshop.surface.http.routing import WholeRouter, before
 from tfmshop.surface.http.storefront import (
     auth,
@@ -50,13 +49,17 @@ from tfmshop.surface.http.storefront import (
     sign_in,
 )
 
-OpenShop = Callable[[], AbstractAsyncContextManager[Shop]]
 NO_RULES: Final = Rules()
 
 
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
-    watch = Watch(rules.suspicion)
+    return Edge(cast("App", routes()), open_shop, rules)
+
+
+@cache
+def routes() -> Litestar:
+    """Every route, with nothing behind it: made once in a process, because it takes a quarter of a second."""
     storefront = WholeRouter(
         "/api/v1",
         before_request=before,
@@ -78,9 +81,8 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         guards=[staff_only],
         security=[{"bearer": []}],
     )  # fmt: skip
-    app = Litestar(
+    return Litestar(
         route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
-        lifespan=[_lifespan(open_shop, watch)],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
             title="TFMShop",
@@ -103,21 +105,8 @@ def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
         logging_config=None,
         request_class=StrictRequest,
     )
-    return Edge(cast("App", app), rules, watch, lambda token: app.state.shop.platform.tokens.read(token) is not None)
 
 
 def _hidden(*_: object) -> None:
     """The framework's own pages are not served: they load scripts from elsewhere."""
     raise NotFoundException
-
-
-def _lifespan(open_shop: OpenShop, watch: Watch) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(app: Litestar) -> AsyncIterator[None]:
-        async with open_shop() as shop:
-            app.state.shop = shop
-            await watch.works_with(shop.platform.db)
-            yield
-            await watch.works_with(None)
-
-    return lifespan

@@ -102,7 +102,7 @@ class Shop:
 
 def shop_of(request: ASGIConnection[Any, Any, Any, Any]) -> Shop:
     """The shop behind this request."""
-    return cast("Shop", request.app.state.shop)
+    return cast("Shop", request.scope["state"]["shop"])
 
 
 def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:

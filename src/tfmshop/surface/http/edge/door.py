@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from math import ceil
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zlib import adler32, crc32
 
 import structlog
@@ -28,8 +29,12 @@ from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem
 
+if TYPE_CHECKING:
+    from tfmshop.surface.http.context import Shop
+
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
 MOST_HEADERS: Final = 100
 HEADER_BYTES: Final = 16 << 10
@@ -46,16 +51,17 @@ log = structlog.get_logger("http")
 class Edge:
     """Wraps the framework's ASGI application."""
 
-    def __init__(self, app: App, rules: Rules, watch: Watch, tokens: Callable[[str], bool]) -> None:
+    def __init__(self, app: App, open_shop: OpenShop, rules: Rules) -> None:
         self._app = app
+        self._open_shop = open_shop
         self._rules = rules
-        self._watch = watch
-        self._is_good = tokens
+        self.watch = Watch(rules.suspicion)
+        self.shop: Shop | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request (or pass lifespan events through)."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
+        """Answer one request, or open the shop at the start of the server and close it at its end."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
             return
         started = monotonic()
         head = scope["method"] == "HEAD"
@@ -71,7 +77,7 @@ class Edge:
             _request_id(named),
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
-        scope.setdefault("state", {})["request_id"] = exit.request_id
+        scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
         try:
             async with asyncio.timeout(self._rules.deadline_seconds):
                 await self._answer(scope, receive, exit, named)
@@ -87,9 +93,26 @@ class Edge:
             milliseconds=round((monotonic() - started) * 1000, 2),
         )  # fmt: skip
 
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The ASGI lifespan protocol: the shop is open between the two messages that the server sends."""
+        await receive()
+        moment = "startup"
+        try:
+            async with self._open_shop() as self.shop:
+                await self.watch.works_with(self.shop.platform.db)
+                await send({"type": "lifespan.startup.complete"})
+                moment = "shutdown"
+                await receive()
+                await self.watch.works_with(None)
+        except Exception as error:
+            log.error("the shop does not open" if moment == "startup" else "the shop does not close", exc_info=error)
+            await send({"type": f"lifespan.{moment}.failed", "message": str(error)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
+
     async def _answer(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes]) -> None:
         problem = self._unbounded(scope) or self._misdirected(scope, named)
-        if problem is None and self._watch.on:
+        if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
         if problem is not None:
             await exit.refuse(problem)
@@ -111,7 +134,7 @@ class Edge:
             )
         else:
             await self._app(scope, receive, exit.send)
-        if self._watch.on and 400 <= exit.status < 500:
+        if self.watch.on and 400 <= exit.status < 500:
             path = scope["path"].encode(errors="replace")
             forged = exit.status == 401 and b"authorization" in named
             found = signs.of_answer(exit.status, path, scope["query_string"], body, forged=forged)
@@ -122,18 +145,18 @@ class Edge:
         if scope["path"].startswith("/health"):
             return None
         who = household(scope["client"][0])
-        self._watch.comes(who)
-        until = self._watch.blocked_until(who)
+        self.watch.comes(who)
+        until = self.watch.blocked_until(who)
         if until is not None and not self._may_still(scope, named):
             return _kept_out(until)
         path = scope.get("raw_path") or scope["path"].encode(errors="replace")
         self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
-        return None if await self._watch.delay(who) else _kept_out(clock.now())
+        return None if await self.watch.delay(who) else _kept_out(clock.now())
 
     def _note(self, scope: Scope, found: list[str]) -> None:
         if found:
             address = scope["client"][0]
-            self._watch.note(household(address), found, address=address, path=scope["path"][:300])
+            self.watch.note(household(address), found, address=address, path=scope["path"][:300])
 
     def _may_still(self, scope: Scope, named: dict[bytes, bytes]) -> bool:
         """Whether somebody behind a blocked address is let through: to sign in, which has limits of its own, or because
@@ -144,7 +167,8 @@ class Edge:
     def _is_known(self, named: dict[bytes, bytes]) -> bool:
         """Whether somebody sends an access token of the shop, as a bearer or as a browser does."""
         given = named.get(b"authorization", b"").partition(b" ")[2] or _cookie_of(named.get(b"cookie", b""), _ACCESS)
-        return bool(given) and self._is_good(given.decode("latin-1"))
+        shop = self.shop
+        return bool(given and shop and shop.platform.tokens.read(given.decode("latin-1")) is not None)
 
     def _unbounded(self, scope: Scope) -> Problem | None:
         headers = scope["headers"]

@@ -184,8 +184,10 @@ async def end_sessions(request: AnyRequest) -> None:
 
 def told_of(request: AnyRequest, signed: accounts.sessions.Signed, way: str) -> None:
     """Note that somebody signed in."""
-    security.tell("signed in", usual=True, person=signed.viewer.id, session=signed.session, way=way, address=address_of(request),
-                  strong=signed.viewer.strong)  # fmt: skip
+    security.tell(
+        "signed in", usual=True, person=signed.viewer.id, session=signed.session, way=way, strong=signed.viewer.strong,
+        address=address_of(request),
+    )  # fmt: skip
 
 
 def answer(
