@@ -71,7 +71,7 @@ async def test_a_second_time_changes_nothing_and_the_logins_work(settings, db, s
     page = (await shop.get("products/sand-day-pack")).json()
     assert page["options"] == {"size": ["M", "L"]}
     picture = await shop.get(page["pictures"][0]["url"])
-    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml")
+    assert (picture.status_code, picture.headers["content-type"]) == (200, "image/svg+xml; charset=utf-8")
 
 
 async def test_an_emptied_shop_is_filled_again(settings, wide_db):

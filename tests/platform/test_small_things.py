@@ -86,7 +86,7 @@ def test_slugs_are_safe(text):
 def test_files_stay_in_their_folder(tmp_path):
     files = LocalFiles(tmp_path / "media")
     key = files.put(b"content", "svg")
-    assert files.get(key) == (b"content", "image/svg+xml")
+    assert files.get(key) == (b"content", "image/svg+xml; charset=utf-8")
     assert files.put(b"content", "svg") == key
     (tmp_path / "secret.svg").write_text("no")
     for bad in ("../secret.svg", "..%2fsecret.svg", "secret.svg", "", key.upper(), key + "\n", f"./{key}"):
