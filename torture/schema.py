@@ -12,7 +12,7 @@ from bench.harness import BIN
 from torture.report import Report
 from torture.shop import Shop
 
-SECONDS = 420
+SECONDS = 240
 PEOPLE = ("alice", "bob", "admin")
 PASSWORD = "tfmshop-demo"
 

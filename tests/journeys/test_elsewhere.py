@@ -177,6 +177,10 @@ async def test_a_second_factor_and_a_closed_account_count_here_too(shop, provide
 async def test_a_provider_that_is_away_or_unknown(shop, provider):
     assert (await shop.post("auth/oidc/nobody/begin")).json()["code"] == "sign_in_provider_unknown"
     known = shop._transport.app.shop.sign_in_providers["acme"]
+    body = await back(shop, provider)
+    known._metadata = known._metadata | {"token_endpoint": "http://127.0.0.1:1/token"}
+    answer = await shop.post("auth/oidc/acme/finish", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (503, "sign_in_provider_unavailable")
     known.issuer, known._keys = "http://127.0.0.1:1", None
     answer = await shop.post("auth/oidc/acme/begin")
     assert (answer.status_code, answer.json()["code"]) == (503, "sign_in_provider_unavailable")
@@ -189,3 +193,23 @@ async def test_a_browser_gets_cookies(shop, provider):
     ours = {"Sec-Fetch-Site": "same-origin"}
     answer = await shop.post("auth/oidc/acme/finish", json=body | {"cookies": True}, headers=ours)
     assert set(answer.json()) == {"csrf_token", "expires_in"}
+
+
+async def test_a_session_that_ended_joins_nothing(shop, provider):
+    await shop.sign_in("eve@example.com")
+    refresh = await shop.post("auth/login", json={"email": "eve@example.com", "password": "correct horse"})
+    me = bearer(refresh)
+    await shop.post("auth/logout", json={"refresh_token": refresh.json()["refresh_token"]})
+    answer = await shop.post("me/identities/acme", json=await back(shop, provider), headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")
+
+
+async def test_an_account_with_a_second_factor_is_joined_by_its_owner_only(shop, provider, db):
+    me = await shop.sign_in("ada@example.com")
+    secret = (await shop.post("me/second-factor", json={"password": "correct horse"}, headers=me)).json()["secret"]
+    await shop.post("me/second-factor/confirm", json={"code": pyotp.TOTP(secret).now()}, headers=me)
+    id = (await shop.get("me", headers=me)).json()["customer"]["id"]
+    async with db.tx() as tx:
+        await tx.execute(VERIFIED, id)
+    assert (await sign_in(shop, provider)).json()["code"] == "sign_in_address_unverified"
+    assert (await shop.get("me/identities", headers=me)).json()["items"] == []

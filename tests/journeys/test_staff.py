@@ -141,6 +141,7 @@ async def test_nobody_gives_what_they_may_not_do(shop, db):
         ("POST", "admin/roles", {"name": "more", "permissions": ["audit"], "meaning": "x"}),
         ("PUT", "admin/roles/chief", {"permissions": ["staff", "audit"], "meaning": "x"}),
         ("PUT", "admin/roles/support", {"permissions": [], "meaning": "x"}),
+        ("DELETE", "admin/roles/support", None),
     ):
         answer = await shop.request(method, path, json=body, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed"), path

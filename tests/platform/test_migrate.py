@@ -14,6 +14,7 @@ from tfmshop.platform.db import migrate
 BEFORE = f"{int(migrate.newest()) - 1:04}"
 UNDO_NEWEST = f"""
 DROP TABLE accounts.identity;
+DROP INDEX accounts.session_place;
 UPDATE alembic_version SET version_num = '{BEFORE}'
 """
 

@@ -99,7 +99,7 @@ USES: list[tuple[str, list[object]]] = [
     (edit.WITHDRAW_DUE.sql, []),
     (edit.TAKE_BACK_SLUG.sql, ["x", ID]),
     (catalog.DROP_PICTURES.sql, [[ID]]),
-    (catalog.LIST_NEWEST.sql, [10, None, None, None]),
+    (catalog.LIST_NEWEST.sql, [10, NOW, ID, None]),
     (search.SUGGEST.sql, ["BR1234X essential", "br1234x essential"]),
     (inventory.STOCKED.sql, [[ID]]),
     (inventory.TAKE.sql, [[ID], [1], [ID], [ID]]),

@@ -89,6 +89,8 @@ async def test_stock_is_set_for_many_and_refused_when_it_changed_meanwhile(shop,
     assert {one["sku"]: one["available"] for one in levels} == {"S0": 2, "S1": 9, "S2": 5}
     moves = (await shop.get("admin/stock/S0/movements", headers=staff())).json()["items"]
     assert [one["delta"] for one in moves] == [-3, 5]
+    twice = [{"sku": "S0", "units": 3}, {"sku": "S0", "units": 4}]
+    assert (await shop.put("admin/stock", json={"items": twice}, headers=staff())).json() == {"units": {"S0": 4}}
     for wrong, code in (({"sku": "NONE", "units": 1}, "product_not_found"), ({"sku": "S0", "units": -1}, None)):
         answer = await shop.put("admin/stock", json={"items": [wrong]}, headers=staff())
         assert answer.json()["code"] == (code or "invalid_request")

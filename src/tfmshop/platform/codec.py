@@ -10,7 +10,8 @@ import msgspec
 T = TypeVar("T")
 
 DEEPEST: Final = 32
-_TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
+"""A text without its end goes on to the end of the body, so that each letter is looked at once."""
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
 _encode = msgspec.json.Encoder(uuid_format="canonical", decimal_format="number").encode

@@ -83,13 +83,13 @@ class Caution:
     def _tries(self, person: Row | None, email: str, caller: Caller) -> _Tries:
         if self.tries is None:
             return _Tries(None)
-        if person is not None and caller.device and (device := self._device(caller.device, person["id"])):
-            return _Tries(Allowance(f"device:{device.hex}", self.tries, SPAN))
+        if person is not None and caller.device and self._device(caller.device, person["id"]):
+            return _Tries(Allowance(f"devices:{person['id'].hex}", self.tries, SPAN))
+        key = f"account:{self.seals.seal(b'tries' + email.encode())[:16].hex()}"
         if person is not None and person["known_here"] and caller.address:
-            return _Tries(Allowance(f"place:{person['id'].hex}:{caller.household}", self.tries, SPAN))
-        account = self.seals.seal(b"tries" + email.encode())[:16].hex()
+            key = f"place:{person['id'].hex}:{caller.household}"
         return _Tries(
-            Allowance(f"account:{account}", self.tries, SPAN),
+            Allowance(key, self.tries, SPAN),
             (Allowance(f"sign-in:{caller.household}", OF_AN_ADDRESS, SPAN), Allowance(EVERYBODY, OF_EVERYBODY, SPAN)),
         )
 

@@ -1,6 +1,7 @@
 """Accounts elsewhere that open an account here: who a provider says somebody is, and what that is worth.
 
-An account is joined by the address only when both sides verified it: the provider says so, and so did its owner here.
+An account is joined by the address only when both sides verified it: the provider says so, and so did its owner here,
+and never one of staff or with a second factor: those their owners join themselves.
 Whoever registers with somebody else's address and waits gains nothing by it.
 """
 
@@ -13,7 +14,16 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.accounts.model import normal_email
-from tfmshop.commerce.accounts.store_identities import ADD, ADD_PERSON, DROP, FIND, FIND_BY_EMAIL, LIST, OTHER_WAYS
+from tfmshop.commerce.accounts.store_identities import (
+    ADD,
+    ADD_PERSON,
+    DROP,
+    FIND,
+    FIND_BY_EMAIL,
+    HOLD,
+    LIST,
+    OTHER_WAYS,
+)
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
@@ -80,7 +90,7 @@ async def _by_address(tx: Tx, claims: Claims) -> Row:
         raise AddressUnverified("by the provider")
     new = await tx.row(ADD_PERSON, ids.new(), email, claims.name, NO_PASSWORD, clock.now())
     row = new or await tx.row(FIND_BY_EMAIL, email)
-    if row is None or (new is None and (row["verified_at"] is None or row["role"] != CUSTOMER)):
+    if row is None or (new is None and (row["verified_at"] is None or row["role"] != CUSTOMER or row["strong"])):
         raise AddressUnverified("here: sign in with the password, or ask for a new one, and join the accounts then")
     await tx.execute(ADD, claims.provider, claims.subject, row["id"], clock.now())
     return row
@@ -101,6 +111,7 @@ async def listed(tx: Tx, customer: UUID) -> list[Identity]:
 
 async def drop(tx: Tx, customer: UUID, provider: str) -> None:
     """Have a provider open the account no more. `IdentityNotFound`, `LastWayIn`."""
+    await tx.value(HOLD, customer)
     if not await tx.value(OTHER_WAYS, customer, provider, NO_PASSWORD):
         raise LastWayIn
     if not await tx.execute(DROP, customer, provider):

@@ -155,9 +155,10 @@ async def change(
     return before, Role(*row)
 
 
-async def drop(tx: Tx, name: str) -> Role:
-    """Take a role out that nobody has. `RoleNotFound`, `RoleFixed`."""
+async def drop(tx: Tx, viewer: Viewer, name: str) -> Role:
+    """Take a role out that nobody has. `RoleNotFound`, `RoleFixed`, `NotAllowed` for what the viewer may not do."""
     role = await _held(tx, name)
+    within(await of(tx, viewer), role.permissions)
     if role.built_in:
         raise RoleFixed("it comes with the shop")
     try:

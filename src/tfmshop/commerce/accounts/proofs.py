@@ -12,6 +12,7 @@ from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
 from tfmshop.commerce.accounts.model import known_of, normal_email
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
+from tfmshop.commerce.accounts.store_identities import FORGET
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_PROOF,
     FIND_PROOF,
@@ -97,7 +98,7 @@ async def verify(tx: Tx, seals: Seals, token: str) -> None:
 
 
 async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
-    """Set a new password for whoever has the link; every session ends, and every other link. `LinkInvalid`,
+    """Set a new password for whoever has the link; every session, link and account elsewhere ends. `LinkInvalid`,
     `PasswordTooCommon`.
     """
     async with db.read() as tx:
@@ -109,6 +110,7 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
         await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
+        await tx.execute(FORGET, customer)
         await _changed(tx, customer)
 
     await db.transact(work)

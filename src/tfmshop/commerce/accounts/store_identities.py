@@ -12,8 +12,9 @@ JOIN accounts.customer AS c ON c.id = i.customer_id WHERE i.provider = $1 AND i.
 FIND_BY_EMAIL = Query(
     "accounts.hold_person_by_email",
     """
-SELECT id, role, is_active, password_hash, verified_at FROM accounts.customer WHERE lower(email) = $1
-FOR NO KEY UPDATE
+SELECT id, role, is_active, password_hash, verified_at, EXISTS (
+    SELECT FROM accounts.second_factor AS f WHERE f.customer_id = c.id AND f.confirmed_at IS NOT NULL) AS strong
+FROM accounts.customer AS c WHERE lower(email) = $1 FOR NO KEY UPDATE OF c
 """,
 )
 ADD_PERSON = Query(
@@ -41,7 +42,8 @@ OTHER_WAYS = Query(
     """
 SELECT c.password_hash <> $3 OR EXISTS (
     SELECT FROM accounts.identity AS i WHERE i.customer_id = c.id AND i.provider <> $2)
-FROM accounts.customer AS c WHERE c.id = $1 FOR NO KEY UPDATE OF c
+FROM accounts.customer AS c WHERE c.id = $1
 """,
 )
+HOLD = Query("accounts.hold_owner", "SELECT id FROM accounts.customer WHERE id = $1 FOR NO KEY UPDATE")
 FORGET = Query("accounts.forget_identities", "DELETE FROM accounts.identity WHERE customer_id = $1")

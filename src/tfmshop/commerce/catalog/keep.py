@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce.catalog.errors import ProductNotFound
-from tfmshop.commerce.catalog.store import ADD_POPULARITY, LIST_NEWEST, LOCK_PRODUCTS, MARK_STOCKED, ON_SALE, RATE
+from tfmshop.commerce.catalog.store import (
+    ADD_POPULARITY,
+    LIST_NEWEST,
+    LOCK_PRODUCTS,
+    MARK_STOCKED,
+    ON_SALE,
+    RATE,
+)
 from tfmshop.commerce.catalog.store_edit import ADD_UP_COUNTS
 from tfmshop.platform import ids
 from tfmshop.platform.db import Database, Tx
@@ -53,6 +61,9 @@ async def add_popularity(tx: Tx, sold: Mapping[UUID, int]) -> None:
     await tx.execute(ADD_POPULARITY, list(sold), list(sold.values()))
 
 
+_AFTER_ALL: Final = (datetime.max.replace(tzinfo=UTC), UUID(int=2**128 - 1))
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A product as staff see it, whatever its status; the price in minor units."""
@@ -73,5 +84,4 @@ async def newest(
     tx: Tx, limit: int, *, status: str | None = None, before: tuple[datetime, UUID] | None = None
 ) -> list[Entry]:
     """The products that were added last, on sale or not; those after `before` where it is given."""
-    at, id = before or (None, None)
-    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit, status, at, id)]
+    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit, *(before or _AFTER_ALL), status)]

@@ -288,7 +288,7 @@ LIST_NEWEST = Query(
     "catalog.list_newest",
     """
 SELECT sku, slug, title, status, price, currency, in_stock, created_at, id, version FROM catalog.product
-WHERE ($2::text IS NULL OR status = $2) AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::uuid))
+WHERE (created_at, id) < ($2, $3) AND ($4::text IS NULL OR status = $4)
 ORDER BY created_at DESC, id DESC LIMIT $1
 """,
 )

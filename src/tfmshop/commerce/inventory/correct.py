@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from tfmshop.commerce import catalog
 from tfmshop.commerce.inventory.errors import StaleLevel, WarehouseNotFound
-from tfmshop.commerce.inventory.levels import find_variant, set_levels, warehouses
+from tfmshop.commerce.inventory.levels import Level, find_variant, set_levels, warehouses
 from tfmshop.commerce.inventory.store import HOLD_LEVELS
 from tfmshop.platform.db import Tx
 
@@ -27,19 +28,23 @@ class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def set_many(tx: Tx, counts: Sequence[Count], warehouse: str) -> dict[str, tuple[int, int]]:
-    """Set levels in a warehouse; by SKU what each was and is. The last count of a SKU holds.
+    """Set levels in a warehouse; by SKU what each was and is. The last count of a variant holds.
 
     `ProductNotFound`, `WarehouseNotFound`; `StaleLevel` when units were sold or came since they were counted.
     """
     if warehouse not in {one.code for one in await warehouses(tx)}:
         raise WarehouseNotFound(warehouse=warehouse)
-    wanted = {count.sku: count for count in counts}
-    levels = [replace(await find_variant(tx, sku), available=count.units) for sku, count in sorted(wanted.items())]
+    wanted: dict[UUID, Count] = {}
+    found: dict[UUID, Level] = {}
+    for count in counts:
+        level = replace(await find_variant(tx, count.sku), available=count.units)
+        wanted[level.variant_id], found[level.variant_id] = count, level
+    levels = list(found.values())
     await catalog.keep.lock(tx, *sorted({level.product_id for level in levels}))
     there = {row["variant_id"]: row["available"]
              for row in await tx.rows(HOLD_LEVELS, [level.variant_id for level in levels], warehouse)}  # fmt: skip
-    for level, sku in zip(levels, sorted(wanted), strict=True):
-        expected, free = wanted[sku].expected, there.get(level.variant_id, 0)
+    for level in levels:
+        expected, free = wanted[level.variant_id].expected, there.get(level.variant_id, 0)
         if expected is not None and expected != free:
             raise StaleLevel(sku=level.sku, free=free)
     await set_levels(tx, levels, warehouse)

@@ -84,6 +84,6 @@ RETURNS TABLE (key text, score real) LANGUAGE sql AS $$
     INSERT INTO platform.suspicion AS known (key, score, at)
     SELECT given.key, given.points, moment FROM unnest(keys, points) AS given (key, points) ORDER BY given.key
     ON CONFLICT (key) DO UPDATE SET at = moment, score = EXCLUDED.score
-        + known.score * power(0.5, greatest(0, extract(epoch FROM moment - known.at)) / halved)
+        + known.score * power(0.5, least(100, greatest(0, extract(epoch FROM moment - known.at)) / halved))
     RETURNING known.key, known.score
 $$;

@@ -14,3 +14,7 @@ CREATE TABLE accounts.identity (
     CONSTRAINT identity_pkey PRIMARY KEY (provider, subject)
 );
 CREATE INDEX identity_customer ON accounts.identity (customer_id);
+
+-- Whether somebody signed in from an address before.
+-- squawk-ignore require-concurrent-index-creation
+CREATE INDEX session_place ON accounts.session (customer_id, address);

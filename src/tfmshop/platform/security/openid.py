@@ -119,7 +119,7 @@ class Provider:
                 )  # fmt: skip
             except OAuthError as error:
                 raise ProviderRefused(str(error.error)[:100]) from None
-            except (httpx.HTTPError, ValueError) as error:
+            except Exception as error:  # Authlib brings an HTTP client of its own, with errors of its own
                 raise ProviderAway from error
         return self._claims(token.get("id_token"), keys, secrets.nonce)
 
@@ -165,6 +165,8 @@ class Provider:
                     if metadata["issuer"] != self.issuer:
                         raise ProviderRefused("it says that it is another one")
                     keys = (await client.get(metadata["jwks_uri"])).raise_for_status().json()
+                if not all(str(metadata[f"{name}_endpoint"]).startswith("http") for name in ("authorization", "token")):
+                    raise ProviderAway
                 self._metadata, self._keys = metadata, KeySet.import_key_set(keys)
             except (httpx.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
                 raise ProviderAway from error

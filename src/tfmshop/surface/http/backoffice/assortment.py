@@ -158,11 +158,13 @@ async def change_products(request: AnyRequest, data: Changes) -> Versions:
     async def work(tx: Tx) -> Versions:
         ids = [(await catalog.edit.found(tx, one.product))[0] for one in data.items]
         await catalog.keep.lock(tx, *sorted(set(ids)))
-        versions = []
+        versions, acts = [], []
         for id, one in zip(ids, data.items, strict=True):
             before = await facts_of(tx, id)
             versions.append(await catalog.edit.change(tx, str(id), one.changes, one.version))
-            await noted(request, tx, "products.change", id, before=before, after=await facts_of(tx, id))
+            acts.append((id, before, await facts_of(tx, id)))
+        for id, before, after in acts:
+            await noted(request, tx, "products.change", id, before=before, after=after)
         return Versions(versions)
 
     return await shop_of(request).platform.db.transact(work)

@@ -100,9 +100,10 @@ async def drop_role(request: AnyRequest, name: str) -> None:
 
     Errors: `role_not_found`, `role_fixed`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    viewer = someone(request)
 
     async def work(tx: Tx) -> None:
-        await noted(request, tx, "roles.drop", name, before=await accounts.permissions.drop(tx, name))
+        await noted(request, tx, "roles.drop", name, before=await accounts.permissions.drop(tx, viewer, name))
 
     await shop_of(request).platform.db.transact(work)
 

@@ -43,6 +43,8 @@ TARGET_BYTES: Final = 8 << 10
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _OF_THE_BODY: Final = {b"content-length", b"content-type"}
 _ACCESS: Final = browsers.ACCESS.encode() + b"="
+_SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
+"""What has limits of its own."""
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 
 log = structlog.get_logger("http")
@@ -162,7 +164,7 @@ class Edge:
         """Whether somebody behind a blocked address is let through: to sign in, which has limits of its own, or because
         they are signed in.
         """
-        return scope["path"].startswith("/api/v1/auth/") or self._is_known(named)
+        return scope["path"] in _SIGN_IN or self._is_known(named)
 
     def _is_known(self, named: dict[bytes, bytes]) -> bool:
         """Whether somebody sends an access token of the shop, as a bearer or as a browser does."""

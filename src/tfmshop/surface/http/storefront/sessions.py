@@ -90,6 +90,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
 
     signed = await platform.db.transact(work)
     if signed is None:
+        security.tell("wrong second factor", person=person.id, address=caller.address)
         raise accounts.errors.SecondFactorInvalid
     told_of(request, signed, "password")
     return answer(platform, signed, caution.device_token(person.id, caller.device), cookies=data.cookies)
@@ -106,6 +107,8 @@ async def refresh(request: AnyRequest, data: Refresh) -> Response[Tokens | Brows
     token = _refresh_token(request, data)
     signed = await platform.db.transact(lambda tx: accounts.sessions.renew(tx, platform.seals, token))
     if signed is None:
+        named = accounts.sessions.session_of(token)
+        security.tell("refresh token refused", session=named, address=address_of(request))
         raise accounts.errors.RefreshInvalid
     device = shop.caution.known_device(signed.viewer.id, caller_of(request).device)
     return answer(platform, signed, device, cookies=data.refresh_token is None)

@@ -11,9 +11,10 @@ from msgspec import Meta
 
 from tfmshop.commerce import accounts
 from tfmshop.platform.db import Tx
+from tfmshop.platform.observe import security
 from tfmshop.platform.security import openid
 from tfmshop.surface.http import browsers
-from tfmshop.surface.http.context import AnyRequest, Shop, caller_of, shop_of, signed_in
+from tfmshop.surface.http.context import AnyRequest, Shop, address_of, caller_of, shop_of, signed_in, someone
 from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer, told_of
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
@@ -41,7 +42,7 @@ class Back(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class SignInElsewhere(Back, forbid_unknown_fields=True):
-    """The same, with a code of the second factor for who has one here."""
+    """The same, with a code of the second factor for who has one here: without it a new flow must begin."""
 
     second_factor: Code | None = None
     cookies: bool = False
@@ -96,6 +97,7 @@ async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> R
 
     signed = await platform.db.transact(work)
     if signed is None:
+        security.tell("wrong second factor", provider=provider, address=caller.address)
         raise accounts.errors.SecondFactorInvalid
     told_of(request, signed, provider)
     device = shop.caution.device_token(signed.viewer.id, caller.device)
@@ -120,9 +122,15 @@ async def join(request: AnyRequest, provider: str, data: Back) -> None:
     Errors: `identity_taken`, `sign_in_provider_unknown`, `sign_in_flow_invalid`, `sign_in_provider_refused`,
     `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`.
     """
-    customer, shop = signed_in(request), shop_of(request)
+    viewer, shop = someone(request), shop_of(request)
     claims = await _claims(shop, provider, data)
-    await shop.platform.db.transact(lambda tx: accounts.identities.join(tx, customer, claims))
+
+    async def work(tx: Tx) -> None:
+        await accounts.sessions.must_live(tx, viewer)
+        await accounts.identities.join(tx, viewer.id, claims)
+
+    await shop.platform.db.transact(work)
+    security.tell("account elsewhere joined", person=viewer.id, provider=provider, address=address_of(request))
 
 
 @delete("/me/identities/{provider:str}", summary="Part from an account elsewhere", tags=["accounts"])
@@ -131,8 +139,13 @@ async def part(request: AnyRequest, provider: str) -> None:
 
     Errors: `identity_not_found`, `last_way_in`, `sign_in_required`, `invalid_token`.
     """
-    customer = signed_in(request)
-    await shop_of(request).platform.db.transact(lambda tx: accounts.identities.drop(tx, customer, provider))
+    viewer = someone(request)
+
+    async def work(tx: Tx) -> None:
+        await accounts.sessions.must_live(tx, viewer)
+        await accounts.identities.drop(tx, viewer.id, provider)
+
+    await shop_of(request).platform.db.transact(work)
 
 
 async def _claims(shop: Shop, provider: str, data: Back) -> openid.Claims:
