@@ -149,5 +149,6 @@ async def test_the_document_says_what_bodies_are(shop):
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
             if body:
                 assert shapes[body["schema"]["$ref"].rpartition("/")[2]]["additionalProperties"] is False, where
+            assert "content" not in operation["responses"].get("204", {}), where
             if "sign_in_required" in str(operation["responses"].get("401", "")):
                 assert operation.get("security"), where

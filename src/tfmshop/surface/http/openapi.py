@@ -126,6 +126,7 @@ def _tell_parameters(operation: dict[str, Any]) -> None:
 def _tell_errors(operation: dict[str, Any]) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("400", None)
+    responses.get("204", {}).pop("content", None)
     by_status: dict[int, list[str]] = {}
     codes = named_errors(operation.get("description", ""))
     if {"sign_in_required", "invalid_token"} & set(codes):
