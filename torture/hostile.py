@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from tfmshop.platform import ids
+from tfmshop.platform import codec, ids
 from torture.client import Answer, Client
 from torture.report import Report
 from torture.shop import Shop
@@ -90,7 +90,7 @@ async def _documents(client: Client, report: Report) -> None:
 def _named(answer: Answer) -> bool:
     try:
         return bool(answer.json()["code"])
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, it is not what was promised
+    except (codec.Malformed, KeyError, TypeError):
         return False
 
 

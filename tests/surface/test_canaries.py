@@ -63,6 +63,7 @@ def test_no_secret_is_written_down(tmp_path, fresh_url):
     files = [written, *Path(tmp_path).rglob("*.log")]
     assert len(files) == 2
     assert b'"message":"request"' in written.read_bytes()
+    assert b"control9xx" in written.read_bytes(), "what is no secret is seen"
     for file in files:
         found = [line[:300] for line in file.read_bytes().splitlines() if CANARY.encode() in line]
         assert found == []
@@ -93,5 +94,6 @@ def _send_everything(port: int, document: dict, people: dict) -> int:
                      "payments/fake/webhook", "payments/stripe/webhook", "carts", "nowhere"):  # fmt: skip
             send("POST", f"/api/v1/{path}", people["customer"], body.replace(b"CANARY", CANARY.encode()))
     send("GET", f"/api/v1/products?token={CANARY}&limit={CANARY}", {})
+    send("GET", "/control9xx", {})
     line.close()
     return sent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -11,7 +12,7 @@ from uuid import UUID
 import msgspec
 import pyotp
 
-from tfmshop.commerce.accounts.caution import Caution
+from tfmshop.commerce.accounts.caution import Caller, Caution
 from tfmshop.commerce.accounts.errors import (
     FactorThere,
     SecondFactorInvalid,
@@ -19,7 +20,8 @@ from tfmshop.commerce.accounts.errors import (
 )
 from tfmshop.commerce.accounts.people import id_of
 from tfmshop.commerce.accounts.proofs import proven
-from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
+from tfmshop.commerce.accounts.sessions import SALT_BYTES, Signed, end_all, must_live
+from tfmshop.commerce.accounts.sessions import begin as begin_session
 from tfmshop.commerce.accounts.store_factor import (
     BEGIN,
     CONFIRM,
@@ -105,6 +107,17 @@ async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool
     wait = min(timedelta(seconds=2 ** min(failed - FREE_TRIES, 20)), LONGEST_WAIT) if failed >= FREE_TRIES else None
     await tx.execute(NOTE_FAILURE, customer, failed, now + wait if wait else None)
     return False
+
+
+async def enter(tx: Tx, seals: Seals, person: Viewer, kept: str, code: str | None, caller: Caller) -> Signed | None:
+    """A session of a person who proved to be the account's owner, `kept` being the hash that is kept of their password;
+    None when their code is wrong. `SecondFactorRequired`, `InvalidCredentials`.
+    """
+    right = await passed(tx, seals, person.id, code)
+    if right is False:
+        return None
+    who = replace(person, strong=bool(right))
+    return await begin_session(tx, seals, who, kept, user_agent=caller.user_agent, address=caller.address)
 
 
 async def drop(caution: Caution, viewer: Viewer, *, password: str, code: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -79,16 +78,9 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
         browsers.from_our_page(request, platform.config.words("CORS_ORIGINS"))
     person, checked = await accounts.sign_in(caution, caller, email=data.email, password=data.password)
 
-    async def work(tx: Tx) -> accounts.sessions.Signed | None:
-        right = await accounts.second_factor.passed(tx, platform.seals, person.id, data.code)
-        if right is False:
-            return None
-        who = replace(person, strong=bool(right))
-        return await accounts.sessions.begin(
-            tx, platform.seals, who, checked, user_agent=caller.user_agent, address=caller.address
-        )
-
-    signed = await platform.db.transact(work)
+    signed = await platform.db.transact(
+        lambda tx: accounts.second_factor.enter(tx, platform.seals, person, checked, data.code, caller)
+    )
     if signed is None:
         security.tell("wrong second factor", person=person.id, address=caller.address)
         raise accounts.errors.SecondFactorInvalid

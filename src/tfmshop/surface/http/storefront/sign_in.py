@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import msgspec
@@ -87,13 +86,7 @@ async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> R
 
     async def work(tx: Tx) -> accounts.sessions.Signed | None:
         person, kept = await accounts.identities.sign_in(tx, claims)
-        right = await accounts.second_factor.passed(tx, platform.seals, person.id, data.second_factor)
-        if right is False:
-            return None
-        who = replace(person, strong=bool(right))
-        return await accounts.sessions.begin(
-            tx, platform.seals, who, kept, user_agent=caller.user_agent, address=caller.address
-        )
+        return await accounts.second_factor.enter(tx, platform.seals, person, kept, data.second_factor, caller)
 
     signed = await platform.db.transact(work)
     if signed is None:
