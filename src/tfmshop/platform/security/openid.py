@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
-import httpx
+import httpx2
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
@@ -119,7 +119,7 @@ class Provider:
                 )  # fmt: skip
             except OAuthError as error:
                 raise ProviderRefused(str(error.error)[:100]) from None
-            except Exception as error:  # Authlib brings an HTTP client of its own, with errors of its own
+            except (httpx2.HTTPError, ValueError) as error:
                 raise ProviderAway from error
         return self._claims(token.get("id_token"), keys, secrets.nonce)
 
@@ -159,7 +159,7 @@ class Provider:
         """What the provider says of itself, and its keys, read again after an hour."""
         if self._keys is None or monotonic() - self._read_at > KEPT_SECONDS:
             try:
-                async with httpx.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
+                async with httpx2.AsyncClient(timeout=TIMEOUT_SECONDS) as client:
                     said = await client.get(f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
                     metadata = said.raise_for_status().json()
                     if metadata["issuer"] != self.issuer:
@@ -168,7 +168,7 @@ class Provider:
                 if not all(str(metadata[f"{name}_endpoint"]).startswith("http") for name in ("authorization", "token")):
                     raise ProviderAway
                 self._metadata, self._keys = metadata, KeySet.import_key_set(keys)
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
+            except (httpx2.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
                 raise ProviderAway from error
             self._read_at = monotonic()
         return self._metadata, self._keys
