@@ -22,7 +22,6 @@ from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs, security
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
-from tfmshop.platform.security.openid import providers_of
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 
@@ -134,6 +133,7 @@ def stripe_of(config: Config) -> Provider:
 
 def http(config: Config) -> Edge:
     """The web application. The framework is imported here: commands do without it."""
+    from tfmshop.platform.security.openid import providers_of
     from tfmshop.surface.http.app import build
     from tfmshop.surface.http.context import Shop
     from tfmshop.surface.http.edge import Rules

@@ -8,7 +8,7 @@ Whoever registers with somebody else's address and waits gains nothing by it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
@@ -28,8 +28,10 @@ from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer
-from tfmshop.platform.security.openid import Claims
 from tfmshop.platform.security.passwords import NO_PASSWORD
+
+if TYPE_CHECKING:
+    from tfmshop.platform.security.openid import Claims
 
 CUSTOMER: Final = "customer"
 
