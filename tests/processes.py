@@ -17,9 +17,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from tests.launch import Launcher
 from tests.servers import REDIS
 
 BIN = Path(sys.executable).parent / "tfmshop"
+LAUNCHER = Launcher()
 
 
 def free_port() -> int:
@@ -38,7 +40,12 @@ def environment(**changes: str) -> dict[str, str]:
 
 
 def tfmshop(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
+    """Run one command to its end, in a process of its own."""
+    return LAUNCHER.run("tfmshop", *arguments, cwd=cwd, environment=environment(COLUMNS="80", **settings))
+
+
+def newly_started(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run one command in a new interpreter, which imports what these settings make it find."""
     return subprocess.run(
         [str(BIN), *arguments], cwd=cwd, env=environment(COLUMNS="80", **settings), capture_output=True, text=True,
         timeout=120, check=False,

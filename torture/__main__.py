@@ -1,7 +1,7 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
-Names: r1 ... r8 (races and cuts), r17, r18, r19, guesses, schema (who gets in, and what breaks). `--quick` runs a tenth
-of each.
+Names: r1 ... r8 (races and cuts), r17, r18, r19, guesses, sqlmap, schema (who gets in, and what breaks). `--quick` runs
+a tenth of each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from torture import buying, guessing, hostile, paying, schema
+from torture import buying, guessing, hostile, injections, paying, schema
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
@@ -41,6 +41,8 @@ FIGURES: Final = {
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
     "r19": Figure(guessing.timing, SECURITY, guessing.BEHIND_A_PROXY),
     "guesses": Figure(guessing.guesses, SECURITY, guessing.BEHIND_A_PROXY),
+    "sqlmap": Figure(injections.tried, SECURITY, {"ENABLE_RATE_LIMIT": "false", "WEBHOOKS_PRIVATE": "true",
+                                                  "DB_QUERY_TIMEOUT": "20000"}, seeds=1),
     "schema": Figure(schema.checked, SECURITY, {"ENABLE_RATE_LIMIT": "false"}, seeds=1),
 }  # fmt: skip
 

@@ -109,16 +109,25 @@ class Shop:
 
     async def work_off(self, db: Database) -> None:
         """Run the shop's job runner until nothing waits any more."""
+        async with self.working(), asyncio.timeout(LONGEST_SECONDS):
+            while await self._waiting(db):  # noqa: ASYNC110 - another process empties the queue
+                await asyncio.sleep(0.2)
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """The shop's job runner beside the block."""
         worker = await asyncio.create_subprocess_exec(
             BIN / "tfmshop", "work", env=self.environment, stderr=asyncio.subprocess.DEVNULL
         )
         try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                while await self._waiting(db):  # noqa: ASYNC110 - another process empties the queue
-                    await asyncio.sleep(0.2)
+            yield
         finally:
             worker.terminate()
             await worker.wait()
+
+    async def command(self, *words: str) -> None:
+        """One command of the shop that must succeed."""
+        await asyncio.to_thread(finished, [str(BIN / "tfmshop"), *words], self.environment)
 
     async def _waiting(self, db: Database) -> int:
         async with db.read() as tx:

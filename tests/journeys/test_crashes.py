@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -15,7 +14,7 @@ from tests.crash import POINTS
 from tests.journeys.test_money import work_off
 from tests.journeys.test_offers import offer
 from tests.making import a_product, moved_by
-from tests.processes import environment
+from tests.processes import LAUNCHER, environment
 from tests.servers import REDIS
 from tfmshop.commerce import checkout, promotions
 from tfmshop.commerce.payments import FakeProvider
@@ -44,10 +43,9 @@ async def test_dead_at_any_point_ends_in_one_of_two(busy_shop, wide_db, fresh_ur
     cart = await busy_shop.cart_with((lamp, 2))
     key = uuid4().hex
     arguments = [point, fresh_url, str(tmp_path), cart["id"], cart["token"], key]
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.crash", *arguments, env=environment(REDIS_URL=os.environ[REDIS])
-    )
-    assert await child.wait() == (0 if point == "never" else -signal.SIGKILL)
+    needed = environment(REDIS_URL=os.environ[REDIS])
+    ended = await asyncio.to_thread(LAUNCHER.run, "tests.crash", *arguments, cwd=tmp_path, environment=needed)
+    assert ended.returncode == (0 if point == "never" else -signal.SIGKILL), ended.stderr
     company = FakeProvider(tmp_path / "journal.jsonl")
     await checkout.sweep(wide_db, moved_by(fake=company), timedelta(0))
     await work_off(wide_db)

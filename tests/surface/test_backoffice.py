@@ -201,6 +201,14 @@ async def test_buyers_review_once_and_the_rating_follows_what_staff_publish(shop
         assert await broken(tx) == {}
     missing = await shop.post(f"admin/reviews/{ids.new()}/publish", headers=staff())
     assert missing.json()["code"] == "review_not_found"
+    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id, str(ids.new())]}, headers=staff())
+    assert many.json()["code"] == "review_not_found"
+    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id], "publish": [review_id]}, headers=staff())
+    assert many.json()["errors"][0]["field"] == "refuse"
+    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id]}, headers=staff("support"))
+    assert [one["status"] for one in many.json()["items"]] == ["refused"]
+    many = await shop.post("admin/reviews/bulk", json={"publish": [review_id]}, headers=staff("support"))
+    assert [one["status"] for one in many.json()["items"]] == ["published"]
 
 
 async def test_synonyms_and_missed_queries_for_staff(shop, db):

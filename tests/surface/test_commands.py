@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import free_port, tfmshop
+from tests.processes import free_port, newly_started, tfmshop
 from tests.servers import REDIS
 from tfmshop.platform.db import Query
 from tfmshop.platform.embedded.owner import choose
@@ -237,7 +237,7 @@ def test_what_is_not_installed_is_said_before_anything_starts(tmp_path):
     given = {"STRIPE_SECRET_KEY": "sk_x", "STRIPE_WEBHOOK_SECRET": "whsec_x", "SHOP_URL": "https://shop.example",
              "PYTHONPATH": str(tmp_path), "PORT": str(free_port())}  # fmt: skip
     for command in ("up", "serve", "work"):
-        fails(tfmshop(command, cwd=tmp_path, **given), 2, "needs the extra")
+        fails(newly_started(command, cwd=tmp_path, **given), 2, "needs the extra")
 
 
 def test_a_home_that_cannot_be_written(tmp_path):

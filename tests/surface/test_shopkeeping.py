@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.making import a_product
+from tests.making import a_product, moved_by
 from tests.surface.test_backoffice import staff
+from tfmshop.platform.db import broken
 
 LAMP = {"sku": "LAMP-1", "title": "Desk lamp", "price": 4900, "category": ["Home", "Lamps"], "brand": "Lumo",
         "status": "active", "tags": ["lamp"], "stock": 7}  # fmt: skip
@@ -112,3 +113,77 @@ async def test_offers_are_added_listed_and_ended(shop, db):
     assert (await shop.delete("admin/promotions/TEN", headers=staff())).status_code == 204
     assert (await audit(shop))["action"] == "promotions.end"
     assert (await shop.delete("admin/promotions/TEN", headers=staff())).json()["code"] == "offer_not_found"
+
+
+async def test_of_two_who_change_an_offer_the_second_is_told(shop, db):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000)
+    offer = {"name": "Ten off", "kind": "percent", "value": 1000, "code": "TEN", "max_uses": 2}
+    await shop.post("admin/promotions", json=offer, headers=staff())
+    path = "admin/promotions/TEN"
+    assert (await shop.get(path, headers=staff())).json()["version"] == 1
+    first = staff() | {"If-Match": '"1"'}
+    changed = await shop.patch(path, json={"value": 2000, "max_uses": 1}, headers=first)
+    assert (changed.status_code, changed.json()["value"], changed.json()["version"]) == (200, 2000, 2)
+    assert (await audit(shop))["before"] == {"value": 1000, "max_uses": 2, "version": 1}
+    late = await shop.patch(path, json={"value": 3000}, headers=first)
+    assert (late.status_code, late.json()["code"], late.json()["version"]) == (412, "stale_offer", 2)
+    cart = await shop.cart_with((str(lamp), 1))
+    mine = {"Cart-Token": cart["token"]}
+    priced = await shop.put(f"carts/{cart['id']}/coupon", json={"code": "TEN"}, headers=mine)
+    assert priced.json()["discount"]["amount"] == 200
+    assert (await shop.buy(cart)).status_code == 201
+    for wrong in ({"max_uses_per_customer": 1}, {"value": 10_001}, {"name": " "},
+                  {"starts_at": "2030-01-01T00:00:00Z", "ends_at": "2029-01-01T00:00:00Z"}):  # fmt: skip
+        refused = await shop.patch(path, json=wrong, headers=staff())
+        assert (refused.status_code, refused.json()["code"]) == (409, "offer_invalid")
+    assert (await shop.patch(path, json={"max_uses": 3}, headers=staff())).json()["used"] == 1
+    assert (await shop.patch(path, json={"max_uses": 1}, headers=staff())).status_code == 200
+    again = await shop.cart_with((str(lamp), 1))
+    refused = await shop.put(
+        f"carts/{again['id']}/coupon", json={"code": "TEN"}, headers={"Cart-Token": again["token"]}
+    )
+    assert refused.json()["code"] == "coupon_invalid"
+    over = await shop.patch(path, json={"ends_at": "2020-01-01T00:00:00Z"}, headers=staff())
+    assert over.status_code == 200
+    assert (await shop.get(path, headers=staff())).json()["code"] == "offer_not_found"
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+
+
+async def test_a_limit_cannot_be_below_what_was_used(shop, db):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000)
+    offer = {"name": "Two off", "kind": "percent", "value": 200, "max_uses": 9}
+    id = (await shop.post("admin/promotions", json=offer, headers=staff())).json()["id"]
+    for _ in range(2):
+        assert (await shop.buy(await shop.cart_with((str(lamp), 1)))).status_code == 201
+    refused = await shop.patch(f"admin/promotions/{id}", json={"max_uses": 1}, headers=staff())
+    assert (refused.status_code, refused.json()["detail"]) == (
+        409,
+        "That cannot be an offer: it was used 2 times already.",
+    )
+
+
+async def test_many_orders_move_each_on_its_own(shop, db, fake):
+    moved_by(fake=fake)
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+    numbers = [(await shop.buy(await shop.cart_with((lamp, 1)))).json()["number"] for _ in range(3)]
+    await shop.post(f"admin/orders/{numbers[1]}/cancel", json={"why": "asked"}, headers=staff())
+    wanted = [*numbers, "T-NOWHERE"]
+    for step, status in (("pack", "packed"), ("ship", "shipped"), ("deliver", "delivered")):
+        body = {"step": step, "numbers": wanted}
+        answer = await shop.post("admin/orders/bulk", json=body, headers=staff("support"))
+        assert answer.status_code == 200, answer.text
+        items = answer.json()["items"]
+        assert [one["number"] for one in items] == wanted
+        assert [one.get("status", one.get("code")) for one in items] == [
+            status, "order_cannot_move", status, "order_not_found",
+        ]  # fmt: skip
+        assert (await audit(shop))["action"] == f"orders.{step}"
+    shown = (await shop.get(f"admin/orders/{numbers[0]}", headers=staff())).json()
+    assert shown["status"] == "delivered"
+    for wrong in ({"step": "cancel", "numbers": wanted}, {"step": "pack", "numbers": []},
+                  {"step": "pack", "numbers": wanted * 26}):  # fmt: skip
+        assert (await shop.post("admin/orders/bulk", json=wrong, headers=staff())).status_code == 422

@@ -23,3 +23,11 @@ class BadOffer(ShopError, kind=Kind.CONFLICT, code="offer_invalid", says="That c
     """The parts of an offer do not go together."""
 
     why: str
+
+
+class StaleOffer(
+    ShopError, kind=Kind.STALE, code="stale_offer", says="It was changed meanwhile: it is at version {version} now."
+):
+    """Somebody else changed the offer first."""
+
+    version: int

@@ -51,6 +51,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     used: int = 0
     stackable: bool = True
     priority: int = 0
+    version: int = 1
 
     @property
     def limited(self) -> bool:

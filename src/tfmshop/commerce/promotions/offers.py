@@ -4,13 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from tfmshop.commerce.promotions.errors import BadOffer, CouponExhausted, OfferNotFound
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from tfmshop.commerce.promotions.errors import BadOffer, CouponExhausted, OfferNotFound, StaleOffer
 from tfmshop.commerce.promotions.model import WHOLE, Kind, Offer
-from tfmshop.commerce.promotions.store import END, GIVE_BACK, LIST, REDEEM, SAVE
+from tfmshop.commerce.promotions.store import CHANGE, END, FIND, GIVE_BACK, HOLD, LIST, REDEEM, SAVE
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
 from tfmshop.platform import codec
-from tfmshop.platform.db import Refused, Tx
+from tfmshop.platform.db import Query, Refused, Tx
+
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Amount = Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)]
+Ids = Annotated[list[UUID], Meta(max_length=1000)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Uses = Annotated[int, Meta(ge=1, le=10**9)]
+Priority = Annotated[int, Meta(ge=-1000, le=1000)]
+
+
+class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What shall be different about an offer; what is not named stays. A limit can be moved, not begun or dropped."""
+
+    name: Name | UnsetType = UNSET
+    value: Amount | UnsetType = UNSET
+    products: Ids | UnsetType = UNSET
+    categories: Ids | UnsetType = UNSET
+    minimum: Amount | UnsetType = UNSET
+    starts_at: Moment | UnsetType | None = UNSET
+    ends_at: Moment | UnsetType | None = UNSET
+    max_uses: Uses | UnsetType = UNSET
+    max_uses_per_customer: Uses | UnsetType = UNSET
+    stackable: bool | UnsetType = UNSET
+    priority: Priority | UnsetType = UNSET
 
 
 async def add(tx: Tx, offer: Offer) -> None:
@@ -27,6 +56,31 @@ async def add(tx: Tx, offer: Offer) -> None:
             )  # fmt: skip
     except Refused:
         raise BadOffer(why=f"the code {offer.code} is taken") from None
+
+
+async def change(tx: Tx, code_or_id: str, changes: Changes, version: int | None = None) -> tuple[Offer, Offer]:
+    """Change a running offer, if it is at `version`: as it was and as it is. Orders that used it keep what they got.
+
+    `OfferNotFound`, `StaleOffer`, `BadOffer`.
+    """
+    before = await _one(tx, HOLD, code_or_id)
+    if version not in (None, before.version):
+        raise StaleOffer(version=before.version)
+    wanted = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    after = msgspec.structs.replace(before, **wanted, version=before.version + 1)
+    why = _wrong(after) or _limits_wrong(before, after)
+    if why is not None:
+        raise BadOffer(why=why)
+    await tx.execute(
+        CHANGE, after.id, after.name, after.value, after.products, after.categories, after.minimum, after.starts_at,
+        after.ends_at, after.max_uses, after.max_uses_per_customer, after.stackable, after.priority,
+    )  # fmt: skip
+    return before, after
+
+
+async def show(tx: Tx, code_or_id: str) -> Offer:
+    """A running offer. `OfferNotFound`."""
+    return await _one(tx, FIND, code_or_id)
 
 
 async def end(tx: Tx, code_or_id: str) -> None:
@@ -68,6 +122,23 @@ async def redeem(tx: Tx, uses: Sequence[Use]) -> dict[UUID, CouponExhausted]:
 async def give_back(tx: Tx, order_id: UUID) -> None:
     """Give back the uses of a cancelled order; a second time changes nothing."""
     await tx.execute(GIVE_BACK, order_id)
+
+
+async def _one(tx: Tx, query: Query, code_or_id: str) -> Offer:
+    found = await tx.value(query, code_or_id)
+    if found is None:
+        raise OfferNotFound
+    return codec.decode_as(found, Offer)
+
+
+def _limits_wrong(before: Offer, after: Offer) -> str | None:
+    """Uses are counted from the first only where there is a limit: one that begins later would not know of them."""
+    for name in ("max_uses", "max_uses_per_customer"):
+        if getattr(before, name) is None and getattr(after, name) is not None:
+            return "a limit must be there from the start: end it and add another"
+    if after.max_uses is not None and after.max_uses < after.used:
+        return f"it was used {after.used} times already"
+    return None
 
 
 def _wrong(offer: Offer) -> str | None:

@@ -19,6 +19,22 @@ RETURNING id
 """,
 )
 
+HOLD = Query(
+    "promotions.hold",
+    "SELECT offer::text FROM promotions.running WHERE code = $1 OR id::text = $1 FOR UPDATE",
+)
+
+FIND = Query("promotions.find", "SELECT offer::text FROM promotions.running WHERE code = $1 OR id::text = $1")
+
+CHANGE = Query(
+    "promotions.change",
+    """
+UPDATE promotions.offer SET name = $2, value = $3, products = $4, categories = $5, minimum = $6, starts_at = $7,
+    ends_at = $8, max_uses = $9, max_uses_per_customer = $10, stackable = $11, priority = $12, version = version + 1
+WHERE id = $1
+""",
+)
+
 LIST = Query("promotions.list", "SELECT offer::text FROM promotions.running ORDER BY id DESC LIMIT $1")
 
 REDEEM = Query(

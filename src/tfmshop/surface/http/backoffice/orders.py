@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,6 +13,7 @@ from msgspec import Meta
 from tfmshop.commerce import checkout, orders
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
+from tfmshop.platform.errors import ShopError
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
@@ -141,6 +142,44 @@ async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order
     return await _changed(request, number, "orders.refund", change)
 
 
+class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The next step of up to 100 orders, each on its own; `ship` sends all that is left in one parcel."""
+
+    step: Literal["pack", "ship", "deliver"]
+    numbers: Annotated[list[Annotated[str, Meta(min_length=1, max_length=40)]], Meta(min_length=1, max_length=100)]
+
+
+class Stepped(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of one order: its status now, or the code of why it stayed as it was, and in words."""
+
+    number: str
+    status: orders.OrderStatus | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of each, in the order of the numbers."""
+
+    items: list[Stepped]
+
+
+@post("/orders/bulk", summary="Move many orders", tags=["admin: orders"], opt=needs("orders"), status_code=200)
+async def move_many(request: AnyRequest, data: Steps) -> Outcome:
+    """Pack, send or note the arrival of up to 100 orders. Each has its own answer and stops no other.
+
+    Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    done = []
+    for number in data.numbers:
+        try:
+            order = await _changed(request, number, f"orders.{data.step}", STEPS[data.step])
+            done.append(Stepped(number, status=orders.OrderStatus(order.status)))
+        except ShopError as error:
+            done.append(Stepped(number, code=error.code, detail=str(error)))
+    return Outcome(done)
+
+
 @get("/orders", summary="List orders", tags=["admin: orders"], opt=needs("orders"))
 async def list_orders(
     request: AnyRequest, status: orders.OrderStatus | None = None, limit: Limit = 20, cursor: Cursor = None
@@ -161,6 +200,14 @@ async def show(request: AnyRequest, number: str) -> orders.Order:
     """
     async with shop_of(request).platform.db.read() as tx:
         return (await orders.load(tx, await orders.id_of(tx, number)))[0]
+
+
+async def _ship_all(tx: Tx, id: UUID, who: str) -> None:
+    await orders.fulfil.ship(tx, id, None, carrier="", tracking="", who=who)
+
+
+STEPS: Final = {"pack": orders.fulfil.pack, "ship": _ship_all, "deliver": orders.fulfil.deliver}
+"""What is done for each step."""
 
 
 async def _changed(
@@ -199,4 +246,4 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     return await as_pdf(await platform.db.transact(work))
 
 
-ROUTES = [list_orders, show, pack, ship, deliver, edit, cancel, refund, print_invoice]
+ROUTES = [list_orders, show, move_many, pack, ship, deliver, edit, cancel, refund, print_invoice]

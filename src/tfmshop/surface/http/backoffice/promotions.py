@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
-from uuid import UUID
 
 import msgspec
-from litestar import delete, get, post
+from litestar import delete, get, patch, post
 from msgspec import Meta
 
 from tfmshop.commerce import promotions
@@ -15,35 +13,32 @@ from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Limit
 
 Few = Annotated[int, Meta(ge=0, le=10_000)]
-Amount = Annotated[int, Meta(ge=0, le=10**12)]
-Uses = Annotated[int, Meta(ge=1, le=10**9)]
-Moment = Annotated[datetime, Meta(tz=True)]
-Ids = Annotated[list[UUID], Meta(max_length=1000)]
 
 
 class NewOffer(msgspec.Struct, forbid_unknown_fields=True):
     """An offer: `value` is hundredths of a percent, or minor units of `currency` for a fixed one."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    name: promotions.offers.Name
     kind: promotions.Kind
-    value: Amount = 0
+    value: promotions.offers.Amount = 0
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$(?!\n)")] | None = None
     code: Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{2,40}$(?!\n)")] | None = None
     buy: Few = 0
     get: Few = 0
-    products: Ids = []
-    categories: Ids = []
-    minimum: Amount = 0
-    starts_at: Moment | None = None
-    ends_at: Moment | None = None
-    max_uses: Uses | None = None
-    max_uses_per_customer: Uses | None = None
+    products: promotions.offers.Ids = []
+    categories: promotions.offers.Ids = []
+    minimum: promotions.offers.Amount = 0
+    starts_at: promotions.offers.Moment | None = None
+    ends_at: promotions.offers.Moment | None = None
+    max_uses: promotions.offers.Uses | None = None
+    max_uses_per_customer: promotions.offers.Uses | None = None
     stackable: bool = True
-    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
+    priority: promotions.offers.Priority = 0
 
 
 class Offers(msgspec.Struct, frozen=True):
@@ -79,6 +74,35 @@ async def add_offer(request: AnyRequest, data: NewOffer) -> promotions.Offer:
     return await shop_of(request).platform.db.transact(work)
 
 
+@get("/promotions/{code_or_id:str}", summary="Show an offer", tags=["admin: promotions"], opt=needs("promotions"))
+async def show_offer(request: AnyRequest, code_or_id: str) -> promotions.Offer:
+    """An offer that is not over; its `version` goes into `If-Match`.
+
+    Errors: `offer_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return await promotions.offers.show(tx, code_or_id)
+
+
+@patch("/promotions/{code_or_id:str}", summary="Change an offer", tags=["admin: promotions"], opt=needs("promotions"))
+async def change_offer(
+    request: AnyRequest, code_or_id: str, data: promotions.offers.Changes, if_match: IfMatch = None
+) -> promotions.Offer:
+    """Change what is named; the rest stays, and so does what orders got. A limit can be moved, not begun or dropped.
+
+    Errors: `offer_not_found`, `offer_invalid`, `stale_offer`, `invalid_request`, `sign_in_required`,
+    `invalid_token`, `not_allowed`.
+    """
+    version = version_of(if_match)
+
+    async def work(tx: Tx) -> promotions.Offer:
+        before, after = await promotions.offers.change(tx, code_or_id, data, version)
+        await noted(request, tx, "promotions.change", after.id, before=before, after=after)
+        return after
+
+    return await shop_of(request).platform.db.transact(work)
+
+
 @delete("/promotions/{code_or_id:str}", summary="End an offer", tags=["admin: promotions"], opt=needs("promotions"))
 async def end_offer(request: AnyRequest, code_or_id: str) -> None:
     """From now on nobody gets it; orders that had it keep it.
@@ -93,4 +117,4 @@ async def end_offer(request: AnyRequest, code_or_id: str) -> None:
     await shop_of(request).platform.db.transact(work)
 
 
-ROUTES = [list_offers, add_offer, end_offer]
+ROUTES = [list_offers, show_offer, add_offer, change_offer, end_offer]

@@ -1,0 +1,98 @@
+"""Programs without their start: one process imports them once and forks for each run; a child is a process of its own.
+
+It reads lines of JSON: module, arguments, folder, environment, where output goes; back comes the exit code.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+SECONDS = 120
+PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main"), "tests.crash": ("tests.crash",)}
+"""What each needs to have imported."""
+
+
+class Launcher:
+    """The process that forks; started when it is first needed, ends with this one."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def run(
+        self, module: str, *arguments: str, cwd: Path, environment: dict[str, str]
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `python -m MODULE ARGUMENTS` to its end."""
+        process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            process.stdin.write(json.dumps([module, arguments, str(cwd), environment, str(out), str(err)]) + "\n")
+            process.stdin.flush()
+            code = int(process.stdout.readline())
+            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+
+    def _start(self) -> subprocess.Popen[str]:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.launch"], cwd=Path(__file__).parents[1], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "80"},
+        )  # fmt: skip
+        return self._process
+
+
+def _main() -> None:
+    for line in sys.stdin:
+        module, *rest = json.loads(line)
+        for needed in PROGRAMS[module]:
+            importlib.import_module(needed)
+        child = os.fork()
+        if child == 0:
+            _run(module, *rest)
+        sys.stdout.write(f"{_code(child)}\n")
+        sys.stdout.flush()
+
+
+def _code(child: int) -> int:
+    deadline = time.monotonic() + SECONDS
+    while True:
+        found, status = os.waitpid(child, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+        time.sleep(0.005)
+
+
+def _run(module: str, arguments: list[str], cwd: str, environment: dict[str, str], out: str, err: str) -> None:
+    code: Any = 1
+    try:
+        for number, path in enumerate((os.devnull, out, err)):
+            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
+        os.chdir(cwd)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv = [module, *arguments]
+        runpy.run_module(module, run_name="__main__")
+        code = 0
+    except SystemExit as end:
+        code = end.code or 0
+    except Exception:  # noqa: BLE001 - as the interpreter does
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _main()

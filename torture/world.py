@@ -1,0 +1,162 @@
+"""What the blanks of request files are filled with: people, carts, orders that are really there, made when needed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import time
+from typing import Any, Final
+from uuid import uuid4
+
+import httpx
+
+from torture.asking import API, PASSWORD, Asked
+from torture.shop import Shop
+
+HELD_SECONDS: Final = 500.0
+"""How long tokens are used; the shop takes them for 15 minutes."""
+ADDRESS: Final = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US", "region": "lamp"}
+BUY: Final = {"payment": {"provider": "fake", "token": "ok"}, "email": "a@example.com"}
+PICTURE: Final = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+PERSON: Final = {"token", "email", "refresh_token", "device_token", "customer_id", "session_id", "address_id", "csrf",
+                 "review_id"}  # fmt: skip
+ORDER: Final = {"order_id", "number", "return_id"}
+SHIPPED: Final = re.compile("invoice|deliver$|returns")
+DELIVERED: Final = re.compile("returns")
+CAPTURED: Final = re.compile("PATCH /admin/orders|refunds|receive")
+"""Operations on orders that went so far."""
+
+
+class World:
+    """A sample shop with much of DEMO-001, a shipping method `post` and a coupon `TEN`."""
+
+    def __init__(self, base: str) -> None:
+        self.http = httpx.Client(base_url=f"{base}{API}", timeout=30, follow_redirects=True)
+        self._staff, self._until = "", 0.0
+        lamp = self.call("GET", "/products/sand-arc-floor-lamp")
+        self._always = {
+            "product_id": lamp["id"],
+            "variant_id": lamp["variants"][0]["id"],
+            "category_id": lamp["breadcrumbs"][0]["id"],
+            "media": lamp["image"].rpartition("/")[2],
+            "changed_id": self.call("GET", "/products/sand-monstera")["id"],
+        }
+
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        """One request that must succeed."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        content = body if isinstance(body, bytes) else None
+        answer = self.http.request(method, path, headers=named, content=content, json=None if content else body)
+        if answer.status_code >= 400:
+            raise RuntimeError(f"{method} {path}: {answer.status_code} {answer.text}")
+        return answer.json() if answer.content else None
+
+    @property
+    def staff(self) -> str:
+        """The access token of the admin."""
+        if time.monotonic() > self._until:
+            signed = self.call("POST", "/auth/login", {"email": "admin@example.com", "password": "tfmshop-demo"})
+            self._until, self._staff = time.monotonic() + HELD_SECONDS, signed["access_token"]
+        return self._staff
+
+    def admin(self, method: str, path: str, body: object = None, **headers: str) -> Any:
+        """One request of the admin that must succeed."""
+        return self.call(method, f"/admin{path}", body, Authorization=f"Bearer {self.staff}", **headers)
+
+    def make(self, one: Asked) -> dict[str, str]:
+        """A filling for each blank of a request."""
+        wanted, name, got = one.blanks, one.name, dict(self._always)
+        if wanted & PERSON:
+            got |= self._person(name)
+        if wanted & (ORDER | {"cart_id", "asked"}):
+            got |= self._cart(wanted, name)
+        if "offer_id" in wanted:
+            offer = {"name": "Some", "kind": "percent", "value": 100, "max_uses": 9, "code": uuid4().hex}
+            got["offer_id"] = self.admin("POST", "/promotions", offer)["id"]
+        if "webhook_id" in wanted:
+            hook = {"url": "http://127.0.0.1:9/", "topics": ["stock.low"]}
+            got["webhook_id"] = self.admin("POST", "/webhooks", hook)["id"]
+        if "role" in wanted:
+            got["role"] = f"r{uuid4().hex[:12]}"
+            self.admin("POST", "/roles", {"name": got["role"], "permissions": ["reviews"], "meaning": "Some"})
+        if "version" in wanted:
+            change = {"title": f"Sand Monstera {uuid4()}"}
+            got["version"] = str(self.admin("PATCH", f"/products/{got['changed_id']}", change)["version"])
+        if "picture_id" in wanted:
+            path = "/products/forest-monstera/pictures"
+            got["picture_id"] = self.admin("POST", path, PICTURE, Content_Type="image/png")["id"]
+        if "cursor" in wanted:
+            first = "/products?limit=1" if "products" in name else "/search?q=lamp&sort=price&limit=1"
+            got["cursor"] = self.call("GET", first)["next_cursor"]
+        return got
+
+    def _person(self, name: str) -> dict[str, str]:
+        proof = {"email": f"p{uuid4().hex}@example.com", "password": PASSWORD}
+        self.call("POST", "/auth/register", proof | {"name": "Somebody New"})
+        if "sessions" in name:
+            self.call("POST", "/auth/login", proof)
+        signed = self.call("POST", "/auth/login", proof)
+        bearer = {"Authorization": f"Bearer {signed['access_token']}"}
+        got = {name: signed[name] for name in ("refresh_token", "device_token")} | {
+            "token": signed["access_token"], "email": proof["email"],
+            "customer_id": self.call("GET", "/me", **bearer)["customer"]["id"],
+            "csrf": self.call("GET", "/auth/csrf-token", **bearer)["csrf_token"],
+        }  # fmt: skip
+        if "/me/sessions" in name:
+            got["session_id"] = self.call("GET", "/me/sessions", **bearer)["items"][-1]["id"]
+        if "addresses" in name:
+            got["address_id"] = self.call("POST", "/me/addresses", {"address": ADDRESS}, **bearer)["id"]
+        if "reviews" in name:
+            cart = self.call("GET", "/carts/mine", **bearer)["id"]
+            self.call("POST", f"/carts/{cart}/lines", {"product_id": self._always["product_id"]}, **bearer)
+            buy = BUY | {"address": ADDRESS}
+            self.call("POST", f"/carts/{cart}/checkout", buy, Idempotency_Key=uuid4().hex, **bearer)
+        if "/admin/reviews" in name:
+            review = {"rating": 5, "title": "Good"}
+            got["review_id"] = self.call("POST", "/products/sand-arc-floor-lamp/reviews", review, **bearer)["id"]
+        if "second-factor/" in name:
+            self.call("POST", "/me/second-factor", {"password": PASSWORD}, **bearer)
+        return got
+
+    def _cart(self, wanted: set[str], name: str) -> dict[str, str]:
+        cart = self.call("POST", "/carts")
+        path, mine = f"/carts/{cart['id']}", {"Cart_Token": cart["token"]}
+        filled = self.call("POST", f"{path}/lines", {"product_id": self._always["product_id"], "quantity": 2}, **mine)
+        got = {"cart_id": cart["id"], "cart_token": cart["token"], "line_id": filled["lines"][0]["id"]}
+        if "cart_id" not in wanted or re.search("shipping|checkout", name):
+            self.call("PUT", f"{path}/address", ADDRESS, **mine)
+        if "total" in wanted:
+            got["total"] = str(self.call("PUT", f"{path}/shipping", {"method": "post"}, **mine)["total"]["amount"])
+        if "cart_id" in wanted:
+            return got
+        token = "challenge" if "asked" in wanted else "ok"
+        buy = BUY | {"payment": {"provider": "fake", "token": token}}
+        order = self.call("POST", f"{path}/checkout", buy, Idempotency_Key=uuid4().hex, **mine)
+        return got | ({"asked": order["order_id"]} if "asked" in wanted else self._order(order, wanted, name))
+
+    def _order(self, order: dict[str, Any], wanted: set[str], name: str) -> dict[str, str]:
+        path = f"/orders/{order['number']}"
+        got = {"order_id": order["id"], "number": order["number"], "order_token": order["token"]}
+        while CAPTURED.search(name) and self.admin("GET", path)["payment_status"] == "authorized":
+            time.sleep(0.02)
+        if SHIPPED.search(name):
+            self.admin("POST", f"{path}/shipments", {})
+        if DELIVERED.search(name):
+            self.admin("POST", f"{path}/deliver")
+        if "return_id" in wanted:
+            wish = {"lines": [{"sku": "DEMO-001", "quantity": 1}]}
+            back = self.call("POST", f"/orders/{order['id']}/returns", wish, Order_Token=order["token"])
+            got["return_id"] = back["id"]
+        return got
+
+
+async def open_world(shop: Shop) -> World:
+    """The sample shop in a new one, with what a world needs."""
+    await shop.command("seed")
+    await shop.command("inventory", "set", "DEMO-001", "900000000")
+    await shop.command("shipping", "set", "post", "Post", "--price", "490", "--currency", "USD")
+    await shop.command("promotions", "add", "Ten off", "--percent", "10", "--code", "TEN")
+    return await asyncio.to_thread(World, shop.base)
