@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from torture import buying, guessing, hostile, injections, paying, schema
+from torture import buying, guessing, hostile, injections, paying, schema, world
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
@@ -37,12 +37,11 @@ FIGURES: Final = {
     "r1": Figure(buying.hot_product), "r2": Figure(buying.crossing_carts), "r3": Figure(buying.same_product_often),
     "r4": Figure(buying.same_key), "r5": Figure(buying.cut_sockets), "r6": Figure(paying.confirm_and_webhook),
     "r7": Figure(paying.coupons), "r8": Figure(paying.model),
-    "r17": Figure(hostile.everywhere, SECURITY, {"ENABLE_RATE_LIMIT": "false"}),
+    "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
     "r19": Figure(guessing.timing, SECURITY, guessing.BEHIND_A_PROXY),
     "guesses": Figure(guessing.guesses, SECURITY, guessing.BEHIND_A_PROXY),
-    "sqlmap": Figure(injections.tried, SECURITY, {"ENABLE_RATE_LIMIT": "false", "WEBHOOKS_PRIVATE": "true",
-                                                  "DB_QUERY_TIMEOUT": "20000"}, seeds=1),
+    "sqlmap": Figure(injections.tried, SECURITY, world.SETTINGS | {"DB_QUERY_TIMEOUT": "20000"}, seeds=1),
     "schema": Figure(schema.checked, SECURITY, {"ENABLE_RATE_LIMIT": "false"}, seeds=1),
 }  # fmt: skip
 

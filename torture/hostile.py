@@ -40,7 +40,10 @@ async def everywhere(shop: Shop, report: Report, seed: int, part: int) -> None:
             headers = {name: fill(value, filling) for name, value in case.headers.items()}
             target, body = fill(case.target, filling), fill(case.body, filling).encode()
             started = perf_counter()
-            answer = await client.send(target, body, headers, case.method, base="")
+            try:
+                answer = await client.send(target, body, headers, case.method, base="")
+            except OSError:  # the server closes a connection that was idle for long
+                answer = await client.send(target, body, headers, case.method, base="")
             seconds = perf_counter() - started
             nonlocal tried
             tried += 1

@@ -14,6 +14,8 @@ import httpx
 from torture.asking import API, PASSWORD, Asked
 from torture.shop import Shop
 
+SETTINGS: Final = {"ENABLE_RATE_LIMIT": "false", "WEBHOOKS_PRIVATE": "true"}
+"""Of a shop that holds a world."""
 HELD_SECONDS: Final = 500.0
 """How long tokens are used; the shop takes them for 15 minutes."""
 ADDRESS: Final = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US", "region": "lamp"}
