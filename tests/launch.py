@@ -1,6 +1,6 @@
-"""Programs without their start: one process imports them once and forks for each run; a child is a process of its own.
+"""Programs without their start: a process imports one once and forks for each run; a child is a process of its own.
 
-It reads lines of JSON: module, arguments, folder, environment, where output goes; back comes the exit code.
+It reads lines of JSON: arguments, folder, environment, where output goes; back comes the exit code.
 """
 
 from __future__ import annotations
@@ -13,63 +13,69 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
 SECONDS = 120
+LATE = "late"
 PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main"), "tests.crash": ("tests.crash",)}
 """What each needs to have imported."""
 
 
 class Launcher:
-    """The process that forks; started when it is first needed, ends with this one."""
+    """A process for each program; started when it is first needed, ends with this one."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self._turn = threading.Lock()
 
     def run(
         self, module: str, *arguments: str, cwd: Path, environment: dict[str, str]
     ) -> subprocess.CompletedProcess[str]:
-        """Run `python -m MODULE ARGUMENTS` to its end."""
-        process = self._process or self._start()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        with tempfile.TemporaryDirectory() as folder:
+        """Run `python -m MODULE ARGUMENTS` to its end. `TimeoutExpired` after two minutes."""
+        with self._turn, tempfile.TemporaryDirectory() as folder:
+            process = self._processes.get(module) or self._start(module)
+            assert process.stdin is not None
+            assert process.stdout is not None
             out, err = Path(folder, "out"), Path(folder, "err")
-            process.stdin.write(json.dumps([module, arguments, str(cwd), environment, str(out), str(err)]) + "\n")
+            process.stdin.write(json.dumps([arguments, str(cwd), environment, str(out), str(err)]) + "\n")
             process.stdin.flush()
-            code = int(process.stdout.readline())
-            return subprocess.CompletedProcess(arguments, code, out.read_text(), err.read_text())
+            code = process.stdout.readline().strip()
+            if code == LATE:
+                raise subprocess.TimeoutExpired([module, *arguments], SECONDS, out.read_text(), err.read_text())
+            return subprocess.CompletedProcess(arguments, int(code), out.read_text(), err.read_text())
 
-    def _start(self) -> subprocess.Popen[str]:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.launch"], cwd=Path(__file__).parents[1], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "80"},
+    def _start(self, module: str) -> subprocess.Popen[str]:
+        self._processes[module] = subprocess.Popen(
+            [sys.executable, "-m", "tests.launch", module], cwd=Path(__file__).parents[1], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "COLUMNS": "80"},
         )  # fmt: skip
-        return self._process
+        return self._processes[module]
 
 
-def _main() -> None:
+def _main(module: str) -> None:
+    for needed in PROGRAMS[module]:
+        importlib.import_module(needed)
     for line in sys.stdin:
-        module, *rest = json.loads(line)
-        for needed in PROGRAMS[module]:
-            importlib.import_module(needed)
         child = os.fork()
         if child == 0:
-            _run(module, *rest)
+            _run(module, *json.loads(line))
         sys.stdout.write(f"{_code(child)}\n")
         sys.stdout.flush()
 
 
-def _code(child: int) -> int:
+def _code(child: int) -> str:
     deadline = time.monotonic() + SECONDS
     while True:
         found, status = os.waitpid(child, os.WNOHANG)
         if found:
-            return os.waitstatus_to_exitcode(status)
+            return str(os.waitstatus_to_exitcode(status))
         if time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return LATE
         time.sleep(0.005)
 
 
@@ -86,6 +92,9 @@ def _run(module: str, arguments: list[str], cwd: str, environment: dict[str, str
         code = 0
     except SystemExit as end:
         code = end.code or 0
+        if not isinstance(code, int):
+            sys.stderr.write(f"{code}\n")
+            code = 1
     except Exception:  # noqa: BLE001 - as the interpreter does
         sys.excepthook(*sys.exc_info())
     finally:
@@ -95,4 +104,4 @@ def _run(module: str, arguments: list[str], cwd: str, environment: dict[str, str
 
 
 if __name__ == "__main__":
-    _main()
+    _main(sys.argv[1])

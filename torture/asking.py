@@ -41,12 +41,16 @@ VALUES: Final[dict[str, Any]] = {
     "expected_total": {"amount": Number("zztotalzz"), "currency": "USD"}, "id_or_slug": "sand-arc-floor-lamp",
     "product": "sand-arc-floor-lamp", "slug": "zzfreshzz", "specifications": {"colour": "Sand"}, "term": "telly",
     "url": "http://127.0.0.1:9/zzfreshzz", "topics": ["order.return_refused"], "permissions": ["reviews"],
-    "role": "customer", "key": "zzmediazz", "number": "zznumberzz", "publish_at": "2026-01-01T00:00:00Z",
+    "role": "customer", "key": "zzmediazz", "number": "zznumberzz", "numbers": ["zznumberzz"],
+    "step": "pack", "code_or_id": "zzoffer_idzz", "warehouse": "main", "expected": None, "If-Match": '"zzversionzz"',
+    "publish_at": "2026-01-01T00:00:00Z",
     "withdraw_at": "2036-01-01T00:00:00Z", "since": "2026-01-01T00:00:00Z", "Cart-Token": "zzcart_tokenzz",
     "cursor": base64.urlsafe_b64encode(_PLACE).rstrip(b"=").decode(), "Order-Token": "zzorder_tokenzz",
     "Idempotency-Key": "zzfreshzz",
 }  # fmt: skip
 """Examples by name, good for the sample shop; others follow from the schema."""
+SINGLE: Final = {"products": "product_id", "categories": "category_id", "topics": "topic"}
+"""What the items of a list are called."""
 SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "GET /products": {"cursor": "zzcursorzz"},
     "GET /search": {"cursor": "zzcursorzz"},
@@ -56,10 +60,16 @@ SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "GET /fake-bank/{order_id}": {"order_id": "zzaskedzz"},
     "POST /fake-bank/{order_id}/{word}": {"order_id": "zzaskedzz"},
     "POST /auth/login": {"email": "zzemailzz"},
-    "PATCH /admin/products/{id_or_slug}": {
-        "id_or_slug": "zzchanged_idzz", "If-Match": '"zzversionzz"', "status": "active",
-    },
-    "PATCH /admin/variants/{sku}": {"sku": "DEMO-050", "price": 3000, "compare_at_price": 5000},
+    "PATCH /admin/products/{id_or_slug}": {"id_or_slug": "zzchanged_idzz", "status": "active"},
+    "POST /admin/products": {"sku": "zzfreshzz", "category": ["Lamps"], "options": {"size": "L"}, "price": 1000,
+                             "compare_at_price": 2000},
+    "POST /admin/products/bulk": {"product": "zzchanged_idzz", "version": Number("zzversionzz"), "status": "active"},
+    "PATCH /admin/variants/{sku}": {"sku": "DEMO-050", "price": 3000, "compare_at_price": 5000, "If-Match": "*"},
+    "POST /admin/promotions": {"kind": "percent", "value": 100, "code": "zzfreshzz", "starts_at": None,
+                               "ends_at": None},
+    "PATCH /admin/promotions/{code_or_id}": {"value": 100, "If-Match": "*", "ends_at": None},
+    "DELETE /admin/promotions/{code_or_id}": {"If-Match": "*"},
+    "POST /admin/reviews/bulk": {"id": "zzreview_idzz"},
     "POST /admin/products/{id_or_slug}/pictures": {"id_or_slug": "forest-monstera", "sku": "DEMO-050"},
     "GET /admin/customers": {"q": "a"},
     "POST /admin/roles": {"name": "zzfreshzz"},
@@ -210,7 +220,9 @@ def _example(name: str, schema: dict[str, Any], parts: dict[str, Any], known: di
     if "enum" in kind:
         return next(one for one in kind["enum"] if one is not None)
     if kind.get("type") == "array":
-        return [_example("", kind["items"], parts, known)]
+        return [_example(SINGLE.get(name, ""), kind["items"], parts, known)]
+    if kind.get("format") == "date-time":
+        return "2026-01-01T00:00:00Z"
     of_type = {"integer": max(1, int(kind.get("minimum", 1))), "number": 1, "boolean": True}
     return of_type.get(str(kind.get("type")), f"zz{name}zz" if kind.get("format") == "uuid" else "lamp")
 

@@ -32,7 +32,11 @@ from torture.world import HELD_SECONDS, PICTURE, World, open_world
 
 AT_ONCE: Final = 2
 SLOW_SECONDS: Final = 1.0
-CONFLICT: Final = 409
+USED_UP: Final = (409, 412)
+REFUSED: Final = re.compile(
+    r"/auth/oidc|/webhook$|(verify-email|reset-password|email/confirm)$|second-factor|/identities"
+)
+"""Operations whose plain request is refused: no provider, no letter, no signature, no code of a device."""
 OPTIONS: Final = [
     "--batch", "--dbms=PostgreSQL", "--technique=BEUSTQ",
     "--threads=1", "--time-sec=2", "--timeout=10", "--retries=0", "--ignore-code=*",
@@ -95,7 +99,7 @@ class Run:
         if answer.status >= 500 or seconds > SLOW_SECONDS:
             request = {"method": method, "target": target, "headers": headers, "body": sent.decode("latin-1")}
             self.noted.append({"status": answer.status, "seconds": round(seconds, 2), **request})
-        if (answer.status < 300 and self.consumes) or (answer.status == CONFLICT and self.first < 300):
+        if (answer.status < 300 and self.consumes) or (answer.status in USED_UP and self.first < 300):
             self._renew()
         return answer.status, answer.getheaders(), content
 
@@ -186,6 +190,9 @@ def _all(shop: Shop, world: World, report: Report, part: int) -> None:
     report.exactly("SQLMAP", "parameters that were not tried", sum(one["marks"] - one["tested"] for one in results), 0)
     report.at_least("SQLMAP", "parameters", sum(one["tested"] for one in results), 440)
     report.at_least("SQLMAP", "requests", statuses.total(), 100_000 // part)
+    odd = [one["name"] for one in results if one["first"] >= 400 and not REFUSED.search(one["name"])]
+    print("      refused as they are:", odd, flush=True)
+    report.exactly("SQLMAP", "operations that refuse what is tried as it is, payload or not", len(odd), 0)
     report.exactly("SQLMAP", "holes", sum(len(one["holes"]) for one in results), 0)
     report.exactly("SQLMAP", "answers of 500 and above", sum(note["status"] >= 500 for note in noted), 0)
     report.exactly(

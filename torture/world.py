@@ -76,7 +76,14 @@ class World:
         if wanted & (ORDER | {"cart_id", "asked"}):
             got |= self._cart(wanted, name)
         if "offer_id" in wanted:
-            offer = {"name": "Some", "kind": "percent", "value": 100, "max_uses": 9, "code": uuid4().hex}
+            offer = {
+                "name": "Some",
+                "kind": "percent",
+                "value": 100,
+                "code": uuid4().hex,
+                "max_uses": 9,
+                "max_uses_per_customer": 9,
+            }
             got["offer_id"] = self.admin("POST", "/promotions", offer)["id"]
         if "webhook_id" in wanted:
             hook = {"url": "http://127.0.0.1:9/", "topics": ["stock.low"]}

@@ -98,9 +98,11 @@ def model_of(config: Config) -> Model | None:
 
 
 def mailer_of(config: Config) -> Mailer:
-    """Who brings letters: the mail server that `MAIL_URL` names, or the log."""
+    """Who brings letters: the mail server that `MAIL_URL` names, or the log and, in development, a folder."""
     url = config.text("MAIL_URL")
-    return SmtpMailer(url, config.text("MAIL_FROM")) if url else LogMailer()
+    if url:
+        return SmtpMailer(url, config.text("MAIL_FROM"))
+    return LogMailer(config.home / "letters" if config.text("APP_ENV") == "development" else None)
 
 
 def outgoing_of(config: Config) -> Outgoing:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib
 import inspect
+import os
+import pkgutil
 import textwrap
 from uuid import uuid4
 
@@ -13,15 +16,18 @@ import pytest
 
 from tests.conftest import SEALS
 from tests.making import a_product, moved_by
-from tests.servers import STAFF, hire
+from tests.processes import tfmshop
+from tests.servers import REDIS, STAFF, hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
 from tfmshop.platform.security.seals import Seals
-from tfmshop.surface.http.backoffice import orders, products, returns, reviews, search, webhooks
+from tfmshop.surface.http import backoffice
 
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-MODULES = (orders, products, returns, reviews, search, webhooks)
-HANDLERS = [route for module in MODULES for route in module.ROUTES if route.http_methods & WRITES]
+MODULES = [
+    importlib.import_module(f"{backoffice.__name__}.{one.name}") for one in pkgutil.iter_modules(backoffice.__path__)
+]
+HANDLERS = [route for module in MODULES for route in getattr(module, "ROUTES", ()) if route.http_methods & WRITES]
 
 
 def calls(function, module) -> set[str]:
@@ -125,8 +131,7 @@ async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(w
     await written(wide_db, 6)
     async with wide_db.read() as tx:
         found = await audit.verify(tx, SEALS)
-        mark = f"{found.number}:{found.seal}"
-        assert await audit.has(tx, mark)
+        assert await audit.has(tx, found.number, found.seal[:8].upper())
     connection = await asyncpg.connect(fresh_url)
     await connection.execute("DELETE FROM audit.entry WHERE number > 4")
     await connection.execute(
@@ -135,8 +140,29 @@ async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(w
     await connection.close()
     async with wide_db.read() as tx:
         assert (await audit.verify(tx, SEALS)).flaws == []
-        for other in (mark, "x", "5:", f"4:{'0' * 64}", "99999999999999999999:00"):
-            assert not await audit.has(tx, other)
+        for number, seal in ((found.number, found.seal), (4, "0" * 64), (10**18 - 1, "00" * 4)):
+            assert not await audit.has(tx, number, seal)
+
+
+async def test_the_log_is_verified_by_command(wide_db, fresh_url, tmp_path):
+    (tmp_path / "seal.secret").write_text("a secret of the tests, long enough")
+    given = {"DATABASE_URL": fresh_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path)}
+
+    def verified(*options: str):
+        return tfmshop("audit", "verify", *options, cwd=tmp_path, **given)
+
+    assert "0 entries, all as they were written; nobody did anything yet." in verified().stdout
+    await written(wide_db, 2)
+    whole = verified()
+    assert "2 entries, all as they were written; the last is 2:" in whole.stdout
+    mark = whole.stdout.rpartition(" ")[2].strip(" .\n")
+    assert verified("--expect", mark[:10]).returncode == 0
+    other = verified("--expect", "2:00000000")
+    assert (other.returncode, "one flaw" in other.stderr) == (1, True)
+    assert "entry 2: it is not there with the seal 00000000" in other.stdout
+    for wrong in ("10", "2:", "x:00000000", "2:b2be"):
+        refused = verified("--expect", wrong)
+        assert (refused.returncode, "NUMBER:SEAL" in refused.stderr) == (2, True)
 
 
 async def test_another_key_fits_nothing(wide_db):

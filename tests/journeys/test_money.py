@@ -105,6 +105,7 @@ async def test_a_challenge_is_answered_and_the_same_request_gives_the_order(shop
     assert (replayed.content, replayed.headers["idempotent-replayed"]) == (order.content, "true")
     seen = await shop.get(f"orders/{body['order_id']}", headers={"Order-Token": order.json()["token"]})
     assert seen.json()["payment_status"] == "authorized"
+    assert [(one["status"], one["who"]) for one in seen.json()["history"]][-1] == ("paid", "payment")
     assert "Nothing is waiting" in (await shop.post(f"fake-bank/{body['order_id']}/approve")).text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from email import message_from_bytes, policy
 from uuid import UUID
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from tfmshop.commerce.vocabulary import slug
 from tfmshop.platform import clock, codec, cursors, ids
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.mail import Letter, LogMailer
 from tfmshop.platform.observe.logs import hide_secrets
 from tfmshop.platform.security.access import secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -25,6 +27,17 @@ def test_the_clock_can_be_held():
     with clock.held(MOMENT):
         assert clock.now() == MOMENT
     assert clock.now() > MOMENT
+
+
+async def test_letters_are_kept_where_no_mail_server_is_set(tmp_path):
+    letter = Letter("01-a", "ada@example.com", "Hello", "Your link: https://x/#token=1", "<p>Hello</p>")
+    await LogMailer().send(letter)
+    assert list(tmp_path.iterdir()) == []
+    await LogMailer(tmp_path / "letters").send(letter)
+    (file,) = (tmp_path / "letters").glob("*-01-a.eml")
+    kept = message_from_bytes(file.read_bytes(), policy=policy.default)
+    assert (kept["To"], kept["Subject"]) == ("ada@example.com", "Hello")
+    assert "#token=1" in kept.get_body(("plain",)).get_content()
 
 
 def test_ids_are_ordered_uuid7():

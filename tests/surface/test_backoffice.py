@@ -201,14 +201,20 @@ async def test_buyers_review_once_and_the_rating_follows_what_staff_publish(shop
         assert await broken(tx) == {}
     missing = await shop.post(f"admin/reviews/{ids.new()}/publish", headers=staff())
     assert missing.json()["code"] == "review_not_found"
-    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id, str(ids.new())]}, headers=staff())
-    assert many.json()["code"] == "review_not_found"
-    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id], "publish": [review_id]}, headers=staff())
-    assert many.json()["errors"][0]["field"] == "refuse"
-    many = await shop.post("admin/reviews/bulk", json={"refuse": [review_id]}, headers=staff("support"))
-    assert [one["status"] for one in many.json()["items"]] == ["refused"]
-    many = await shop.post("admin/reviews/bulk", json={"publish": [review_id]}, headers=staff("support"))
-    assert [one["status"] for one in many.json()["items"]] == ["published"]
+    missing_id = str(ids.new())
+    many = await shop.post(
+        "admin/reviews/bulk",
+        json={"items": [{"id": review_id, "publish": False}, {"id": missing_id, "publish": True}]},
+        headers=staff(),
+    )
+    assert (many.json()["code"], many.json()["review"]) == ("review_not_found", missing_id)
+    assert (await shop.post("admin/reviews/bulk", json={"items": []}, headers=staff())).status_code == 422
+    for wishes, status in (([True, False], "refused"), ([True], "published")):
+        items = [{"id": review_id, "publish": publish} for publish in wishes]
+        many = await shop.post("admin/reviews/bulk", json={"items": items}, headers=staff("support"))
+        assert [one["status"] for one in many.json()["items"]] == [status]
+    entry = (await shop.get("admin/audit?limit=1", headers=staff())).json()["items"][0]
+    assert (entry["before"], entry["after"]) == ({"status": "refused"}, {"status": "published"})
 
 
 async def test_synonyms_and_missed_queries_for_staff(shop, db):

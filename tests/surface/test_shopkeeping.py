@@ -6,7 +6,10 @@ import asyncio
 
 from tests.making import a_product, moved_by
 from tests.surface.test_backoffice import staff
+from tfmshop.commerce import orders
 from tfmshop.platform.db import broken
+from tfmshop.platform.errors import DatabaseUnavailable
+from tfmshop.surface.http.backoffice.orders import STEPS
 
 LAMP = {"sku": "LAMP-1", "title": "Desk lamp", "price": 4900, "category": ["Home", "Lamps"], "brand": "Lumo",
         "status": "active", "tags": ["lamp"], "stock": 7}  # fmt: skip
@@ -187,3 +190,89 @@ async def test_many_orders_move_each_on_its_own(shop, db, fake):
     for wrong in ({"step": "cancel", "numbers": wanted}, {"step": "pack", "numbers": []},
                   {"step": "pack", "numbers": wanted * 26}):  # fmt: skip
         assert (await shop.post("admin/orders/bulk", json=wrong, headers=staff())).status_code == 422
+
+
+async def test_dates_that_stand_for_ever_break_nothing(shop, db):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000)
+    offer = {"name": "Some", "kind": "percent", "value": 100}
+    id = (await shop.post("admin/promotions", json=offer, headers=staff())).json()["id"]
+    for moment in ("9999-12-31T23:59:59.999999Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00",
+                   "0001-01-01T00:00:00+14:00"):  # fmt: skip
+        for name in ("starts_at", "ends_at"):
+            refused = await shop.patch(f"admin/promotions/{id}", json={name: moment}, headers=staff())
+            assert (refused.status_code, refused.json()["code"]) == (409, "offer_invalid")
+            refused = await shop.post("admin/promotions", json=offer | {name: moment}, headers=staff())
+            assert (refused.status_code, refused.json()["code"]) == (409, "offer_invalid")
+        refused = await shop.post("admin/products", json=LAMP | {"published_at": moment}, headers=staff())
+        assert (refused.status_code, refused.json()["code"]) == (409, "cannot_add_product")
+        url = {"url": "https://example.com/hook", "topics": ["order.paid"]}
+        hook = (await shop.post("admin/webhooks", json=url, headers=staff())).json()["id"]
+        again = await shop.post(f"admin/webhooks/{hook}/replay", json={"since": moment}, headers=staff())
+        assert (again.status_code, again.json()) == (201, {"messages": 0})
+    cart = await shop.cart_with((str(lamp), 1))
+    assert (await shop.get(f"carts/{cart['id']}", headers={"Cart-Token": cart["token"]})).status_code == 200
+
+
+async def test_an_offer_says_what_is_wrong_and_keeps_quiet_when_nothing_changed(shop, db):
+    free = {"name": "No postage", "kind": "free_shipping", "code": "POST"}
+    id = (await shop.post("admin/promotions", json=free, headers=staff())).json()["id"]
+    large = {"value": 20_000}
+    for change in (shop.patch("admin/promotions/post", json=large, headers=staff()),
+                   shop.post("admin/promotions", json=free | large | {"code": "BE"}, headers=staff())):  # fmt: skip
+        refused = await change
+        assert (refused.status_code, refused.json().get("why", "")[:9]) == (409, "its value"), refused.text
+    same = await shop.patch(f"admin/promotions/{id.upper()}", json={}, headers=staff())
+    assert (same.status_code, same.json()["version"]) == (200, 1)
+    assert (await audit(shop))["action"] == "promotions.add"
+    shown = await shop.get("admin/promotions/post", headers=staff())
+    tag = shown.headers["etag"]
+    assert tag == '"1"'
+    again = await shop.get("admin/promotions/post", headers=staff() | {"If-None-Match": tag})
+    assert again.status_code == 304
+    late = await shop.delete("admin/promotions/post", headers=staff() | {"If-Match": '"7"'})
+    assert late.json()["code"] == "stale_offer"
+    assert (await shop.delete("admin/promotions/post", headers=staff() | {"If-Match": tag})).status_code == 204
+    entry = await audit(shop)
+    assert (entry["action"], entry["subject"]) == ("promotions.end", id)
+    assert set(entry["after"]) == {"ends_at"}
+
+
+async def test_a_price_is_changed_only_at_the_version_that_was_read(shop, db):
+    async with db.tx() as tx:
+        id = await a_product(tx, sku="LAMP", price=1000)
+    tag = (await shop.get(f"admin/products/{id}", headers=staff())).headers["etag"]
+    first = await shop.patch("admin/variants/LAMP", json={"price": 900}, headers=staff() | {"If-Match": tag})
+    assert first.status_code == 204
+    late = await shop.patch("admin/variants/LAMP", json={"price": 1}, headers=staff() | {"If-Match": tag})
+    assert (late.status_code, late.json()["code"]) == (412, "stale_version")
+    anyhow = await shop.patch("admin/variants/LAMP", json={"price": 800}, headers=staff() | {"If-Match": "*"})
+    assert anyhow.status_code == 204
+    wrong = await shop.patch("admin/variants/LAMP", json={"price": 800}, headers=staff() | {"If-Match": '"x"'})
+    assert wrong.json()["errors"][0]["field"] == "If-Match"
+    moved = {"slug": "lampe", "featured": True, "withdraw_at": "2030-01-01T00:00:00Z"}
+    assert (await shop.patch(f"admin/products/{id}", json=moved, headers=staff())).status_code == 200
+    assert set((await audit(shop))["after"]) == {"slug", "featured", "withdraw_at"}
+
+
+async def test_an_outage_stops_a_bulk_and_says_what_was_not_done(shop, db, fake, monkeypatch):
+    moved_by(fake=fake)
+    async with db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+    numbers = [(await shop.buy(await shop.cart_with((lamp, 1)))).json()["number"] for _ in range(3)]
+    whole = {"step": "pack", "numbers": numbers}
+    fails_after = 0
+
+    async def packed(tx, id, who):
+        nonlocal fails_after
+        if fails_after == 0:
+            raise DatabaseUnavailable
+        fails_after -= 1
+        await orders.fulfil.pack(tx, id, who)
+
+    monkeypatch.setitem(STEPS, "pack", packed)
+    refused = await shop.post("admin/orders/bulk", json=whole, headers=staff())
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_unavailable")
+    fails_after = 1
+    partly = (await shop.post("admin/orders/bulk", json=whole, headers=staff())).json()["items"]
+    assert [one.get("status", one.get("code")) for one in partly] == ["packed", *["database_unavailable"] * 2]

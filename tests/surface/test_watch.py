@@ -252,9 +252,13 @@ def test_events_are_kept_and_read_by_command(tmp_path, monkeypatch):
     security.tell("wrong password", address="192.0.2.1", key="account:x", password="canary-7", note="a\nb\x1b[31m")
     with clock.held(datetime.now(UTC) - timedelta(days=2)):
         security.tell("address blocked", key="all:192.0.2.9")
+    token = security.asking.set("192.0.2.7")
+    security.tell("sign-in refused", usual=True, key="person:x")
+    security.asking.reset(token)
     (tmp_path / "logs" / "security-1999-01-01.log").write_text('{"cut off')
     shown = tfmshop("logs", "security", "--json", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
-    (event,) = json.loads(shown.stdout)
+    event, other = json.loads(shown.stdout)
+    assert (other["message"], other["address"]) == ("sign-in refused", "192.0.2.7")
     assert (event["message"], event["address"], event["password"]) == ("wrong password", "192.0.2.1", "(hidden)")
     text = tfmshop("logs", "security", "--since", "7d", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
     assert "address blocked" in text.stdout

@@ -124,7 +124,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "MAIL_URL",
         "",
-        "Mail server: smtp://user:password@host:587 or smtps://host; empty logs letters instead of sending them.",
+        "Mail server: smtp://user:password@host:587 or smtps://host; empty: a folder, in development.",
         secret=True,
         check=url("smtp", "smtps"),
     ),

@@ -111,9 +111,10 @@ async def wish(tx: Tx, customer: UUID, product: UUID) -> None:
         raise TooManyKept(most=MOST_WISHES)
 
 
-async def unwish(tx: Tx, customer: UUID, product: UUID) -> None:
-    """Forget a wish, if there was one."""
-    await tx.execute(UNWISH, customer, product)
+async def unwish(tx: Tx, customer: UUID, product: str) -> None:
+    """Forget a wish, by the product's id or slug, if there was one."""
+    id = ids.parse(product)
+    await tx.execute(UNWISH, customer, id, None if id else product)
 
 
 async def erase(tx: Tx, customer: UUID) -> None:

@@ -37,5 +37,7 @@ def normal_email(email: str) -> str:
 
 def known_of(email: str, name: str = "") -> list[str]:
     """The words of a person that others know, too: no password is made of them."""
-    words = f"{normal_email(email).partition('@')[0]} {name.casefold()}"
-    return [*re.split(r"[\W_]+", words), "tfmshop"]
+    local, _, host = normal_email(email).partition("@")
+    plain = name.casefold()
+    whole = [f"{local}@{host}", host, host.partition(".")[0], plain, "".join(plain.split())]
+    return [*whole, *re.split(r"[\W_]+", f"{local} {plain}"), "tfmshop"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -102,10 +102,10 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     `PasswordTooCommon`.
     """
     async with db.read() as tx:
-        email = await tx.value(PROVES, await checked(tx, seals, "reset", token))
-    if email is None:
+        person = await tx.row(PROVES, await checked(tx, seals, "reset", token))
+    if person is None:
         raise LinkInvalid
-    hashed = await passwords.hash(password, known_of(email))
+    hashed = await passwords.hash(password, known_of(person["email"], person["name"]))
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
@@ -116,25 +116,33 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
     await db.transact(work)
 
 
-async def proven(caution: Caution, customer: UUID, password: str) -> tuple[str, str]:
-    """The e-mail address of whoever knows the password, and the hash that is kept of it. `InvalidCredentials`."""
+class Proven(NamedTuple):
+    """Whoever knows their password, and the hash that is kept of it."""
+
+    email: str
+    name: str
+    password_hash: str
+
+
+async def proven(caution: Caution, customer: UUID, password: str) -> Proven:
+    """A person who knows their password. `InvalidCredentials`."""
     async with caution.db.read() as tx:
         row = await tx.row(PASSWORD, customer)
     if not await caution.proven(customer, row["password_hash"] if row else None, password) or row is None:
         raise InvalidCredentials
-    return str(row["email"]), str(row["password_hash"])
+    return Proven(row["email"], row["name"], row["password_hash"])
 
 
 async def change_password(caution: Caution, viewer: Viewer, *, old: str, new: str) -> None:
     """Change one's password, knowing the old one; every other session ends, and every link. `InvalidCredentials`,
     `PasswordTooCommon`, `SignInRequired` when the session is over.
     """
-    email, known = await proven(caution, viewer.id, old)
-    hashed = await caution.passwords.hash(new, known_of(email))
+    person = await proven(caution, viewer.id, old)
+    hashed = await caution.passwords.hash(new, known_of(person.email, person.name))
 
     async def work(tx: Tx) -> None:
         await must_live(tx, viewer)
-        if not await tx.execute(SET_PASSWORD, viewer.id, hashed, None, known):
+        if not await tx.execute(SET_PASSWORD, viewer.id, hashed, None, person.password_hash):
             raise InvalidCredentials
         await _changed(tx, viewer.id, but=viewer.session)
 

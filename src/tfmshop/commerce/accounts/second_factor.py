@@ -54,7 +54,7 @@ class Secret(msgspec.Struct, frozen=True):
 
 async def begin(caution: Caution, viewer: Viewer, *, password: str, shop: str) -> Secret:
     """A new secret; it counts once `confirm` saw a code of it. `InvalidCredentials`, `FactorThere`."""
-    email, _ = await proven(caution, viewer.id, password)
+    email = (await proven(caution, viewer.id, password)).email
     salt = ids.secret(SALT_BYTES)
     async with caution.db.tx() as tx:
         if await tx.value(BEGIN, viewer.id, salt) is None:

@@ -83,4 +83,10 @@ RETURNING product_id
 """,
 )
 
-UNWISH = Query("accounts.unwish", "DELETE FROM accounts.wish WHERE customer_id = $1 AND product_id = $2")
+UNWISH = Query(
+    "accounts.unwish",
+    """
+DELETE FROM accounts.wish AS w WHERE w.customer_id = $1
+    AND (w.product_id = $2::uuid OR EXISTS (SELECT FROM catalog.card AS c WHERE c.id = w.product_id AND c.slug = $3))
+""",
+)

@@ -106,7 +106,12 @@ FIND_PROOF = Query(
     "SELECT salt, purpose FROM accounts.proof WHERE id = $1 AND used_at IS NULL AND expires_at > now()",
 )
 
-PROVES = Query("accounts.proves", "SELECT email FROM accounts.proof WHERE id = $1")
+PROVES = Query(
+    "accounts.proves",
+    """
+SELECT p.email, c.name FROM accounts.proof AS p JOIN accounts.customer AS c ON c.id = p.customer_id WHERE p.id = $1
+""",
+)
 
 HOLD_BY_EMAIL = Query(
     "accounts.hold_by_email", "SELECT id FROM accounts.customer WHERE lower(email) = $1 FOR NO KEY UPDATE"
@@ -136,7 +141,7 @@ WHERE id = $1 AND is_active AND ($4::text IS NULL OR password_hash = $4)
 )
 
 PASSWORD = Query(
-    "accounts.password_of", "SELECT email, password_hash FROM accounts.customer WHERE id = $1 AND is_active"
+    "accounts.password_of", "SELECT email, name, password_hash FROM accounts.customer WHERE id = $1 AND is_active"
 )
 
 VERIFIED = Query(

@@ -55,13 +55,10 @@ async def verify(tx: Tx, seals: Seals, tell: Callable[[int], None] = lambda _: N
     return found
 
 
-async def has(tx: Tx, mark: str) -> bool:
-    """Whether the entry that a mark names, NUMBER:SEAL, is there as it was."""
-    number, _, seal = mark.partition(":")
-    if not number.isdecimal() or len(number) > 18:
-        return False
-    kept = await tx.value(SEAL_OF, int(number))
-    return kept is not None and kept.hex() == seal.lower()
+async def has(tx: Tx, number: int, seal: str) -> bool:
+    """Whether an entry is there with a seal, or one that begins so."""
+    kept = await tx.value(SEAL_OF, number)
+    return kept is not None and kept.hex().startswith(seal.lower())
 
 
 def _flaws(seals: Seals, row: Row, number: int, seal: bytes) -> list[Flaw]:

@@ -142,14 +142,17 @@ async def held(tx: Tx, id_or_slug: str = "", *, sku: str | None = None, picture:
     return found
 
 
-async def change_variant(tx: Tx, sku: str, changes: VariantChanges) -> None:
-    """Change a variant; its former price is kept, and its product's lists show the new one. `ProductNotFound`.
+async def change_variant(tx: Tx, sku: str, changes: VariantChanges, version: int | None = None) -> None:
+    """Change a variant, if its product is at `version`; its former price is kept, and the product's lists show the new
+    one. `ProductNotFound`, `StaleVersion`.
 
     `BadPrice` when the price to compare with is not above the price.
     """
     given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
     args = [(given.get(name), name in given) for name in changes.__struct_fields__]
     product = await held(tx, sku=sku)
+    if version is not None and (now := (await found(tx, str(product)))[1]) != version:
+        raise StaleVersion(version=now)
     if not given:
         return
     try:

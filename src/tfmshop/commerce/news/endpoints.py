@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -21,11 +21,14 @@ from tfmshop.commerce.news.store import (
     REPLAY,
     SWITCH_ENDPOINT,
 )
+from tfmshop.commerce.vocabulary import YEARS
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 from tfmshop.platform.outgoing import Outgoing
 
 NEWEST: Final = 2**63 - 1
+_FIRST: Final = datetime(YEARS[0], 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(YEARS[-1], 1, 1, tzinfo=UTC)
 
 
 class ToDeliver(msgspec.Struct, frozen=True):
@@ -84,6 +87,7 @@ async def deliveries(
 async def replay(tx: Tx, id: UUID, *, event: int | None = None, since: datetime | None = None) -> int:
     """Send an event again, or all that happened since a moment; how many. `EndpointNotFound`."""
     await _there(tx, id)
+    since = since and min(max(since, _FIRST), _LAST)
     rows = await tx.rows(REPLAY, id, event, since)
     for subject in {row["subject"] for row in rows}:
         await jobs.enqueue(tx, "news.deliver", ToDeliver(id, subject))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -133,10 +134,16 @@ class Event(msgspec.Struct, frozen=True):
     why: str
 
 
+_ID: Final = re.compile(r"[0-9a-f-]{36}")
+"""Staff are noted by id, and payment companies by name."""
+
+
 def _seen(event: Event, buyer: UUID | None) -> Event:
     if event.who == str(buyer):
         return msgspec.structs.replace(event, who="buyer")
-    return event if event.who in {"buyer", "guest", "shop"} else msgspec.structs.replace(event, who="staff", why="")
+    if event.who in {"buyer", "guest", "shop"}:
+        return event
+    return msgspec.structs.replace(event, who="staff" if _ID.fullmatch(event.who) else "payment", why="")
 
 
 class Addresses(msgspec.Struct, frozen=True):

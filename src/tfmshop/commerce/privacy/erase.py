@@ -25,7 +25,7 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
     """
     async with caution.db.read() as tx:
         await accounts.me(tx, viewer.id)
-    email, _ = await accounts.proofs.proven(caution, viewer.id, password)
+    email = (await accounts.proofs.proven(caution, viewer.id, password)).email
 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)

@@ -14,8 +14,8 @@ from msgspec import UNSET, Meta, UnsetType
 from tfmshop.commerce.promotions.errors import BadOffer, CouponExhausted, OfferNotFound, StaleOffer
 from tfmshop.commerce.promotions.model import WHOLE, Kind, Offer
 from tfmshop.commerce.promotions.store import CHANGE, END, FIND, GIVE_BACK, HOLD, LIST, REDEEM, SAVE
-from tfmshop.commerce.vocabulary import LARGEST_AMOUNT
-from tfmshop.platform import codec
+from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
+from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Query, Refused, Tx
 
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
@@ -54,7 +54,9 @@ async def add(tx: Tx, offer: Offer) -> None:
                 offer.products, offer.categories, offer.minimum, offer.starts_at, offer.ends_at, offer.max_uses,
                 offer.max_uses_per_customer, offer.stackable, offer.priority,
             )  # fmt: skip
-    except Refused:
+    except Refused as error:
+        if error.constraint != "offer_code":
+            raise
         raise BadOffer(why=f"the code {offer.code} is taken") from None
 
 
@@ -67,6 +69,8 @@ async def change(tx: Tx, code_or_id: str, changes: Changes, version: int | None 
     if version not in (None, before.version):
         raise StaleOffer(version=before.version)
     wanted = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not UNSET}
+    if msgspec.structs.replace(before, **wanted) == before:
+        return before, before
     after = msgspec.structs.replace(before, **wanted, version=before.version + 1)
     why = _wrong(after) or _limits_wrong(before, after)
     if why is not None:
@@ -83,10 +87,16 @@ async def show(tx: Tx, code_or_id: str) -> Offer:
     return await _one(tx, FIND, code_or_id)
 
 
-async def end(tx: Tx, code_or_id: str) -> None:
-    """End an offer now; orders that used it keep what they got. `OfferNotFound`."""
-    if await tx.value(END, code_or_id) is None:
-        raise OfferNotFound
+async def end(tx: Tx, code_or_id: str, version: int | None = None) -> Offer:
+    """End an offer now, if it is at `version`; as it was. Orders that used it keep what they got.
+
+    `OfferNotFound`, `StaleOffer`.
+    """
+    offer = await _one(tx, HOLD, code_or_id)
+    if version not in (None, offer.version):
+        raise StaleOffer(version=offer.version)
+    await tx.execute(END, offer.id)
+    return offer
 
 
 async def running(tx: Tx, limit: int) -> list[Offer]:
@@ -125,7 +135,8 @@ async def give_back(tx: Tx, order_id: UUID) -> None:
 
 
 async def _one(tx: Tx, query: Query, code_or_id: str) -> Offer:
-    found = await tx.value(query, code_or_id)
+    id = ids.parse(code_or_id)
+    found = await tx.value(query, id, None if id else code_or_id.upper())
     if found is None:
         raise OfferNotFound
     return codec.decode_as(found, Offer)
@@ -146,6 +157,10 @@ def _wrong(offer: Offer) -> str | None:
         return "it needs a name"
     if offer.kind in {Kind.PERCENT, Kind.BUY_GET} and not 0 < offer.value <= WHOLE:
         return "its percentage must be above 0 and at most 100"
+    if offer.kind is not Kind.FIXED and offer.value > WHOLE:
+        return "its value is in hundredths of a percent, at most 10000"
+    if any(moment and moment.year not in YEARS for moment in (offer.starts_at, offer.ends_at)):
+        return f"its dates must be from {YEARS[0]} to {YEARS[-1]}"
     if offer.kind is Kind.FIXED and (offer.value <= 0 or offer.currency is None):
         return "it needs an amount above 0 and a currency"
     if offer.kind is Kind.BUY_GET and (offer.buy < 1 or offer.get < 1):

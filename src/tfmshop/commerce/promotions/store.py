@@ -14,17 +14,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
 END = Query(
     "promotions.end",
     """
-UPDATE promotions.offer SET ends_at = now() WHERE (code = $1 OR id::text = $1) AND (ends_at IS NULL OR ends_at > now())
-RETURNING id
+UPDATE promotions.offer SET ends_at = now(), version = version + 1 WHERE id = $1
 """,
 )
 
 HOLD = Query(
     "promotions.hold",
-    "SELECT offer::text FROM promotions.running WHERE code = $1 OR id::text = $1 FOR UPDATE",
+    "SELECT offer::text FROM promotions.running WHERE id = $1::uuid OR code = $2 FOR NO KEY UPDATE",
 )
 
-FIND = Query("promotions.find", "SELECT offer::text FROM promotions.running WHERE code = $1 OR id::text = $1")
+FIND = Query("promotions.find", "SELECT offer::text FROM promotions.running WHERE id = $1::uuid OR code = $2")
 
 CHANGE = Query(
     "promotions.change",

@@ -14,4 +14,6 @@ class AlreadyReviewed(
 
 
 class ReviewNotFound(ShopError, kind=Kind.NOT_FOUND, code="review_not_found", says="There is no such review."):
-    """No review has that id."""
+    """No review has the id `review`."""
+
+    review: str

@@ -10,9 +10,11 @@ from tfmshop.commerce.reviews.store import MODERATE
 from tfmshop.platform.db import Tx
 
 
-async def moderate(tx: Tx, review: UUID, *, publish: bool, by: str) -> Review:
-    """Publish or refuse a review, now or again; the product's rating follows in a job. `ReviewNotFound`."""
+async def moderate(tx: Tx, review: UUID, *, publish: bool, by: str) -> tuple[str, Review]:
+    """Publish or refuse a review, now or again: the status that it had, and as it is. The product's rating follows in
+    a job. `ReviewNotFound`.
+    """
     row = await tx.row(MODERATE, review, "published" if publish else "refused", by)
     if row is None:
-        raise ReviewNotFound
-    return Review(*row[:8])
+        raise ReviewNotFound(review=str(review))
+    return row["before"], Review(*row[:8])

@@ -31,9 +31,10 @@ WHERE status = 'pending' ORDER BY created_at, id LIMIT $1
 MODERATE = Query(
     "reviews.moderate",
     """
-WITH moderated AS (
-    UPDATE reviews.review SET status = $2, moderated_at = now(), moderated_by = $3 WHERE id = $1
-    RETURNING id, product_id, author, rating, title, body, status, created_at
+WITH held AS MATERIALIZED (SELECT id, status FROM reviews.review WHERE id = $1 FOR UPDATE),
+moderated AS (
+    UPDATE reviews.review AS r SET status = $2, moderated_at = now(), moderated_by = $3 FROM held WHERE r.id = held.id
+    RETURNING r.id, r.product_id, r.author, r.rating, r.title, r.body, r.status, r.created_at, held.status AS before
 )
 SELECT m.*, jobs.enqueue('reviews.moderated', convert_to(to_json(m.product_id)::text, 'UTF8')) FROM moderated AS m
 """,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce.vocabulary import YEARS
 from tfmshop.platform.db import Refused, Tx
 from tfmshop.platform.errors import Kind, ShopError
 
@@ -17,6 +18,8 @@ class CannotAdd(ShopError, kind=Kind.CONFLICT, code="cannot_add_product", says="
 
 async def add(tx: Tx, product: catalog.NewProduct) -> UUID:
     """Add a product with its variants and their stock; its id. `CannotAdd`."""
+    if product.published_at is not None and product.published_at.year not in YEARS:
+        raise CannotAdd(f"published_at must be from {YEARS[0]} to {YEARS[-1]}")
     try:
         async with tx.savepoint():
             (loaded,) = await catalog.Loader().load(tx, [product])

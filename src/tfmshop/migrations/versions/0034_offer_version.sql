@@ -3,6 +3,10 @@ SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
 ALTER TABLE promotions.offer ADD COLUMN version integer NOT NULL DEFAULT 1;
+UPDATE promotions.offer SET starts_at = nullif(starts_at, '-infinity'), ends_at = nullif(ends_at, 'infinity')
+WHERE starts_at = '-infinity' OR ends_at = 'infinity';
+ALTER TABLE promotions.offer
+    ADD CONSTRAINT offer_moments CHECK (isfinite(starts_at) AND isfinite(ends_at)) NOT VALID;
 
 CREATE OR REPLACE VIEW promotions.running AS
 SELECT o.id, o.code, json_build_object('id', o.id, 'name', o.name, 'kind', o.kind, 'value', o.value,

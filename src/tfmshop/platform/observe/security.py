@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ log = structlog.get_logger("security")
 FOLDER: Final = "logs"
 KEPT_DAYS: Final = 90
 _file: dict[str, Path] = {}
+asking: ContextVar[str] = ContextVar("the address that the request comes from", default="")
 
 
 def keep_in(home: Path) -> None:
@@ -31,6 +33,8 @@ def keep_in(home: Path) -> None:
 
 def tell(event: str, *, usual: bool = False, **facts: Any) -> None:
     """Note something that concerns the safety of the shop, `usual` or not; never sampled, each line whole."""
+    if not facts.get("address") and (address := asking.get()):
+        facts["address"] = address
     (log.info if usual else log.warning)(event, **facts)
     folder = _file.get("folder")
     if folder is None:

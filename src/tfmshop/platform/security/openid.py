@@ -31,6 +31,8 @@ ALGORITHMS: Final = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDS
 KEPT_SECONDS: Final = 3600
 TIMEOUT_SECONDS: Final = 5.0
 LEEWAY_SECONDS: Final = 60
+WRONG: Final = (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, OverflowError, ExceptionGroup)
+"""What a provider that answers something else may lead to."""
 
 
 class UnknownProvider(
@@ -119,7 +121,7 @@ class Provider:
                 )  # fmt: skip
             except OAuthError as error:
                 raise ProviderRefused(str(error.error)[:100]) from None
-            except (httpx2.HTTPError, ValueError) as error:
+            except WRONG as error:
                 raise ProviderAway from error
         return self._claims(token.get("id_token"), keys, secrets.nonce)
 
@@ -165,10 +167,11 @@ class Provider:
                     if metadata["issuer"] != self.issuer:
                         raise ProviderRefused("it says that it is another one")
                     keys = (await client.get(metadata["jwks_uri"])).raise_for_status().json()
-                if not all(str(metadata[f"{name}_endpoint"]).startswith("http") for name in ("authorization", "token")):
-                    raise ProviderAway
+                for name in ("authorization", "token"):
+                    if httpx2.URL(metadata[f"{name}_endpoint"]).scheme not in ("http", "https"):
+                        raise ProviderAway
                 self._metadata, self._keys = metadata, KeySet.import_key_set(keys)
-            except (httpx2.HTTPError, ValueError, KeyError, TypeError, JoseError) as error:
+            except (*WRONG, KeyError, JoseError) as error:
                 raise ProviderAway from error
             self._read_at = monotonic()
         return self._metadata, self._keys

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ from tfmshop.platform import Platform
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
+_MARK = re.compile(r"([0-9]{1,18}):([0-9A-Fa-f]{8,64})")
 app = typer.Typer(no_args_is_help=True, help="What staff did: list it, and verify that nothing was tampered with.")
 
 
@@ -51,8 +53,11 @@ def verify(
 
     It prints the last entry's number and seal. Kept elsewhere, they show later that the end is still there.
 
-    Examples: `tfmshop audit verify`, `tfmshop audit verify --expect 4711:9f86d081...`
+    Examples: `tfmshop audit verify`, `tfmshop audit verify --expect 4711:9f86d081`
     """
+    mark = _MARK.fullmatch(expect) if expect is not None else None
+    if expect is not None and mark is None:
+        raise typer.BadParameter("Write NUMBER:SEAL with 8 to 64 letters of the seal.", param_hint="--expect")
     config = host_of(context).read_config()
     if not config.text("SEAL_SECRET") and not (config.home / "seal.secret").exists():
         raise Failure("The key of the seals is not here: set SEAL_SECRET, or TFMSHOP_HOME to the folder that has it.")
@@ -60,8 +65,8 @@ def verify(
     async def work(platform: Platform) -> audit.Verified:
         async with platform.db.read() as tx:
             found = await audit.verify(tx, platform.seals)
-            if expect is not None and not await audit.has(tx, expect):
-                found.flaws.append(audit.Flaw(found.number + 1, f"{expect} is not there any more"))
+            if mark is not None and not await audit.has(tx, int(mark[1]), mark[2]):
+                found.flaws.append(audit.Flaw(int(mark[1]), f"it is not there with the seal {mark[2]}"))
             return found
 
     found = host_of(context).with_platform(work)
@@ -70,6 +75,8 @@ def verify(
     else:
         for flaw in found.flaws[: audit.SHOWN]:
             typer.echo(f"entry {flaw.number}: {flaw.what}")
-        typer.echo(f"{found.entries:,} entries; the last is {found.number}:{found.seal}")
+        last = f"the last is {found.number}:{found.seal}" if found.entries else "nobody did anything yet"
+        typer.echo(f"{found.entries:,} entries{'' if found.flaws else ', all as they were written'}; {last}.")
     if found.flaws:
-        raise Failure(f"The audit log was tampered with: {len(found.flaws)} flaws.")
+        flaws = "one flaw" if len(found.flaws) == 1 else f"{len(found.flaws)} flaws"
+        raise Failure(f"The audit log was tampered with: {flaws}.")

@@ -126,10 +126,19 @@ def _plainly(message: str) -> str:
     return "This is not in the form that is expected here." if "matching regex" in message else message
 
 
+def _field(one: dict[str, Any]) -> dict[str, str]:
+    name, message = str(one.get("key", "")), str(one.get("message", ""))
+    if (name, message) == ("data", "'data'"):
+        return {"field": "", "message": "A body of JSON is required."}
+    if one.get("source") == "header":
+        name = name.replace("_", "-").title()
+    return {"field": name, "message": _plainly(message)}
+
+
 def _fields(extra: object) -> list[dict[str, str]]:
     given = extra if isinstance(extra, list) else [extra]
     return [
-        {"field": str(one.get("key", "")), "message": _plainly(str(one.get("message", "")))} if isinstance(one, dict)
+        _field(one) if isinstance(one, dict)
         else {"field": "", "message": str(one)}
         for one in given
     ]  # fmt: skip

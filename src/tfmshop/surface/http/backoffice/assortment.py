@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import get, post
+from litestar import Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
@@ -17,6 +17,7 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.products import facts_of
+from tfmshop.surface.http.backoffice.versions import tagged
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 
@@ -114,14 +115,14 @@ async def list_products(
 
 
 @get("/products/{id_or_slug:str}", summary="Show a product", tags=["admin: catalogue"], opt=needs("catalog"))
-async def show_product(request: AnyRequest, id_or_slug: str) -> Shown:
-    """A product whatever its status, with its version.
+async def show_product(request: AnyRequest, id_or_slug: str) -> Response[Shown]:
+    """A product whatever its status; its `ETag`, the version, goes into `If-Match`.
 
     Errors: `product_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
         id, version = await catalog.edit.found(tx, id_or_slug)
-        return Shown(id, version, await facts_of(tx, id))
+        return tagged(Shown(id, version, await facts_of(tx, id)))
 
 
 @post("/products", summary="Add a product", tags=["admin: catalogue"], opt=needs("catalog"))

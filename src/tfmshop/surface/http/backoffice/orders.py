@@ -13,7 +13,7 @@ from msgspec import Meta
 from tfmshop.commerce import checkout, orders
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
-from tfmshop.platform.errors import ShopError
+from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
@@ -166,17 +166,23 @@ class Outcome(msgspec.Struct, frozen=True):
 
 @post("/orders/bulk", summary="Move many orders", tags=["admin: orders"], opt=needs("orders"), status_code=200)
 async def move_many(request: AnyRequest, data: Steps) -> Outcome:
-    """Pack, send or note the arrival of up to 100 orders. Each has its own answer and stops no other.
+    """Pack, send or note the arrival of up to 100 orders. Each has its own answer and stops no other: its status, or
+    `order_not_found` or `order_cannot_move`. When the shop fails meanwhile, the rest have the code of that.
 
     Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    done = []
+    done: list[Stepped] = []
     for number in data.numbers:
         try:
             order = await _changed(request, number, f"orders.{data.step}", STEPS[data.step])
             done.append(Stepped(number, status=orders.OrderStatus(order.status)))
         except ShopError as error:
             done.append(Stepped(number, code=error.code, detail=str(error)))
+            if error.kind not in (Kind.CONFLICT, Kind.NOT_FOUND):
+                if not any(one.status for one in done):
+                    raise
+                done += [Stepped(left, code=error.code, detail=str(error)) for left in data.numbers[len(done) :]]
+                break
     return Outcome(done)
 
 

@@ -58,16 +58,21 @@ async def change_product(
 @patch(
     "/variants/{sku:str}", summary="Change a variant", tags=["admin: catalogue"], opt=needs("catalog"), status_code=204
 )
-async def change_variant(request: AnyRequest, sku: str, data: catalog.edit.VariantChanges) -> None:
-    """Change the price, weight or barcode of a variant. The former price is kept for the lowest price of 30 days.
+async def change_variant(
+    request: AnyRequest, sku: str, data: catalog.edit.VariantChanges, if_match: IfMatch = None
+) -> None:
+    """Change the price, weight or barcode of a variant; the version is its product's. The former price is kept for the
+    lowest price of 30 days.
 
-    Errors: `product_not_found`, `bad_price`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `product_not_found`, `bad_price`, `stale_version`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
     """
+    version = version_of(if_match)
 
     async def work(tx: Tx) -> None:
         product = await catalog.edit.held(tx, sku=sku)
         before = await facts_of(tx, product)
-        await catalog.edit.change_variant(tx, sku, data)
+        await catalog.edit.change_variant(tx, sku, data, version)
         await noted(request, tx, "variants.change", product, before=before, after=await facts_of(tx, product))
 
     await shop_of(request).platform.db.transact(work)

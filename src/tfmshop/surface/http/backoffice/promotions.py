@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from msgspec import Meta
 
 from tfmshop.commerce import promotions
-from tfmshop.platform import ids
+from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
-from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
+from tfmshop.surface.http.backoffice.versions import IfMatch, tagged, version_of
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Limit
 
@@ -75,13 +75,13 @@ async def add_offer(request: AnyRequest, data: NewOffer) -> promotions.Offer:
 
 
 @get("/promotions/{code_or_id:str}", summary="Show an offer", tags=["admin: promotions"], opt=needs("promotions"))
-async def show_offer(request: AnyRequest, code_or_id: str) -> promotions.Offer:
-    """An offer that is not over; its `version` goes into `If-Match`.
+async def show_offer(request: AnyRequest, code_or_id: str) -> Response[promotions.Offer]:
+    """An offer that is not over; its `ETag`, the version, goes into `If-Match`.
 
     Errors: `offer_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return await promotions.offers.show(tx, code_or_id)
+        return tagged(await promotions.offers.show(tx, code_or_id))
 
 
 @patch("/promotions/{code_or_id:str}", summary="Change an offer", tags=["admin: promotions"], opt=needs("promotions"))
@@ -97,22 +97,25 @@ async def change_offer(
 
     async def work(tx: Tx) -> promotions.Offer:
         before, after = await promotions.offers.change(tx, code_or_id, data, version)
-        await noted(request, tx, "promotions.change", after.id, before=before, after=after)
+        if after is not before:
+            await noted(request, tx, "promotions.change", after.id, before=before, after=after)
         return after
 
     return await shop_of(request).platform.db.transact(work)
 
 
 @delete("/promotions/{code_or_id:str}", summary="End an offer", tags=["admin: promotions"], opt=needs("promotions"))
-async def end_offer(request: AnyRequest, code_or_id: str) -> None:
+async def end_offer(request: AnyRequest, code_or_id: str, if_match: IfMatch = None) -> None:
     """From now on nobody gets it; orders that had it keep it.
 
-    Errors: `offer_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `offer_not_found`, `stale_offer`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    version = version_of(if_match)
 
     async def work(tx: Tx) -> None:
-        await promotions.end(tx, code_or_id)
-        await noted(request, tx, "promotions.end", code_or_id)
+        offer = await promotions.end(tx, code_or_id, version)
+        before, after = {"ends_at": offer.ends_at}, {"ends_at": clock.now()}
+        await noted(request, tx, "promotions.end", offer.id, before=before, after=after)
 
     await shop_of(request).platform.db.transact(work)
 

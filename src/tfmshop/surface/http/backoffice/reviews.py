@@ -14,7 +14,6 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
-from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
 
 
@@ -24,11 +23,17 @@ class Waiting(msgspec.Struct, frozen=True):
     items: list[reviews.Review]
 
 
-class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What becomes of each of up to 100 reviews: all of it happens, or none."""
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of one review."""
 
-    publish: Annotated[list[UUID], Meta(max_length=100)] = []
-    refuse: Annotated[list[UUID], Meta(max_length=100)] = []
+    id: UUID
+    publish: bool
+
+
+class Decisions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What becomes of up to 100 reviews: all of it happens, or none. Of two about one review, the last holds."""
+
+    items: Annotated[list[Decision], Meta(min_length=1, max_length=100)]
 
 
 class Decided(msgspec.Struct, frozen=True):
@@ -70,30 +75,31 @@ async def refuse(request: AnyRequest, review_id: UUID) -> reviews.Review:
 @post("/reviews/bulk", summary="Decide about many reviews", tags=["admin: reviews"], opt=needs("reviews"),
       status_code=200)  # fmt: skip
 async def decide(request: AnyRequest, data: Decisions) -> Decided:
-    """Publish and refuse up to 100 reviews each, in one go: if one is not there, nothing happens.
+    """Publish or refuse up to 100 reviews in one go: if one is not there, nothing happens.
 
     Errors: `review_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    if both := set(data.publish) & set(data.refuse):
-        raise InvalidField("refuse", f"{both.pop()} shall be published, too.")
-    wanted = sorted((dict.fromkeys(data.publish, True) | dict.fromkeys(data.refuse, False)).items())
-    by = str(signed_in(request))
+    wanted = {one.id: one.publish for one in data.items}
 
     async def work(tx: Tx) -> list[reviews.Review]:
-        decided = [await reviews.moderate(tx, one, publish=publish, by=by) for one, publish in wanted]
-        for one, publish in wanted:
-            await noted(request, tx, "reviews.publish" if publish else "reviews.refuse", one)
-        return decided
+        return await _moderated(request, tx, wanted)
 
     return Decided(await shop_of(request).platform.db.transact(work))
 
 
 async def _moderate(request: AnyRequest, review: UUID, *, publish: bool) -> reviews.Review:
-    by = str(signed_in(request))
     async with shop_of(request).platform.db.tx() as tx:
-        moderated = await reviews.moderate(tx, review, publish=publish, by=by)
-        await noted(request, tx, "reviews.publish" if publish else "reviews.refuse", review)
-    return moderated
+        return (await _moderated(request, tx, {review: publish}))[0]
+
+
+async def _moderated(request: AnyRequest, tx: Tx, wanted: dict[UUID, bool]) -> list[reviews.Review]:
+    """Decide about reviews in the order of their ids, and note each."""
+    by = str(signed_in(request))
+    decided = [(await reviews.moderate(tx, id, publish=wanted[id], by=by)) for id in sorted(wanted)]
+    for before, review in decided:
+        action = "reviews.publish" if wanted[review.id] else "reviews.refuse"
+        await noted(request, tx, action, review.id, before={"status": before}, after={"status": review.status})
+    return [review for _, review in decided]
 
 
 ROUTES = [list_waiting, publish, refuse, decide]

@@ -19,7 +19,7 @@ import structlog
 
 from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import sharing, signs
@@ -73,6 +73,7 @@ class Edge:
         peer = scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
+        security.asking.set(address)
         exit = _Exit(
             scope,
             _without_body(send) if head else send,
@@ -253,8 +254,10 @@ class _Exit:
 
     def _tag(self, start: Message, message: Message) -> Message:
         body = message.get("body", b"")
-        tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
-        start["headers"].append((b"etag", tag))
+        tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
+        if not tag:
+            tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
+            start["headers"].append((b"etag", tag))
         for name, value in self._scope["headers"]:
             if name == b"if-none-match" and (value == b"*" or tag in _tags(value)):
                 start["status"] = self.status = 304

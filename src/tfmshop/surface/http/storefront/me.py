@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from tfmshop.commerce import accounts, catalog
 from tfmshop.commerce.vocabulary import Address, Email
-from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
@@ -133,15 +132,14 @@ async def wish(request: AnyRequest, product: str) -> None:
 
 @delete("/me/wishlist/{product:str}", summary="Forget a wish", tags=["accounts"])
 async def unwish(request: AnyRequest, product: str) -> None:
-    """By id or slug.
+    """By id or slug; a wish that is not there is forgotten already.
 
-    Errors: `product_not_found`, `sign_in_required`, `invalid_token`.
+    Errors: `sign_in_required`, `invalid_token`.
     """
     customer = signed_in(request)
 
     async def work(tx: Tx) -> None:
-        id = ids.parse(product) or (await catalog.edit.found(tx, product))[0]
-        await accounts.book.unwish(tx, customer, id)
+        await accounts.book.unwish(tx, customer, product)
 
     await shop_of(request).platform.db.transact(work)
 
