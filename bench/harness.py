@@ -22,6 +22,7 @@ from pathlib import Path
 
 RESULTS = Path(__file__).parent / "results"
 BIN = Path(sys.executable).parent
+CONNECTIONS = 16
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(command: list[str], url: str, environment: dict[str, str]) -> Iterator[None]:
-    """Run a server until the block ends; the block starts when `url` answers."""
-    process = subprocess.Popen(command, env={**os.environ, **environment})
+def server(command: list[str], url: str, environment: dict[str, str], log: Path | None = None) -> Iterator[None]:
+    """Run a server until the block ends; the block starts when `url` answers. What it says goes into `log`."""
+    with (log or Path("/dev/stderr")).open("ab") as output:
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=output if log else None)
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -125,6 +127,18 @@ def requests_per_second(
     found = re.search(r"Requests/sec:\s+([\d.]+)", output)
     assert found is not None, output
     return float(found[1])
+
+
+def alternate(name: str, ours: str, floor: str, rounds: int, seconds: int, goal: float) -> Figure:
+    """Load both in turn, the one that begins changing, after a warm-up."""
+    figure = Figure(name, "requests/s", [], [], goal)
+    for url in (ours, floor):
+        requests_per_second(url, seconds=1, connections=CONNECTIONS)
+    for number in range(rounds):
+        for url in (ours, floor) if number % 2 else (floor, ours):
+            measured = requests_per_second(url, seconds=seconds, connections=CONNECTIONS)
+            (figure.ours if url == ours else figure.floor).append(measured)
+    return figure
 
 
 def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:

@@ -7,11 +7,11 @@ import os
 import subprocess
 import urllib.request
 
-from bench.harness import BIN, Figure, free_port, requests_per_second, scratch_home, server, write
+from bench.harness import BIN, CONNECTIONS, alternate, free_port, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
-ROUNDS, SECONDS, CONNECTIONS, GOAL = 7, 4, 16, 0.75
+ROUNDS, SECONDS, GOAL = 7, 4, 0.75
 
 
 def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
@@ -20,7 +20,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         ours_port, floor_port = free_port(), free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off",
+            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off", "ENABLE_CACHING": "false",
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         floor = [
@@ -41,7 +41,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
             for name, (ours, bare) in pages.items():
                 _same_body(name, _get(ours_base + ours), _get(floor_base + bare))
             figures = [
-                _alternate(name, ours_base + ours, floor_base + bare, rounds, seconds)
+                alternate(name, ours_base + ours, floor_base + bare, rounds, seconds, GOAL)
                 for name, (ours, bare) in pages.items()
             ]
     notes = (
@@ -49,17 +49,6 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         f"{rounds} alternating rounds of {seconds} s after a warm-up."
     )
     return write("p2", "P2: uncached reads", notes, figures)
-
-
-def _alternate(name: str, ours: str, floor: str, rounds: int, seconds: int) -> Figure:
-    figure = Figure(name, "requests/s", [], [], GOAL)
-    for url in (ours, floor):
-        requests_per_second(url, seconds=1, connections=CONNECTIONS)
-    for number in range(rounds):
-        for url in (ours, floor) if number % 2 else (floor, ours):
-            measured = requests_per_second(url, seconds=seconds, connections=CONNECTIONS)
-            (figure.ours if url == ours else figure.floor).append(measured)
-    return figure
 
 
 def _get(url: str) -> dict:

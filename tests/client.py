@@ -24,6 +24,13 @@ class Client(httpx.AsyncClient):
         path = str(url)
         return await super().request(method, path if path.startswith("/") else f"{API}/{path}", **kwargs)
 
+    async def raw(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of a GET as they came, without decoding."""
+        asked = self.stream("GET", f"{API}/{path}", headers={"Accept-Encoding": ""} | headers)
+        async with asked as answer:
+            body = b"".join([part async for part in answer.aiter_raw()])
+        return answer.status_code, dict(answer.headers), body
+
     async def cart_with(self, *lines: tuple[str, int]) -> dict[str, Any]:
         """A guest's cart with (product id, quantity) in it; as answered, with its token."""
         cart = (await self.post("carts")).json()

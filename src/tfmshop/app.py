@@ -9,12 +9,14 @@ from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
+from tfmshop import __version__
 from tfmshop import config as settings
 from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db
-from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform.db import migrate
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
@@ -52,10 +54,12 @@ def options(config: Config, name: str) -> db.Options:
 async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     """A platform on the servers that `config` names; closed at the end."""
     secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
+    redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"))
     platform = Platform(
         config=config,
         db=await db.connect(config.text("DATABASE_URL"), bounds),
-        redis=Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT")),
+        redis=redis,
+        cache=Cache(Memory(config.number("CACHE_MEMORY") << 20), Shared(redis, f"{__version__}-{migrate.newest()}")),
         files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
@@ -66,6 +70,24 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         yield platform
     finally:
         await platform.close()
+
+
+@asynccontextmanager
+async def hearing(platform: Platform) -> AsyncIterator[None]:
+    """Have the cache hear of every change while the block runs; without caching it is never trusted."""
+    cache = platform.cache
+    if not platform.config.flag("ENABLE_CACHING"):
+        yield
+        return
+    listener = db.Listener(
+        platform.config.text("DATABASE_URL"), "stale", hear=lambda message: cache.stale(message.split(",")),
+        back=cache.trust, lost=cache.doubt,
+    )  # fmt: skip
+    await listener.start()
+    try:
+        yield
+    finally:
+        await listener.stop()
 
 
 def seals_of(config: Config) -> Seals:
@@ -143,7 +165,7 @@ def http(config: Config) -> Edge:
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         companies = providers(config)
-        async with opened(config, options(config, "tfmshop web")) as platform:
+        async with opened(config, options(config, "tfmshop web")) as platform, hearing(platform):
             yield Shop(platform, companies, checkout.Till(platform.db), providers_of(config.words("OIDC_PROVIDERS")))
         await companies.close()
 

@@ -53,14 +53,14 @@ async def test_an_old_slug_leads_to_the_new_one_and_can_be_taken_back(tx):
     id = await a_product(tx, title="Paper lantern")
     other = await a_product(tx, title="Other lantern")
     await catalog.edit.change(tx, id, catalog.edit.Changes(slug="rice-paper-lantern"))
-    with pytest.raises(catalog.Moved) as moved:
+    with pytest.raises(catalog.errors.Moved) as moved:
         await catalog.show(tx, "paper-lantern")
     assert moved.value.slug == "rice-paper-lantern"
     with pytest.raises(SlugTaken):
         await catalog.edit.change(tx, other, catalog.edit.Changes(slug="rice-paper-lantern"))
     await catalog.edit.change(tx, id, catalog.edit.Changes(slug="paper-lantern"))
     assert (await catalog.show(tx, "paper-lantern")).id == UUID(id)
-    with pytest.raises(catalog.Moved):
+    with pytest.raises(catalog.errors.Moved):
         await catalog.show(tx, "rice-paper-lantern")
 
 
@@ -190,7 +190,7 @@ async def test_categories_are_added_renamed_and_put_in_order(tx):
     page = await catalog.show_category(tx, str(top))
     assert [child.name for child in page.children] == ["Sheds", "Grills", "Hoses"]
     await catalog.arrange.rename(tx, "grills", "Barbecues", "barbecues")
-    with pytest.raises(catalog.Moved):
+    with pytest.raises(catalog.errors.Moved):
         await catalog.show_category(tx, "grills")
     with pytest.raises(SlugTaken):
         await catalog.arrange.add(tx, "Sheds")

@@ -187,7 +187,7 @@ async def test_sales_that_cannot_be(db, lamp):
     await a_sale(db)
     for sku, price, ends, error in [
         ("LAMP", 1000, now + timedelta(minutes=90), BadSale),
-        ("NONE", 1, now + timedelta(hours=1), catalog.ProductNotFound),
+        ("NONE", 1, now + timedelta(hours=1), catalog.errors.ProductNotFound),
     ]:  # fmt: skip
         with pytest.raises(error):
             await db.transact(lambda tx, a=(sku, price, now, ends): pricing.sales.plan(tx, *a))

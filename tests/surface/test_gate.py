@@ -122,20 +122,20 @@ async def test_pages_of_listed_origins_may_ask_and_others_learn_nothing(gate):
         answer = await shop.get("categories", headers={"Origin": ORIGIN})
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert answer.headers["access-control-allow-credentials"] == "true"
-        assert answer.headers["vary"] == "Origin"
+        assert "Origin" in answer.headers.get_list("vary")
         refused = await shop.get("me", headers={"Origin": ORIGIN})
         assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, ORIGIN)
         for origin in ("https://evil.example", "null", "https://pages.example.evil.example", "http://pages.example"):
             for answer in (await shop.get("categories", headers={"Origin": origin}),
                            await shop.options("me", headers={"Origin": origin} | asked)):  # fmt: skip
-                assert answer.headers["vary"] == "Origin"
+                assert "Origin" in answer.headers.get_list("vary")
                 assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
 async def test_without_listed_origins_nobody_is_told_anything(shop):
     answer = await shop.get("categories", headers={"Origin": ORIGIN})
     assert not [name for name in answer.headers if name.startswith("access-control")]
-    assert "vary" not in answer.headers
+    assert answer.headers.get_list("vary") == ["accept-encoding"]
 
 
 async def test_sizes_are_bounded_before_anything_is_looked_at(shop):

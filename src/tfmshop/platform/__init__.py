@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from tfmshop.config import Config
-from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.cache import Cache, Memory, Redis
 from tfmshop.platform.db import Database
 from tfmshop.platform.files import Files
 from tfmshop.platform.meaning import Model
@@ -27,9 +27,12 @@ class Platform:
     seals: Seals
     model: Model | None = None
     """What products and queries mean; none where it is switched off."""
+    cache: Cache = field(default_factory=lambda: Cache(Memory(0)))
+    """Hands out nothing unless somebody tells it what is stale."""
 
     async def close(self) -> None:
         """Close every connection."""
+        await self.cache.close()
         await self.db.close()
         await self.redis.close()
         self.passwords.close()

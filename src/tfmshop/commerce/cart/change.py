@@ -40,7 +40,7 @@ async def add(
     if added:
         return
     if variant is None:
-        raise catalog.ProductNotFound
+        raise catalog.errors.ProductNotFound
     if not priced:
         raise WrongCurrency(cart=currency, product=priced_in)
     if others >= MOST_LINES:

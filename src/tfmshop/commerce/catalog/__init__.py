@@ -1,8 +1,7 @@
 """What we sell: products, variants, categories, prices, pictures."""
 
-from tfmshop.commerce.catalog import arrange, attributes, edit, keep, snapshot
+from tfmshop.commerce.catalog import arrange, attributes, cached, edit, errors, keep, snapshot
 from tfmshop.commerce.catalog import jobs as jobs
-from tfmshop.commerce.catalog.errors import Moved, ProductNotFound
 from tfmshop.commerce.catalog.load import Loaded, Loader
 from tfmshop.commerce.catalog.model import (
     Branch,
@@ -20,14 +19,14 @@ __all__ = [
     "Item",
     "Loaded",
     "Loader",
-    "Moved",
     "NewProduct",
     "NewVariant",
     "Product",
-    "ProductNotFound",
     "arrange",
     "attributes",
+    "cached",
     "edit",
+    "errors",
     "featured",
     "keep",
     "related",

@@ -109,7 +109,7 @@ async def find_variant(tx: Tx, sku_or_slug: str) -> Level:
     """The variant with a SKU, or the first of the product with a slug; without its level. `ProductNotFound`."""
     row = await tx.row(FIND_VARIANT, sku_or_slug)
     if row is None:
-        raise catalog.ProductNotFound
+        raise catalog.errors.ProductNotFound
     return Level(row["variant_id"], row["product_id"], row["sku"], 0)
 
 

@@ -46,7 +46,7 @@ async def plan(tx: Tx, sku: str, price: int, starts_at: datetime, ends_at: datet
         why = {"sale_open": "another sale of it is at the same time", "sale_times": "it must end after it starts"}
         raise BadSale(why=why.get(error.constraint or "", "its price must not be below 0")) from None
     if regular is None:
-        raise catalog.ProductNotFound
+        raise catalog.errors.ProductNotFound
     if price >= regular:
         raise BadSale(why=f"its price must be below {regular}")
     return id

@@ -1,5 +1,6 @@
 """What buyers think of products: written by those who bought, shown after staff looked, counted without a hot row."""
 
+from tfmshop.commerce.reviews import cached
 from tfmshop.commerce.reviews import jobs as jobs
 from tfmshop.commerce.reviews.browse import Page, Review, erase, of_customer, published, waiting
 from tfmshop.commerce.reviews.errors import AlreadyReviewed, NotBought, ReviewNotFound
@@ -13,6 +14,7 @@ __all__ = [
     "Page",
     "Review",
     "ReviewNotFound",
+    "cached",
     "erase",
     "moderate",
     "of_customer",

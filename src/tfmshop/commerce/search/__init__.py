@@ -1,20 +1,18 @@
 """Finding things: lists, search, facets and suggestions over a projection of its own."""
 
+from tfmshop.commerce.search import cached, meaning
 from tfmshop.commerce.search import jobs as jobs
-from tfmshop.commerce.search import meaning
 from tfmshop.commerce.search.bulk import bulk
 from tfmshop.commerce.search.find import find
 from tfmshop.commerce.search.learn import learn
 from tfmshop.commerce.search.missed import Missed, missed
-from tfmshop.commerce.search.model import Facets, Hit, Listing, Suggestion, Wanted
+from tfmshop.commerce.search.model import Listing, Suggestion, Wanted
 from tfmshop.commerce.search.reindex import Reindexed, reindex
 from tfmshop.commerce.search.status import Status, status
 from tfmshop.commerce.search.suggest import suggest
 from tfmshop.commerce.search.synonyms import Synonym, drop_synonym, set_synonym, synonyms
 
 __all__ = [
-    "Facets",
-    "Hit",
     "Listing",
     "Missed",
     "Reindexed",
@@ -23,6 +21,7 @@ __all__ = [
     "Synonym",
     "Wanted",
     "bulk",
+    "cached",
     "drop_synonym",
     "find",
     "learn",

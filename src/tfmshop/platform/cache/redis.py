@@ -1,21 +1,90 @@
-"""The Redis connection of this process: bounded in time, and never needed for an answer to be right."""
+"""The Redis of this process: bounded in time, left alone while it fails, and never needed for an answer to be right."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from typing import Any, Final, Protocol, TypeVar, cast
+
+import structlog
 from redis.asyncio import Redis as Client
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
+
+from tfmshop.platform.clock import monotonic
+
+T = TypeVar("T")
+FAILURES: Final = 3
+"""Failures in a row after which Redis is left alone."""
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 10.0
+"""Seconds for which it is left alone; each failed try after that doubles them."""
+
+log = structlog.get_logger("redis")
+
+
+class Away(Exception):
+    """Redis does not answer, or is left alone because it did not."""
+
+
+class Script(Protocol):
+    """A script that Redis keeps: called with keys and arguments."""
+
+    def __call__(self, keys: list[str], args: list[Any]) -> Awaitable[Any]: ...
 
 
 class Redis:
-    """A client whose every call gives up after `timeout_seconds`."""
+    """A client whose every call gives up after `timeout_seconds`, behind a breaker."""
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
         self._client = Client.from_url(
-            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16
+            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16, retry=None
         )
+        self._failed = 0
+        self._pause = 0.0
+        self._again_at = 0.0
+        self.failures = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether a call would be tried now."""
+        return self._failed < FAILURES or monotonic() >= self._again_at
+
+    def script(self, source: str) -> Script:
+        """A script for `call`."""
+        return cast("Script", self._client.register_script(source))
+
+    async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
+        """What a script returns. `Away`."""
+        return await self.guarded(lambda: script(keys=keys, args=args))
+
+    async def guarded(self, call: Any) -> Any:
+        """What a call returns; while Redis is left alone, one caller at a time finds out whether it is back. `Away`."""
+        if not self.usable:
+            raise Away
+        if self._failed >= FAILURES:
+            self._again_at = monotonic() + self._pause
+        try:
+            answer = await call()
+        except ResponseError:
+            raise
+        except (RedisError, OSError, TimeoutError) as error:
+            self._note(error)
+            raise Away from error
+        if self._failed >= FAILURES:
+            log.info("redis is back")
+        self._failed, self._pause = 0, 0.0
+        return answer
+
+    def _note(self, error: Exception) -> None:
+        self.failures += 1
+        self._failed += 1
+        if self._failed >= FAILURES:
+            if self._failed == FAILURES:
+                log.warning("redis does not answer: the shop does without it", reason=str(error)[:200])
+            self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
+            self._again_at = monotonic() + self._pause
 
     async def answers(self) -> bool:
-        """Whether Redis is there."""
+        """Whether Redis is there, asked past the breaker."""
         try:
             return bool(await self._client.ping())
         except (RedisError, OSError):

@@ -2,6 +2,7 @@
 
 from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
 from tfmshop.platform.db.faults import NoAnswer, Unkept
+from tfmshop.platform.db.listening import Listener
 from tfmshop.platform.db.query import Copy, Family, Query, listening, written
 from tfmshop.platform.db.truth import Truth, broken
 from tfmshop.platform.db.tx import Refused, Row, Tx, columns
@@ -10,6 +11,7 @@ __all__ = [
     "Copy",
     "Database",
     "Family",
+    "Listener",
     "NoAnswer",
     "Options",
     "Query",

@@ -6,41 +6,48 @@ time spent in Python (decisions/0008-lean-answers.md).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
 
 from tfmshop.platform import codec
+from tfmshop.platform.cache import Fresh
 
-PUBLIC: Final = (b"cache-control", b"public, no-cache")
-"""Anyone may keep the answer, and asks with its ETag whether it still holds."""
 _JSON: Final = (b"content-type", b"application/json")
+_MISSING: Final = ("missing",)
 
 
 class Public:
-    """An ASGI callable that answers 200 with `value` as JSON, for anyone to keep and revalidate."""
+    """An ASGI callable that answers 200 with `value` as JSON, for anyone to have, and to be kept until one of its tags
+    is stale; without tags it is not kept.
+    """
 
-    __slots__ = ("_body", "_headers", "_status")
+    __slots__ = ("_body", "_headers", "_status", "_tags")
 
-    def __init__(self, value: object) -> None:
+    def __init__(self, value: object, tags: Iterable[str] = ()) -> None:
         self._status = 200
         self._body = codec.encode(value)
-        self._headers = [_JSON, (b"content-length", b"%d" % len(self._body)), PUBLIC]
+        self._headers = [_JSON]
+        self._tags = frozenset(tags)
 
     @classmethod
     def moved(cls, address: str) -> Public:
         """The answer 301: what was asked for is at `address` for good."""
-        answer = cls({"location": address})
+        answer = cls({"location": address}, _MISSING)
         answer._status = 301
-        answer._headers.append((b"location", address.encode("ascii")))
+        answer._headers = [_JSON, (b"location", address.encode("ascii"))]
         return answer
 
-    async def __call__(self, _: Any, __: Any, send: Any) -> None:
-        """Send it."""
+    async def __call__(self, scope: Any, _: Any, send: Any) -> None:
+        """Send it to the edge, which adds what belongs to the request."""
+        if self._tags:
+            scope["state"]["tags"] = self._tags
         await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def documented(kind: type[Any], meaning: str) -> dict[int, ResponseSpec]:
-    """What the OpenAPI document says of a `Public` answer."""
-    return {200: ResponseSpec(data_container=kind, description=meaning, generate_examples=False)}
+def public(kind: type[Any], meaning: str, fresh: Fresh) -> dict[str, Any]:
+    """What a route with `Public` answers declares: what the document says of them, and how long they hold."""
+    response = ResponseSpec(data_container=kind, description=meaning, generate_examples=False)
+    return {"responses": {200: response}, "opt": {"public": fresh}}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from litestar import Litestar, Router
 from litestar.exceptions import NotFoundException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import ParameterKwarg
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
@@ -29,7 +30,9 @@ from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import StrictRequest
 from tfmshop.surface.http.edge import Edge, Rules
-from tfmshop.surface.http.edge.door import App, OpenShop
+from tfmshop.surface.http.edge.body import App
+from tfmshop.surface.http.edge.door import OpenShop
+from tfmshop.surface.http.edge.pages import Route
 from tfmshop.surface.http.routing import WholeRouter, before
 from tfmshop.surface.http.storefront import (
     auth,
@@ -54,7 +57,30 @@ NO_RULES: Final = Rules()
 
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
-    return Edge(cast("App", routes()), open_shop, rules)
+    return Edge(cast("App", routes()), open_shop, rules, public_routes())
+
+
+@cache
+def public_routes() -> list[Route]:
+    """The paths whose answers anyone may have, as their handlers declare them with `opt["public"]`."""
+    found = []
+    for route in routes().routes:
+        for handler in getattr(route, "route_handlers", ()):
+            fresh = handler.opt.get("public")
+            if fresh is not None and "GET" in handler.http_methods:
+                found.append(Route(route.path, fresh, _names_of(handler)))
+    return found
+
+
+def _names_of(handler: Any) -> set[str]:
+    """The query parameters that a handler and what it depends on declare; `spec[name]` is one for any name."""
+    signatures = [handler.parsed_fn_signature]
+    signatures += [provide.parsed_fn_signature for provide in handler.resolve_dependencies().values()]
+    names = {
+        field.kwarg_definition.query or name if isinstance(field.kwarg_definition, ParameterKwarg) else name
+        for signature in signatures for name, field in signature.parameters.items()
+    }  # fmt: skip
+    return names - {"request", "wanted"} | ({"spec["} if "wanted" in names else set())
 
 
 @cache

@@ -146,6 +146,7 @@ def _fields(extra: object) -> list[dict[str, str]]:
 
 def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes]:
     """The response of a problem."""
+    request.scope["state"]["problem"] = problem
     waits = problem.status == 503 or problem.code == "request_in_progress"
     headers = {"retry-after": "1"} if waits else {}
     if "retry_after" in problem.facts:
@@ -160,6 +161,7 @@ def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes
 
 def on_shop_error(request: Request[Any, Any, Any], error: ShopError) -> Response[bytes]:
     """Answer a fact of the shop."""
+    request.scope["state"]["error"] = error
     return respond(request, of_shop(error))
 
 

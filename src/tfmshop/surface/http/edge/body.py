@@ -12,6 +12,8 @@ from tfmshop.surface.http.problems import Problem
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST: Final = 1 << 20
 """Bytes of a request body; the API's own bodies are far below."""

@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from math import ceil
 from typing import TYPE_CHECKING, Final
-from zlib import adler32, crc32
 
 import structlog
 
 from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import sharing, signs
-from tfmshop.surface.http.edge.body import Message, Receive, Scope
-from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
+from tfmshop.surface.http.edge.body import App, Receive, Scope, Send
+from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
+from tfmshop.surface.http.edge.exit import Exit, without_body
+from tfmshop.surface.http.edge.page import Page
+from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
-from tfmshop.surface.http.problems import HTTP_CODES, Problem
+from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
 
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
 MOST_HEADERS: Final = 100
@@ -41,11 +42,11 @@ HEADER_BYTES: Final = 16 << 10
 TARGET_BYTES: Final = 8 << 10
 """Bytes of path and query."""
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
-_OF_THE_BODY: Final = {b"content-length", b"content-type"}
 _ACCESS: Final = browsers.ACCESS.encode() + b"="
 _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 """What has limits of its own."""
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
+NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
 
 log = structlog.get_logger("http")
 
@@ -53,8 +54,11 @@ log = structlog.get_logger("http")
 class Edge:
     """Wraps the framework's ASGI application."""
 
-    def __init__(self, app: App, open_shop: OpenShop, rules: Rules) -> None:
+    def __init__(self, app: App, open_shop: OpenShop, rules: Rules, routes: Sequence[Route] = ()) -> None:
+        """`routes` are those whose answers are public."""
         self._app = app
+        self._routes = routes
+        self._pages: Pages | None = None
         self._open_shop = open_shop
         self._rules = rules
         self.watch = Watch(rules.suspicion)
@@ -74,9 +78,9 @@ class Edge:
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
         security.asking.set(address)
-        exit = _Exit(
+        exit = Exit(
             scope,
-            _without_body(send) if head else send,
+            without_body(send) if head else send,
             _request_id(named),
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
@@ -102,6 +106,8 @@ class Edge:
         moment = "startup"
         try:
             async with self._open_shop() as self.shop:
+                platform = self.shop.platform
+                self._pages = Pages(self._app, self._routes, platform.cache, platform.config.number)
                 await self.watch.works_with(self.shop.platform.db)
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
@@ -113,7 +119,7 @@ class Edge:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes]) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes]) -> None:
         problem = self._unbounded(scope) or self._misdirected(scope, named)
         if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
@@ -121,6 +127,8 @@ class Edge:
             await exit.refuse(problem)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
             await exit.agree(sharing.beforehand() if named.get(b"origin") in self._rules.origins else [])
+        elif scope["method"] == "GET" and self._pages and (found := self._pages.route_of(scope)):
+            await self._show(*found, scope, exit, named)
         elif scope["method"] not in _WITH_BODY:
             await self._pass(scope, receive, exit, named, b"")
         else:
@@ -130,18 +138,43 @@ class Edge:
             else:
                 await self._pass(scope, bodies.replay(body, receive), exit, named, body)
 
-    async def _pass(self, scope: Scope, receive: Receive, exit: _Exit, named: dict[bytes, bytes], body: bytes) -> None:
+    async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
+        """A public page, from memory where that has it."""
+        assert self._pages is not None  # noqa: S101 - it found the route
+        entry = self._pages.peek(key)
+        if entry is not None:
+            if self._pages.cache.due(entry):
+                self._pages.refresh(entry, scope)
+            page: Page = entry.value
+        elif bodies.has_nul(scope, b""):
+            await exit.refuse(NUL)
+            return
+        else:
+            try:
+                page = await self._pages.page(route, key, scope)
+            except ShopError as error:
+                await exit.refuse(of_shop(error))
+                return
+        if page.problem is not None:
+            await exit.refuse(page.problem)
+            self._judge(scope, exit.status, named, b"")
+        else:
+            encoding = chosen(named.get(b"accept-encoding", b"")) if self._rules.compresses else IDENTITY
+            await exit.show(page.form(encoding), page.status, named.get(b"if-none-match"))
+
+    async def _pass(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes) -> None:
         if bodies.has_nul(scope, b"" if bodies.is_picture(scope) else body):
-            await exit.refuse(
-                Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
-            )
+            await exit.refuse(NUL)
         else:
             await self._app(scope, receive, exit.send)
-        if self.watch.on and 400 <= exit.status < 500:
+        self._judge(scope, exit.status, named, body)
+
+    def _judge(self, scope: Scope, status: int, named: dict[bytes, bytes], body: bytes) -> None:
+        """Look at what was refused for signs of somebody who looks for holes."""
+        if self.watch.on and 400 <= status < 500:
             path = scope["path"].encode(errors="replace")
-            forged = exit.status == 401 and b"authorization" in named
-            found = signs.of_answer(exit.status, path, scope["query_string"], body, forged=forged)
-            self._note(scope, found)
+            forged = status == 401 and b"authorization" in named
+            self._note(scope, signs.of_answer(status, path, scope["query_string"], body, forged=forged))
 
     async def _watched(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
         """Look at who comes: refuse who is kept out, have who is suspicious wait."""
@@ -189,92 +222,6 @@ class Edge:
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
 
 
-class _Exit:
-    """What happens to a response on its way out."""
-
-    __slots__ = ("_begun", "_scope", "_send", "_sharing", "_start", "request_id", "status")
-
-    def __init__(self, scope: Scope, send: Send, request_id: str, sharing: Headers) -> None:
-        self._scope = scope
-        self._send = send
-        self._sharing = sharing
-        self._start: Message | None = None
-        self._begun = False
-        self.request_id = request_id
-        self.status = 500
-
-    async def send(self, message: Message) -> None:
-        """Add headers to the start; give a whole body an ETag, and answer 304 when the client has it."""
-        start = self._start
-        if start is None and message["type"] == "http.response.start":
-            self._start = message
-            self.status = message["status"]
-            return
-        if start is not None:
-            self._start = None
-            self._begun = True
-            given = start.get("headers", ())
-            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given), *self._sharing]
-            if not any(name == b"cache-control" for name, _ in headers):
-                headers.append(NO_STORE)
-            if self._scope["scheme"] == "https":
-                headers.append(HTTPS_ONLY)
-            start["headers"] = headers
-            if self.status == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
-                message = self._tag(start, message)
-            await self._send(start)
-        await self._send(message)
-
-    def _standing(self, given: Headers) -> Headers:
-        """The headers of every answer; pictures may be shown by other sites, and pages have forms."""
-        if self.status == 200 and self._scope["path"].startswith("/api/v1/media/"):
-            return PICTURES
-        if any(value.startswith(b"text/html") for name, value in given if name == b"content-type"):
-            return OWN_POLICY if any(name == b"content-security-policy" for name, _ in given) else page()
-        return API
-
-    async def refuse(self, problem: Problem) -> None:
-        """Answer with a problem instead of the framework; an answer that was begun is cut off."""
-        if self._begun:
-            raise ConnectionAbortedError(problem.detail)
-        body = problem.encode(self.request_id)
-        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
-        if problem.status in (429, 503):
-            headers.append((b"retry-after", b"%d" % problem.facts.get("retry_after", 1)))
-        await self._whole(problem.status, headers, body)
-
-    async def agree(self, headers: Headers) -> None:
-        """Answer a browser that asks beforehand."""
-        await self._whole(204, headers, b"")
-
-    async def _whole(self, status: int, headers: Headers, body: bytes) -> None:
-        self._start = None
-        await self.send({"type": "http.response.start", "status": status, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body, "more_body": False})
-
-    def _tag(self, start: Message, message: Message) -> Message:
-        body = message.get("body", b"")
-        tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
-        if not tag:
-            tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
-            start["headers"].append((b"etag", tag))
-        for name, value in self._scope["headers"]:
-            if name == b"if-none-match" and (value == b"*" or tag in _tags(value)):
-                start["status"] = self.status = 304
-                start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
-                return {"type": "http.response.body", "body": b"", "more_body": False}
-        return message
-
-
-def _without_body(send: Send) -> Send:
-    """HEAD is GET without the body."""
-
-    async def without(message: Message) -> None:
-        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
-
-    return without
-
-
 def _cookie_of(header: bytes, start: bytes) -> bytes:
     """The value of a cookie that begins with `start`, its name and `=`."""
     found = (one.strip() for one in header.split(b";"))
@@ -287,11 +234,6 @@ def _kept_out(until: datetime) -> Problem:
         429, "blocked", "Too many requests", f"This address is kept out for {seconds} seconds.",
         facts={"retry_after": seconds},
     )  # fmt: skip
-
-
-def _tags(header: bytes) -> list[bytes]:
-    """The tags of an If-None-Match, weak or strong."""
-    return [one.strip().removeprefix(b"W/") for one in header.split(b",")]
 
 
 def _request_id(named: dict[bytes, bytes]) -> str:

@@ -25,6 +25,7 @@ class Rules:
     origins: frozenset[bytes] = frozenset()
     deadline_seconds: float = 30.0
     suspicion: str = "off"
+    compresses: bool = True
 
     @classmethod
     def of(cls, config: Config) -> Rules:
@@ -35,6 +36,7 @@ class Rules:
             frozenset(one.encode() for one in config.words("CORS_ORIGINS")),
             config.seconds("REQUEST_TIMEOUT"),
             config.text("SUSPICION"),
+            config.flag("ENABLE_COMPRESSION"),
         )
 
     def trusts(self, address: str) -> bool:

@@ -9,7 +9,7 @@ import msgspec
 from litestar import get
 
 from tfmshop.commerce import catalog
-from tfmshop.surface.http.answers import Public, documented
+from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of
 
 
@@ -36,25 +36,28 @@ class Tree(msgspec.Struct, frozen=True):
     items: list[catalog.Branch]
 
 
-@get("/categories", summary="List categories", tags=["categories"], responses=documented(Categories, "Every category."))
+@get("/categories", summary="List categories", tags=["categories"],
+     **public(Categories, "Every category.", catalog.cached.CATEGORIES))  # fmt: skip
 async def list_categories(request: AnyRequest) -> Public:
     """Every category in the order of the tree; counts include descendants."""
     async with shop_of(request).platform.db.read() as tx:
-        return Public(Categories(list(_flat(await catalog.tree(tx), None, 0))))
+        flat = list(_flat(await catalog.tree(tx), None, 0))
+        return Public(Categories(flat), catalog.cached.TREE)
 
 
-@get("/categories/tree", summary="The tree of categories", tags=["categories"], responses=documented(Tree, "The tree."))
+@get("/categories/tree", summary="The tree of categories", tags=["categories"],
+     **public(Tree, "The tree.", catalog.cached.CATEGORIES))  # fmt: skip
 async def category_tree(request: AnyRequest) -> Public:
     """Every category with its children inside; counts include descendants."""
     async with shop_of(request).platform.db.read() as tx:
-        return Public(Tree(await catalog.tree(tx)))
+        return Public(Tree(await catalog.tree(tx)), catalog.cached.TREE)
 
 
 @get(
     "/categories/{id_or_slug:str}",
     summary="Show a category",
     tags=["categories"],
-    responses=documented(catalog.CategoryPage, "The category."),
+    **public(catalog.CategoryPage, "The category.", catalog.cached.CATEGORIES),
 )
 async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     """A category by id or slug, with breadcrumbs and the categories right below.
@@ -65,8 +68,8 @@ async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     """
     async with shop_of(request).platform.db.read() as tx:
         try:
-            return Public(await catalog.show_category(tx, id_or_slug))
-        except catalog.Moved as moved:
+            return Public(await catalog.show_category(tx, id_or_slug), catalog.cached.TREE)
+        except catalog.errors.Moved as moved:
             return Public.moved(f"/api/v1/categories/{moved.slug}")
 
 

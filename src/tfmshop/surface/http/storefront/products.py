@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.params import Parameter
 
 from tfmshop.commerce import catalog, search
-from tfmshop.surface.http.answers import Public, documented
+from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Limit, list_wanted
 
@@ -27,7 +27,7 @@ class Items(msgspec.Struct, frozen=True):
     summary="List products",
     tags=["products"],
     dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
-    responses=documented(search.Listing, "A page of products."),
+    **public(search.Listing, "A page of products.", search.cached.RESULTS),
 )
 async def list_products(
     request: AnyRequest,
@@ -46,26 +46,27 @@ async def list_products(
         wanted = replace(wanted, q=q or None, exact_count=count == "exact")
     platform = shop_of(request).platform
     async with platform.db.read() as tx:
-        return Public(await search.find(tx, wanted, platform.model))
+        listing = await search.find(tx, wanted, platform.model)
+        return Public(listing, search.cached.page_of(wanted, listing))
 
 
 @get(
     "/products/featured",
     summary="List featured products",
     tags=["products"],
-    responses=documented(Items, "The products that staff put forward."),
+    **public(Items, "The products that staff put forward.", catalog.cached.PRODUCTS),
 )
 async def list_featured(request: AnyRequest, limit: Limit = 20) -> Public:
     """The products that staff put forward, newest first."""
     async with shop_of(request).platform.db.read() as tx:
-        return Public(Items(await catalog.featured(tx, limit)))
+        return Public(Items(await catalog.featured(tx, limit)), catalog.cached.LIST)
 
 
 @get(
     "/products/{id_or_slug:str}",
     summary="Show a product",
     tags=["products"],
-    responses=documented(catalog.Product, "The page of the product."),
+    **public(catalog.Product, "The page of the product.", catalog.cached.PRODUCTS),
 )
 async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     """The whole page of a product, by id or slug: variants with price and stock, pictures, breadcrumbs, related.
@@ -76,16 +77,17 @@ async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     """
     async with shop_of(request).platform.db.read() as tx:
         try:
-            return Public(await catalog.show(tx, id_or_slug))
-        except catalog.Moved as moved:
+            product = await catalog.show(tx, id_or_slug)
+        except catalog.errors.Moved as moved:
             return Public.moved(f"/api/v1/products/{moved.slug}")
+        return Public(product, catalog.cached.page_of(product))
 
 
 @get(
     "/products/{id_or_slug:str}/related",
     summary="List related products",
     tags=["products"],
-    responses=documented(Items, "Products that go with it."),
+    **public(Items, "Products that go with it.", catalog.cached.PRODUCTS),
 )
 async def list_related(request: AnyRequest, id_or_slug: str, limit: Limit = 12) -> Public:
     """Products that go with one: those that staff chose, then the newest of its category.
@@ -93,7 +95,7 @@ async def list_related(request: AnyRequest, id_or_slug: str, limit: Limit = 12) 
     Errors: `product_not_found`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Public(Items(await catalog.related(tx, id_or_slug, limit)))
+        return Public(Items(await catalog.related(tx, id_or_slug, limit)), catalog.cached.LIST)
 
 
 ROUTES = [list_products, list_featured, show_product, list_related]

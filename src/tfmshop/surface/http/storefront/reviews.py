@@ -8,7 +8,7 @@ import msgspec
 from litestar import get, post
 
 from tfmshop.commerce import accounts, catalog, reviews
-from tfmshop.surface.http.answers import Public, documented
+from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 
@@ -24,7 +24,7 @@ class Written(msgspec.Struct, frozen=True):
     "/products/{id_or_slug:str}/reviews",
     summary="List reviews",
     tags=["products"],
-    responses=documented(reviews.Page, "Published reviews."),
+    **public(reviews.Page, "Published reviews.", reviews.cached.REVIEWS),
 )
 async def list_reviews(request: AnyRequest, id_or_slug: str, limit: Limit = 20, cursor: Cursor = None) -> Public:
     """What buyers say of a product, newest first.
@@ -33,7 +33,8 @@ async def list_reviews(request: AnyRequest, id_or_slug: str, limit: Limit = 20, 
     """
     async with shop_of(request).platform.db.read() as tx:
         product = await catalog.keep.on_sale(tx, id_or_slug)
-        return Public(await reviews.published(tx, product, cursor, limit))
+        page = await reviews.published(tx, product, cursor, limit)
+        return Public(page, reviews.cached.page_of(product))
 
 
 @post("/products/{id_or_slug:str}/reviews", summary="Write a review", tags=["products"])

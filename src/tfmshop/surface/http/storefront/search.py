@@ -9,7 +9,7 @@ from litestar import get
 from litestar.di import Provide
 
 from tfmshop.commerce import search
-from tfmshop.surface.http.answers import Public, documented
+from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Words, list_wanted
 
@@ -25,7 +25,7 @@ class Suggestions(msgspec.Struct, frozen=True):
     summary="Search products",
     tags=["search"],
     dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
-    responses=documented(search.Listing, "What was found."),
+    **public(search.Listing, "What was found.", search.cached.RESULTS),
 )
 async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
@@ -38,17 +38,20 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """
     platform = shop_of(request).platform
     async with platform.db.read() as tx:
-        return Public(await search.find(tx, replace(wanted, q=q, highlight=True), platform.model))
+        wanted = replace(wanted, q=q, highlight=True)
+        listing = await search.find(tx, wanted, platform.model)
+        return Public(listing, search.cached.page_of(wanted, listing))
 
 
-@get("/search/suggest", summary="Suggest products", tags=["search"], responses=documented(Suggestions, "Suggestions."))
+@get("/search/suggest", summary="Suggest products", tags=["search"],
+     **public(Suggestions, "Suggestions.", search.cached.RESULTS))  # fmt: skip
 async def suggest(request: AnyRequest, q: Words) -> Public:
     """Up to 10 categories and products with words that begin like those typed.
 
     Errors: `invalid_request`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Public(Suggestions(await search.suggest(tx, q)))
+        return Public(Suggestions(await search.suggest(tx, q)), search.cached.SUGGESTIONS)
 
 
 ROUTES = [find, suggest]

@@ -1,0 +1,36 @@
+"""How long pages of the catalogue hold, and what makes them stale: the triggers of the tables tell it (0028)."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from tfmshop.commerce.catalog.model import Product
+from tfmshop.platform import codec
+from tfmshop.platform.cache import Fresh
+
+PRODUCTS: Final = Fresh("products", "CACHE_TTL_PRODUCTS")
+CATEGORIES: Final = Fresh("categories", "CACHE_TTL_CATEGORIES")
+TREE: Final = ("categories",)
+"""The tags of what shows categories and how many products they have."""
+LIST: Final = ("list",)
+"""The tags of what shows products that may come from anywhere."""
+
+
+def product(id: UUID) -> str:
+    """The tag of what shows a product."""
+    return f"product:{id}"
+
+
+class _Named(msgspec.Struct, frozen=True):
+    id: UUID
+
+
+def page_of(shown: Product) -> list[str]:
+    """The tags of a product's page: its own, those of the products that go with it, and of where these come from."""
+    related, above = (
+        codec.decode_as(codec.encode(part), list[_Named]) for part in (shown.related, shown.breadcrumbs)
+    )  # fmt: skip
+    return [product(shown.id), *[product(one.id) for one in related], *[f"related:{one.id}" for one in above[-1:]]]

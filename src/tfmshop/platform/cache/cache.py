@@ -1,0 +1,245 @@
+"""The cache of one process: memory over Redis, one maker for each value, and nothing handed out that a change undid.
+
+`peek` answers at once from memory. `get` makes what is not there: one task for all who ask, one process for all
+processes. What is made is kept only if nothing that it was made of became stale since the making began; who asks after
+a change never gets a value whose making began before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, Generic, TypeVar
+
+import structlog
+
+from tfmshop.platform.cache.entry import EVERYTHING, Entry, Kind, Made
+from tfmshop.platform.cache.memory import Memory
+from tfmshop.platform.cache.shared import Shared, Ticket
+from tfmshop.platform.cache.tally import Tally
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.errors import Kind as ErrorKind
+from tfmshop.platform.errors import ShopError
+
+V = TypeVar("V")
+PATTERN: Final = "~"
+"""A tag that begins so makes stale what has the rest of it in its key."""
+EARLY: Final = 10.0
+"""So many times the seconds that a value took to make, it may be made anew before its time (see `_early`)."""
+MOST_STAMPS: Final = 20_000
+
+log = structlog.get_logger("cache")
+
+
+@dataclass(slots=True)
+class _Flight(Generic[V]):
+    """A value that is being made."""
+
+    task: asyncio.Task[Made[V] | None]
+    began: int
+    waiting: int = 0
+
+
+class Cache:
+    """Everything that this process may hand out again. It hands out nothing before `trust`, and after `doubt`."""
+
+    def __init__(self, memory: Memory, shared: Shared | None = None) -> None:
+        self.memory = memory
+        self.tallies: dict[str, Tally] = {}
+        self.sure = False
+        self._shared = shared
+        self._flights: dict[str, _Flight[Any]] = {}
+        self._stamps: dict[str, int] = {}
+        self._clock = self._floor = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def peek(self, key: str) -> Entry | None:
+        """What memory has and may be handed out; the caller looks whether it is `due`."""
+        entry = self.memory.get(key) if self.sure else None
+        if entry is None or monotonic() > entry.stale_until:
+            return None
+        entry.hits += 1
+        return entry
+
+    def due(self, entry: Entry) -> bool:
+        """Whether an entry should be made anew now, beside handing it out."""
+        left = entry.fresh_until - monotonic()
+        return left < EARLY * entry.seconds and not entry.refreshing and (left <= 0 or _early(left, entry.seconds))
+
+    async def get(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> V:
+        """A value, made with `make` where there is none. Its errors pass through, unless an old value is there and the
+        database is not.
+        """
+        tally = self.tally(kind)
+        entry = self.peek(key)
+        if entry is not None:
+            tally.hits += 1
+            if self.due(entry):
+                self.refresh(entry, make)
+            value: V = entry.value
+            return value
+        tally.misses += 1
+        try:
+            return await self._made(kind, key, make)
+        except ShopError as error:
+            old = self.memory.get(key)
+            if error.kind is not ErrorKind.UNAVAILABLE or old is None:
+                raise
+            tally.saved += 1
+            kept: V = old.value
+            return kept
+
+    def refresh(self, entry: Entry, make: Callable[[], Awaitable[Made[Any]]]) -> None:
+        """Make an entry anew in the background, unless that happens already, here or in another process."""
+        entry.refreshing = True
+        self.tally(entry.kind).stale += 1
+        self._start(self._refreshed(entry, make))
+
+    def stale(self, tags: Iterable[str]) -> None:
+        """Hand out nothing more that has one of these tags, here at once and by way of Redis."""
+        tags = list(tags)
+        self._clock += 1
+        for tag in tags:
+            if tag == EVERYTHING:
+                self._floor = self._clock
+                self.memory.clear()
+            elif tag.startswith(PATTERN):
+                self._floor = self._clock
+                for entry in self.memory:
+                    if tag[1:] in entry.key:
+                        self.memory.drop(entry.key)
+            else:
+                self._stamps[tag] = self._clock
+                for key in self.memory.tagged(tag):
+                    self.memory.drop(key)
+        if len(self._stamps) > MOST_STAMPS:
+            self._stamps.clear()
+            self._floor = self._clock
+        if self._shared is not None:
+            told = [EVERYTHING if tag.startswith(PATTERN) else tag for tag in tags]
+            self._start(self._shared.stale(told))
+
+    def doubt(self) -> None:
+        """Nobody tells what is stale any more: hand out nothing but where the database is away."""
+        self.sure = False
+
+    def trust(self) -> None:
+        """From now on every change is told: begin anew."""
+        self._clock += 1
+        self._floor = self._clock
+        self._stamps.clear()
+        self.memory.clear()
+        self.sure = True
+
+    async def close(self) -> None:
+        """Wait for what is being made."""
+        self.sure = False
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=5)
+
+    def tally(self, kind: Kind[Any]) -> Tally:
+        """The numbers of a kind."""
+        found = self.tallies.get(kind.name)
+        if found is None:
+            found = self.tallies[kind.name] = Tally()
+        return found
+
+    async def _made(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> V:
+        while True:
+            arrived = self._clock
+            flight = self._flights.get(key)
+            if flight is None:
+                flight = _Flight(self._start(self._make(kind, key, make, waits=True)), arrived)
+                self._flights[key] = flight
+                flight.task.add_done_callback(partial(self._landed, key))
+            else:
+                self.tally(kind).waits += 1
+            made = await self._wait(key, flight)
+            assert made is not None  # noqa: S101 - who waits gets a value
+            if arrived == flight.began or not self._undone(made.tags, flight.began, arrived):
+                value: V = made.value
+                return value
+
+    async def _wait(self, key: str, flight: _Flight[V]) -> Made[V] | None:
+        """What is being made; when the last who waits gives up, it is made no further."""
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            if flight.waiting == 1 and not flight.task.done():
+                self._flights.pop(key, None)
+                flight.task.cancel()
+            raise
+        finally:
+            flight.waiting -= 1
+
+    def _landed(self, key: str, task: object) -> None:
+        flight = self._flights.get(key)
+        if flight is not None and flight.task is task:
+            del self._flights[key]
+
+    async def _make(
+        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], *, waits: bool
+    ) -> Made[V] | None:
+        """A value from another process, or made here and kept; None when another process makes it and nobody waits."""
+        began, ticket = self._clock, Ticket()
+        if self._shared is not None and self.sure:
+            found = await self._shared.look(kind, key, waits=waits, anew=not waits)
+            if found is None:
+                return None
+            if isinstance(found, Ticket):
+                ticket = found
+            elif self._keep(kind, key, found.made, found.seconds, began, found.age):
+                self.tally(kind).shared += 1
+                return found.made
+        started = monotonic()
+        made = None
+        try:
+            made = await make()
+        finally:
+            seconds = monotonic() - started
+            kept = made if made is not None and self._keep(kind, key, made, seconds, began) else None
+            if self._shared is not None:
+                self._start(self._shared.put(kind, key, kept, ticket, seconds))
+        self.tally(kind).made(seconds)
+        return made
+
+    async def _refreshed(self, entry: Entry, make: Callable[[], Awaitable[Made[Any]]]) -> None:
+        try:
+            await self._make(entry.kind, entry.key, make, waits=False)
+        except ShopError as error:
+            log.warning("a value could not be made anew", name=entry.kind.name, reason=str(error))
+        finally:
+            entry.refreshing = False
+
+    def _keep(self, kind: Kind[V], key: str, made: Made[V], seconds: float, began: int, age: float = 0) -> bool:
+        """Keep a value in memory, if nothing of it became stale since its making began; whether it may be kept."""
+        if made.fresh is not None and not made.fresh:
+            return False
+        if not self.sure or self._undone(made.tags, began, self._clock):
+            return False
+        self.memory.put(Entry(kind, key, made, seconds, age))
+        return True
+
+    def _undone(self, tags: frozenset[str], after: int, until: int) -> bool:
+        """Whether something with one of these tags became stale in a span of this process's clock."""
+        if after < self._floor <= until:
+            return True
+        return any(after < self._stamps.get(tag, 0) <= until for tag in tags)
+
+    def _start(self, work: Coroutine[Any, Any, V]) -> asyncio.Task[V]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _early(left: float, seconds: float) -> bool:
+    """Whether this is the one of many askers that makes a value before its time: the likelier, the nearer its end and
+    the longer it takes (XFetch: Vattani et al., "Optimal probabilistic cache stampede prevention", VLDB 2015).
+    """
+    return -seconds * math.log(1 - random.random()) >= left  # noqa: S311 - chance, not a secret

@@ -1,0 +1,197 @@
+"""What all processes share in Redis, and never hand out once a change made it stale.
+
+Redis keeps a clock that moves with each invalidation, and when each tag was last made stale. Who finds nothing gets
+the clock's time as a ticket before it makes the value; the value is kept and handed out only while nothing that it was
+made of became stale after the ticket. So a value that was read before a change and arrives after it is refused,
+whichever process is slow. Everything is decided inside Redis, in one round trip each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+import zlib
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+from tfmshop.platform.cache.entry import EVERYTHING, Kind, Made
+from tfmshop.platform.cache.redis import Away, Redis
+
+MOST_TAGS: Final = 20_000
+"""Tags that Redis remembers as stale; when there are more, everything is."""
+COMPRESS_FROM: Final = 1024
+"""Bytes from which values are compressed."""
+LOCK: Final = timedelta(seconds=5)
+"""How long one process may make a value before another tries, too."""
+_POLL_SECONDS: Final = 0.01
+_LONGEST_WAIT: Final = 2.0
+
+_STATE = """
+local clock = redis.call('HGET', KEYS[1], 'clock')
+if not clock then
+    local t = redis.call('TIME')
+    clock = string.format('%d', t[1] * 1000000 + t[2])
+    redis.call('HSET', KEYS[1], 'clock', clock, 'floor', clock)
+end
+local function holds(ticket, tags)
+    local asked = {'floor'}
+    for tag in string.gmatch(tags, '[^,]+') do asked[#asked + 1] = 's:' .. tag end
+    for _, at in ipairs(redis.call('HMGET', KEYS[1], unpack(asked))) do
+        if at and tonumber(at) > tonumber(ticket) then return false end
+    end
+    return true
+end
+"""
+LOOK = (
+    _STATE
+    + """
+local e = redis.call('HMGET', KEYS[2], 'value', 'tags', 'ticket', 'made', 'fresh', 'seconds')
+if e[1] and holds(e[3], e[2]) then
+    local t = redis.call('TIME')
+    local age = t[1] + t[2] / 1000000 - tonumber(e[4])
+    if age < tonumber(e[5]) or ARGV[2] == '0' then return {1, e[1], e[2], tostring(age), e[5], e[6]} end
+end
+if redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[1]) then return {2, clock} end
+return {3, clock}
+"""
+)
+PUT = (
+    _STATE
+    + """
+if redis.call('GET', KEYS[3]) == ARGV[7] then redis.call('DEL', KEYS[3]) end
+if ARGV[1] == '' or not holds(ARGV[3], ARGV[2]) then return 0 end
+local t = redis.call('TIME')
+redis.call('HSET', KEYS[2], 'value', ARGV[1], 'tags', ARGV[2], 'ticket', ARGV[3],
+    'made', string.format('%.6f', t[1] + t[2] / 1000000), 'fresh', ARGV[4], 'seconds', ARGV[6])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return 1
+"""
+)
+STALE = (
+    _STATE
+    + """
+clock = redis.call('HINCRBY', KEYS[1], 'clock', 1)
+if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) then
+    redis.call('DEL', KEYS[1])
+    redis.call('HSET', KEYS[1], 'clock', clock, 'floor', clock)
+end
+for n = 2, #ARGV do
+    redis.call('HSET', KEYS[1], ARGV[n] == '*' and 'floor' or 's:' .. ARGV[n], clock)
+end
+return clock
+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A value of another process, how old it is and how long it took, in seconds."""
+
+    made: Made[Any]
+    age: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What lets a process put a value that it makes now; without `time` nothing can be put."""
+
+    time: str = ""
+    owner: str = ""
+
+
+class Shared:
+    """The level above memory; away, it answers as if it were empty. `release` is part of every key."""
+
+    def __init__(self, redis: Redis, release: str) -> None:
+        self._redis = redis
+        self._prefix = f"{{tfmshop}}:{release}:"
+        self._state = self._prefix + "state"
+        self._look, self._put, self._stale = (redis.script(source) for source in (LOOK, PUT, STALE))
+        self._doubtful = False
+        self._telling = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether what it has can be believed: not while this process still tells it what is stale."""
+        return self._telling == 0 and self._redis.usable
+
+    async def look(self, kind: Kind[Any], key: str, *, waits: bool, anew: bool = False) -> Found | Ticket | None:
+        """A value that holds, or the ticket to make it. With `waits`, what another process makes is waited for, else
+        that is None; with `anew`, a value that is no longer fresh is none.
+        """
+        owner = f"{random.getrandbits(64):x}"
+        until = asyncio.get_running_loop().time() + _LONGEST_WAIT
+        while self.usable:
+            try:
+                await self._believe()
+                answer = await self._redis.run(
+                    self._look, self._keys(kind, key), [int(LOCK.total_seconds() * 1000), int(anew), owner]
+                )
+            except Away:
+                break
+            if answer[0] == 1:
+                return _found(kind, answer)
+            if answer[0] == 2:
+                return Ticket(answer[1].decode(), owner)
+            if not waits:
+                return None
+            if asyncio.get_running_loop().time() > until:
+                break
+            await asyncio.sleep(_POLL_SECONDS)
+        return Ticket()
+
+    async def put(self, kind: Kind[Any], key: str, made: Made[Any] | None, ticket: Ticket, seconds: float) -> None:
+        """Share a value; None gives the turn to make it to somebody else."""
+        if not ticket.time:
+            return
+        fresh = made.fresh or kind.fresh if made else kind.fresh
+        args = [
+            _packed(kind.pack(made.value)) if made else b"", ",".join(sorted(made.tags)) if made else "", ticket.time,
+            fresh.total_seconds(), int((fresh + kind.stale).total_seconds() * 1000) or 1, f"{seconds:.4f}",
+            ticket.owner,
+        ]  # fmt: skip
+        try:
+            await self._redis.run(self._put, self._keys(kind, key), args)
+        except Away:
+            self._doubtful = True
+
+    def stale(self, tags: Sequence[str]) -> Coroutine[Any, Any, None]:
+        """Make everything with one of these tags stale; what Redis cannot be told makes all stale when it is back.
+
+        From this call on, and not only when it is awaited, nothing is looked up until Redis was told.
+        """
+        self._telling += 1
+        return self._tell(tags)
+
+    async def _tell(self, tags: Sequence[str]) -> None:
+        try:
+            await self._redis.run(self._stale, [self._state], [MOST_TAGS, *tags])
+        except Away:
+            self._doubtful = True
+        finally:
+            self._telling -= 1
+
+    async def _believe(self) -> None:
+        """After a time without Redis, make all stale that it has from before."""
+        if self._doubtful:
+            await self._redis.run(self._stale, [self._state], [MOST_TAGS, EVERYTHING])
+            self._doubtful = False
+
+    def _keys(self, kind: Kind[Any], key: str) -> list[str]:
+        name = f"{self._prefix}{kind.name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+        return [self._state, name, name + ":lock"]
+
+
+def _packed(value: bytes) -> bytes:
+    return b"z" + zlib.compress(value, 1) if len(value) >= COMPRESS_FROM else b"p" + value
+
+
+def _found(kind: Kind[Any], answer: list[bytes]) -> Found:
+    packed = answer[1]
+    value = kind.unpack(zlib.decompress(packed[1:]) if packed[:1] == b"z" else packed[1:])
+    tags = frozenset(answer[2].decode().split(",")) if answer[2] else frozenset()
+    return Found(Made(value, tags, timedelta(seconds=float(answer[4]))), float(answer[3]), float(answer[5]))

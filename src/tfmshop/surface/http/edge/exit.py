@@ -1,0 +1,115 @@
+"""The way out: what every answer gets, an ETag, 304, and answers of the edge's own."""
+
+from __future__ import annotations
+
+from typing import Final
+from zlib import adler32, crc32
+
+from tfmshop.surface.http.edge.body import Message, Scope, Send
+from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
+from tfmshop.surface.http.edge.page import Form
+from tfmshop.surface.http.problems import Problem
+
+_OF_THE_BODY: Final = {b"content-length", b"content-type"}
+
+
+class Exit:
+    """What happens to a response on its way out."""
+
+    __slots__ = ("_begun", "_scope", "_send", "_sharing", "_start", "request_id", "status")
+
+    def __init__(self, scope: Scope, send: Send, request_id: str, sharing: Headers) -> None:
+        self._scope = scope
+        self._send = send
+        self._sharing = sharing
+        self._start: Message | None = None
+        self._begun = False
+        self.request_id = request_id
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        """Add headers to the start; give a whole body an ETag, and answer 304 when the client has it."""
+        start = self._start
+        if start is None and message["type"] == "http.response.start":
+            self._start = message
+            self.status = message["status"]
+            return
+        if start is not None:
+            self._start = None
+            self._begun = True
+            given = start.get("headers", ())
+            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given), *self._sharing]
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append(NO_STORE)
+            if self._scope["scheme"] == "https":
+                headers.append(HTTPS_ONLY)
+            start["headers"] = headers
+            if self.status == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
+                message = self._tag(start, message)
+            await self._send(start)
+        await self._send(message)
+
+    def _standing(self, given: Headers) -> Headers:
+        """The headers of every answer; pictures may be shown by other sites, and pages have forms."""
+        if self.status == 200 and self._scope["path"].startswith("/api/v1/media/"):
+            return PICTURES
+        if any(value.startswith(b"text/html") for name, value in given if name == b"content-type"):
+            return OWN_POLICY if any(name == b"content-security-policy" for name, _ in given) else page()
+        return API
+
+    async def show(self, form: Form, status: int, has: bytes | None) -> None:
+        """Answer with a page that is ready, or tell the client that it has it."""
+        same = has is not None and status == 200 and (has == b"*" or form.tag in _tags(has))
+        self.status = 304 if same else status
+        headers = [*(form.same if same else form.headers), (b"x-request-id", self.request_id.encode()), *self._sharing]
+        if self._scope["scheme"] == "https":
+            headers.append(HTTPS_ONLY)
+        self._begun = True
+        await self._send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": b"" if same else form.body, "more_body": False})
+
+    async def refuse(self, problem: Problem) -> None:
+        """Answer with a problem instead of the framework; an answer that was begun is cut off."""
+        if self._begun:
+            raise ConnectionAbortedError(problem.detail)
+        body = problem.encode(self.request_id)
+        headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+        if problem.status in (429, 503):
+            headers.append((b"retry-after", b"%d" % problem.facts.get("retry_after", 1)))
+        await self._whole(problem.status, headers, body)
+
+    async def agree(self, headers: Headers) -> None:
+        """Answer a browser that asks beforehand."""
+        await self._whole(204, headers, b"")
+
+    async def _whole(self, status: int, headers: Headers, body: bytes) -> None:
+        self._start = None
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _tag(self, start: Message, message: Message) -> Message:
+        body = message.get("body", b"")
+        tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
+        if not tag:
+            tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
+            start["headers"].append((b"etag", tag))
+        for name, value in self._scope["headers"]:
+            if name == b"if-none-match" and (value == b"*" or tag in _tags(value)):
+                start["status"] = self.status = 304
+                start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
+                return {"type": "http.response.body", "body": b"", "more_body": False}
+        return message
+
+
+def without_body(send: Send) -> Send:
+    """HEAD is GET without the body."""
+
+    async def without(message: Message) -> None:
+        await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+    return without
+
+
+def _tags(header: bytes) -> list[bytes]:
+    """The tags of an If-None-Match, weak or strong."""
+    return [one.strip().removeprefix(b"W/") for one in header.split(b",")]

@@ -1,0 +1,446 @@
+"""The cache: one maker, nothing that a change undid, whichever process is slow, with Redis and without."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import tracemalloc
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tests.servers import REDIS
+from tfmshop.platform import clock
+from tfmshop.platform.cache import Cache, Kind, Made, Memory, Redis, Shared
+from tfmshop.platform.cache.entry import Entry
+from tfmshop.platform.cache.redis import FAILURES, Away
+from tfmshop.platform.embedded.redis import Redis as Server
+from tfmshop.platform.errors import DatabaseUnavailable
+
+TEXT = Kind("text", timedelta(seconds=60), str.encode, bytes.decode, len, timedelta(seconds=60))
+BRIEF = Kind("brief", timedelta(milliseconds=50), str.encode, bytes.decode, len, timedelta(seconds=60))
+
+
+class Maker:
+    """Makes values, and counts them; the next waits for `let` when that is set."""
+
+    def __init__(self, value: str = "v", tags: frozenset[str] = frozenset({"a"})) -> None:
+        self.value, self.tags = value, tags
+        self.made = 0
+        self.let: asyncio.Event | None = None
+        self.begun = asyncio.Event()
+        self.fails: Exception | None = None
+        self.fresh: timedelta | None = None
+
+    async def __call__(self) -> Made[str]:
+        self.made += 1
+        value = f"{self.value}{self.made}"
+        self.begun.set()
+        if self.let is not None:
+            await self.let.wait()
+        if self.fails is not None:
+            raise self.fails
+        return Made(value, self.tags, self.fresh)
+
+
+@pytest.fixture
+def cache() -> Cache:
+    """Memory alone, which hears of every change."""
+    cache = Cache(Memory(1 << 20))
+    cache.trust()
+    return cache
+
+
+@pytest.fixture
+async def processes():
+    """Two processes over one Redis."""
+    release, opened = uuid4().hex, []
+
+    async def two():
+        for _ in range(2):
+            redis = Redis(os.environ[REDIS], 1.0)
+            cache = Cache(Memory(1 << 20), Shared(redis, release))
+            cache.trust()
+            opened.append((cache, redis))
+        return [cache for cache, _ in opened]
+
+    yield await two()
+    for cache, redis in opened:
+        await cache.close()
+        await redis.close()
+
+
+async def settled(cache: Cache) -> None:
+    """Until what runs in the background is done."""
+    while cache._tasks:
+        await asyncio.gather(*cache._tasks)
+
+
+# Memory.
+
+
+def entry(key: str, size: int = 100, tags: frozenset[str] = frozenset()) -> Entry:
+    return Entry(TEXT, key, Made("x" * size, tags), 0.0)
+
+
+def test_memory_is_bounded_in_bytes_and_keeps_what_is_asked_for():
+    memory = Memory(200_000)
+    popular = [f"popular {n}" for n in range(20)]
+    for key in popular:
+        memory.put(entry(key))
+    for n in range(20_000):
+        for key in random.Random(n).sample(popular, 2):
+            if memory.get(key) is None:
+                memory.put(entry(key))
+        memory.put(entry(f"once {n}", tags=frozenset({f"t{n}", "every"})))
+        assert memory.bytes <= 200_000
+    assert all(memory.get(key) is not None for key in popular)
+    assert memory.bytes == sum(one.size for one in memory)
+    assert len(memory.tagged("every")) == len([one for one in memory if one.tags])
+    assert not [tag for tag in memory._tagged if not memory._tagged[tag]]
+    assert memory.evicted > 15_000
+    assert len(memory._ghosts) <= len(memory) + 101
+    assert memory.clear() > 0
+    assert (memory.bytes, len(memory), memory._tagged) == (0, 0, {})
+
+
+def test_what_is_replaced_or_too_large_leaves_nothing_behind():
+    memory = Memory(100_000)
+    memory.put(entry("k", tags=frozenset({"a", "b"})))
+    memory.put(entry("k", size=200, tags=frozenset({"b", "c"})))
+    assert (memory.tagged("a"), memory.tagged("b"), memory.tagged("c")) == ([], ["k"], ["k"])
+    assert memory.bytes == memory.get("k").size
+    memory.put(entry("k", size=20_000))
+    assert memory.get("k") is None
+    assert (memory.bytes, memory._tagged) == (0, {})
+    assert not memory.drop("k")
+
+
+def test_the_sum_of_bytes_is_what_memory_takes():
+    tracemalloc.start()
+    memory = Memory(1 << 30)
+    for n in range(5000):
+        memory.put(
+            entry(f"/api/v1/products/a-product-{n}", 3000, frozenset({f"product:{n}", f"product:{n + 1}", "list"}))
+        )
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.7 * taken < memory.bytes < 1.5 * taken
+
+
+# One process.
+
+
+async def test_many_who_ask_at_once_wait_for_one_maker(cache):
+    make = Maker()
+    make.let = asyncio.Event()
+    asked = [asyncio.create_task(cache.get(TEXT, "k", make)) for _ in range(50)]
+    await make.begun.wait()
+    make.let.set()
+    assert set(await asyncio.gather(*asked)) == {"v1"}
+    assert await cache.get(TEXT, "k", make) == "v1"
+    tally = cache.tally(TEXT)
+    assert (make.made, tally.misses, tally.waits, tally.hits, tally.rebuilds) == (1, 50, 49, 1, 1)
+
+
+async def test_an_error_reaches_all_and_is_not_kept(cache):
+    make = Maker()
+    make.fails = ValueError("no")
+    answers = await asyncio.gather(*[cache.get(TEXT, "k", make) for _ in range(3)], return_exceptions=True)
+    assert [type(one) for one in answers] == [ValueError] * 3
+    make.fails = None
+    assert await cache.get(TEXT, "k", make) == "v2"
+
+
+@pytest.mark.parametrize("stale", ["a", "*", "~k"])
+async def test_what_became_stale_while_it_was_made_is_not_kept(cache, stale):
+    make = Maker()
+    make.let = asyncio.Event()
+    first = asyncio.create_task(cache.get(TEXT, "k", make))
+    await make.begun.wait()
+    cache.stale([stale])
+    after = asyncio.create_task(cache.get(TEXT, "k", make))
+    await asyncio.sleep(0)
+    make.let.set()
+    assert await first == "v1"
+    assert await after == "v2", "who asks after a change gets nothing from before it"
+    assert await cache.get(TEXT, "k", make) == "v2"
+    cache.stale(["other"])
+    assert await cache.get(TEXT, "k", make) == "v2"
+    cache.stale([stale])
+    assert await cache.get(TEXT, "k", make) == "v3"
+
+
+async def test_old_values_are_handed_out_at_once_while_one_is_made(cache):
+    make = Maker()
+    assert await cache.get(BRIEF, "k", make) == "v1"
+    await asyncio.sleep(0.06)
+    make.let = asyncio.Event()
+    async with asyncio.timeout(1):
+        assert [await cache.get(BRIEF, "k", make) for _ in range(100)] == ["v1"] * 100
+    make.let.set()
+    await settled(cache)
+    assert (make.made, cache.tally(BRIEF).stale) == (2, 1)
+    assert await cache.get(BRIEF, "k", make) == "v2"
+
+
+async def test_an_old_value_outlives_a_failure_to_make_it_anew(cache):
+    make = Maker()
+    await cache.get(BRIEF, "k", make)
+    await asyncio.sleep(0.06)
+    make.fails = DatabaseUnavailable()
+    assert await cache.get(BRIEF, "k", make) == "v1"
+    await settled(cache)
+    assert await cache.get(BRIEF, "k", make) == "v1"
+
+
+async def test_without_news_only_a_shop_without_database_gets_old_values(cache):
+    make = Maker()
+    assert await cache.get(TEXT, "k", make) == "v1"
+    cache.doubt()
+    assert await cache.get(TEXT, "k", make) == "v2", "the unknown is not handed out"
+    make.fails = DatabaseUnavailable()
+    assert await cache.get(TEXT, "k", make) == "v1"
+    with pytest.raises(DatabaseUnavailable):
+        await cache.get(TEXT, "another", make)
+    make.fails = None
+    cache.trust()
+    assert await cache.get(TEXT, "k", make) == "v5"
+    assert await cache.get(TEXT, "k", make) == "v5"
+    assert cache.tally(TEXT).saved == 1
+
+
+async def test_what_was_made_before_news_came_back_is_not_kept(cache):
+    make = Maker()
+    make.let = asyncio.Event()
+    cache.doubt()
+    asked = asyncio.create_task(cache.get(TEXT, "k", make))
+    await make.begun.wait()
+    cache.trust()
+    make.let.set()
+    assert await asked == "v1"
+    assert await cache.get(TEXT, "k", make) == "v2"
+
+
+async def test_what_may_not_be_kept_is_made_each_time(cache):
+    make = Maker()
+    make.fresh = timedelta(0)
+    assert [await cache.get(TEXT, "k", make) for _ in range(3)] == ["v1", "v2", "v3"]
+
+
+async def test_the_last_who_gives_up_ends_the_making(cache):
+    make = Maker()
+    make.let = asyncio.Event()
+    one, two = (asyncio.create_task(cache.get(TEXT, "k", make)) for _ in range(2))
+    await make.begun.wait()
+    one.cancel()
+    await asyncio.sleep(0)
+    make.begun.clear()
+    three = asyncio.create_task(cache.get(TEXT, "k", make))
+    await asyncio.sleep(0)
+    assert make.made == 1
+    two.cancel()
+    three.cancel()
+    await asyncio.sleep(0)
+    after = asyncio.create_task(cache.get(TEXT, "k", make))
+    await make.begun.wait()
+    make.let.set()
+    assert await after == "v2"
+
+
+async def test_a_value_is_made_anew_before_its_time_by_few(cache):
+    made = entry("k")
+    made.seconds = 0.3
+    made.kind = TEXT
+    draws = {0.29: 0, 1.0: 0, 2.9: 0}
+    for left in draws:
+        for _ in range(2000):
+            made.fresh_until = clock.monotonic() + left
+            draws[left] += cache.due(made)
+    assert 500 < draws[0.29] < 1000, "about 1 in e where as much time is left as it takes"
+    assert 20 < draws[1.0] < 160
+    assert draws[2.9] < 5
+    made.refreshing = True
+    made.fresh_until = 0
+    assert not cache.due(made)
+
+
+# Two processes over one Redis.
+
+
+async def test_what_one_process_made_the_other_has(processes):
+    one, two = processes
+    make = Maker("long " * 1000)
+    value = await one.get(TEXT, "k", make)
+    await settled(one)
+    assert await two.get(TEXT, "k", make) == value
+    assert (make.made, two.tally(TEXT).shared) == (1, 1)
+    assert two.memory.get("k").tags == {"a"}
+    assert two.memory.get("k").fresh_until <= one.memory.get("k").fresh_until + 7
+
+
+async def test_processes_that_ask_at_once_have_one_maker(processes):
+    one, two = processes
+    make = Maker()
+    make.let = asyncio.Event()
+    asked = [asyncio.create_task(cache.get(TEXT, "k", make)) for cache in (one, two) for _ in range(10)]
+    await make.begun.wait()
+    await asyncio.sleep(0.05)
+    make.let.set()
+    assert set(await asyncio.gather(*asked)) == {"v1"}
+    assert make.made == 1
+
+
+async def test_a_maker_that_fails_leaves_the_turn_to_the_next(processes):
+    one, two = processes
+    make = Maker()
+    make.fails = ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        await one.get(TEXT, "k", make)
+    await settled(one)
+    make.fails = None
+    async with asyncio.timeout(0.5):
+        assert await two.get(TEXT, "k", make) == "v2"
+
+
+async def test_a_slow_process_cannot_share_what_was_read_before_a_change(processes):
+    """The first reads, then a change is committed, of which only the second has heard; then the first shares."""
+    one, two = processes
+    make = Maker()
+    make.let = asyncio.Event()
+    asked = asyncio.create_task(one.get(TEXT, "k", make))
+    await make.begun.wait()
+    two.stale(["a"])
+    await settled(two)
+    make.let.set()
+    assert await asked == "v1"
+    await settled(one)
+    assert await two.get(TEXT, "k", make) == "v2"
+
+
+async def test_what_is_shared_already_is_not_believed_after_a_change(processes):
+    one, two = processes
+    make = Maker()
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    two.stale(["a"])
+    assert await two.get(TEXT, "k", make) == "v2", "not even before Redis was told"
+    await settled(two)
+    two.stale(["*"])
+    await settled(two)
+    assert await two.get(TEXT, "k", make) == "v3"
+    one.stale(["a"])
+    await settled(one)
+    await settled(two)
+    assert await one.get(TEXT, "k", make) == "v4"
+
+
+async def test_more_stale_tags_than_redis_remembers_are_everything(processes, monkeypatch):
+    monkeypatch.setattr("tfmshop.platform.cache.shared.MOST_TAGS", 5)
+    one, two = processes
+    make = Maker()
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    for n in range(10):
+        one.stale([f"other {n}"])
+        await settled(one)
+    assert await two.get(TEXT, "k", make) == "v2"
+
+
+async def test_a_redis_that_forgot_its_clock_is_not_believed(processes):
+    one, two = processes
+    make = Maker()
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    two.stale(["a"])
+    await settled(two)
+    redis = Redis(os.environ[REDIS], 1.0)
+    await redis._client.delete(one._shared._state)
+    await redis.close()
+    assert await two.get(TEXT, "k", make) == "v2"
+
+
+async def test_refreshed_by_one_of_two_processes(processes):
+    one, two = processes
+    make = Maker()
+    await one.get(BRIEF, "k", make)
+    await settled(one)
+    await two.get(BRIEF, "k", make)
+    await asyncio.sleep(0.06)
+    make.let = asyncio.Event()
+    assert [await cache.get(BRIEF, "k", make) for cache in (one, two) for _ in range(5)] == ["v1"] * 10
+    await asyncio.sleep(0.05)
+    assert make.made == 2
+    make.let.set()
+    await settled(one)
+    await settled(two)
+
+
+# Redis comes and goes.
+
+
+async def test_the_cache_goes_on_without_redis_and_believes_nothing_from_before(tmp_path):
+    server = Server(tmp_path)
+    redis = Redis(server.start(), 1.0)
+    cache = Cache(Memory(1 << 20), Shared(redis, "r"))
+    cache.trust()
+    make = Maker()
+    assert await cache.get(TEXT, "k", make) == "v1"
+    await settled(cache)
+    server._process.kill()
+    server._process.wait()
+    for n in range(FAILURES + 1):
+        assert await cache.get(TEXT, f"other {n}", make) == f"v{n + 2}"
+        await settled(cache)
+    assert not redis.usable
+    failures = redis.failures
+    for n in range(20):
+        await cache.get(TEXT, f"more {n}", make)
+    await settled(cache)
+    assert redis.failures <= failures + 1, "it is left alone"
+    assert server.revive()
+    redis._again_at = 0
+    cache.stale(["nothing"])
+    await settled(cache)
+    assert redis.usable
+    made = make.made
+    assert await cache.get(TEXT, "new", make) == f"v{made + 1}"
+    await settled(cache)
+    other = Cache(Memory(1 << 20), Shared(redis, "r"))
+    other.trust()
+    assert await other.get(TEXT, "new", make) == f"v{made + 1}", "it is shared again"
+    await redis.close()
+    server.stop()
+
+
+async def test_a_stopped_redis_costs_three_short_waits(tmp_path):
+    server = Server(tmp_path)
+    redis = Redis(server.start(), 0.05)
+    cache = Cache(Memory(1 << 20), Shared(redis, "r"))
+    cache.trust()
+    make = Maker()
+    await cache.get(TEXT, "k", make)
+    await settled(cache)
+    server._process.send_signal(signal.SIGSTOP)
+    try:
+        calls = 0
+        guarded = redis.guarded
+
+        async def counted(call):
+            nonlocal calls
+            calls += redis.usable
+            return await guarded(call)
+
+        redis.guarded = counted
+        for n in range(200):
+            await cache.get(TEXT, f"k{n}", make)
+        assert calls <= FAILURES + 3
+        with pytest.raises(Away):
+            await redis.guarded(lambda: None)
+    finally:
+        server._process.send_signal(signal.SIGCONT)
+        await redis.close()
+        server.stop()

@@ -1,0 +1,483 @@
+"""Public pages: handed out from memory, the same in every form, and never older than the last change."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import random
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager
+from uuid import uuid4
+
+import brotli
+import httpx
+import pytest
+
+from tests.client import Client, client_of
+from tests.conftest import SEALS
+from tests.making import a_product, new_product, some_products
+from tests.servers import REDIS
+from tests.surface.test_backoffice import staff
+from tfmshop import config
+from tfmshop.app import hearing
+from tfmshop.commerce import catalog, inventory, reviews, search
+from tfmshop.commerce.payments import FakeProvider, Providers
+from tfmshop.platform import Platform
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform.db import Database, Options, Query, connect, listening
+from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.security.access import AccessTokens
+from tfmshop.platform.security.passwords import Passwords
+from tfmshop.surface.http.app import build, public_routes
+from tfmshop.surface.http.context import Shop
+from tfmshop.surface.http.edge.encodings import COMPRESS, chosen
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+SOON = 0.1
+"""Seconds after the commit within which every process has heard of it."""
+TOUCH = Query("test.touch", "UPDATE catalog.product SET title = $2 WHERE id = $1")
+CHAIRS = Query("test.chairs", "SELECT id FROM catalog.category WHERE slug = 'chairs'")
+REVIEW = Query("test.review", "INSERT INTO reviews.review (id, product_id, customer_id, author, rating) "
+               "VALUES ($1, $2, $1, 'A', 5)")  # fmt: skip
+CUT = Query("test.cut", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'tfmshop listener' AND datname = current_database()")  # fmt: skip
+
+
+@asynccontextmanager
+async def serving(db: Database, url: str, home, release: str, **settings: str):
+    """A web process with a cache, as `serve` opens it."""
+    given = config.read({"APP_ENV": "test", "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(home),
+                         "DATABASE_URL": url, **settings}, None)  # fmt: skip
+    redis = Redis(given.text("REDIS_URL"), 1.0)
+    platform = Platform(
+        config=given, db=db, redis=redis, files=LocalFiles(home / "media"), passwords=Passwords(), seals=SEALS,
+        tokens=AccessTokens("a secret of the tests, long enough"),
+        cache=Cache(Memory(8 << 20), Shared(redis, release) if release else None),
+    )  # fmt: skip
+
+    @asynccontextmanager
+    async def open_shop():
+        async with hearing(platform):
+            yield Shop(platform, Providers(fake=FakeProvider()), None, {})
+
+    async with client_of(build(open_shop)) as client:
+        client.cache = platform.cache
+        yield client
+    await platform.cache.close()
+    await redis.close()
+    platform.passwords.close()
+
+
+@pytest.fixture
+async def processes(fresh_url, tmp_path):
+    """A pool to write with, and web processes that read: two with a Redis, and one without."""
+    release = uuid4().hex
+    db = await connect(fresh_url, Options(minimum=1, maximum=8, acquire_seconds=10))
+    async with AsyncExitStack() as stack:
+        shops = [
+            await stack.enter_async_context(serving(db, fresh_url, tmp_path, one)) for one in (release, release, "")
+        ]
+        yield db, shops
+    await db.close()
+
+
+async def every(shops: list[Client], path: str) -> list[httpx.Response]:
+    return [await shop.get(path) for shop in shops]
+
+
+async def heard() -> None:
+    await asyncio.sleep(SOON)
+
+
+# Each event, and what it makes stale.
+
+
+async def _new_price(tx, world):
+    await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=4200))
+
+
+async def _new_title(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(title="Another name"))
+
+
+async def _new_specification(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(specifications={"watt": 7}))
+
+
+async def _new_slug(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(slug="moved-away"))
+
+
+async def _featured(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(featured=True))
+
+
+async def _archived(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(status="archived"))
+
+
+async def _published(tx, world):
+    await catalog.edit.change(tx, world["draft"], catalog.edit.Changes(status="active"))
+
+
+async def _added(tx, world):
+    await a_product(tx, sku="NEW", title="New lamp", category=["Home", "Lamps"])
+
+
+async def _moved(tx, world):
+    await catalog.edit.change(tx, world["lamp"], catalog.edit.Changes(category_id=world["chairs"]))
+
+
+async def _stock(tx, world):
+    await inventory.correct.set_many(tx, [inventory.correct.Count(sku="LAMP", units=3)], "main")
+
+
+async def _sold_out(tx, world):
+    await inventory.correct.set_many(tx, [inventory.correct.Count(sku="LAMP", units=0)], "main")
+
+
+async def _picture(tx, world):
+    await catalog.edit.add_picture(tx, world["lamp"], "/api/v1/media/x.webp", "x", None)
+
+
+async def _related(tx, world):
+    await catalog.edit.relate(tx, world["lamp"], [world["chair"]])
+
+
+async def _category(tx, world):
+    await catalog.arrange.rename(tx, "lamps", "Lights")
+
+
+async def _review(tx, world):
+    await reviews.moderate(tx, world["review"], publish=True, by="test")
+
+
+async def _synonym(tx, world):
+    await search.set_synonym(tx, "telly", ["lamp"])
+
+
+DETAIL, MOVED_TO = "products/desk-lamp", "products/moved-away"
+LISTS = ("products?category=lamps", "products", "search?q=lamp", "search/suggest?q=lam", "categories/tree")
+EVENTS = {
+    "price": (_new_price, (DETAIL, "products", "products?category=lamps", "search?q=lamp",
+                           "products/oak-chair/related")),
+    "title": (_new_title, (DETAIL, "products", "search?q=lamp", "search/suggest?q=lam")),
+    "specification": (_new_specification, (DETAIL,)),
+    "slug": (_new_slug, (DETAIL, MOVED_TO, "products")),
+    "featured": (_featured, ("products/featured",)),
+    "archived": (_archived, (DETAIL, *LISTS)),
+    "published": (_published, ("products/hidden-lamp", *LISTS)),
+    "added": (_added, ("products/new-lamp", *LISTS, "products/desk-lamp/related", DETAIL)),
+    "moved": (_moved, (DETAIL, "products?category=lamps", "products?category=chairs", "categories/tree", "categories")),
+    "stock": (_stock, (DETAIL,)),
+    "sold out": (_sold_out, (DETAIL, "products", "products?in_stock=true")),
+    "picture": (_picture, (DETAIL, "products")),
+    "related": (_related, (DETAIL, "products/desk-lamp/related")),
+    "category": (_category, ("categories/lamps", "categories", DETAIL)),
+    "review": (_review, ("products/desk-lamp/reviews",)),
+    "synonym": (_synonym, ("search?q=telly&limit=5&sort=price",)),
+}  # fmt: skip
+
+
+@pytest.fixture
+async def world(processes) -> dict[str, str]:
+    """A lamp and a chair, a lamp that is no draft for long, and a review that waits."""
+    db, _ = processes
+    async with db.tx() as tx:
+        lamp, chair = await some_products(
+            tx, new_product(sku="LAMP", title="Desk lamp", price=5000, category=["Home", "Lamps"], stock=5),
+            new_product(sku="CHAIR", title="Oak chair", price=9000, category=["Home", "Chairs"]),
+        )  # fmt: skip
+        draft = await a_product(tx, sku="HIDDEN", title="Hidden lamp", category=["Home", "Lamps"], status="draft")
+        await catalog.edit.relate(tx, chair, [lamp])
+        chairs = await tx.value(CHAIRS)
+        review = uuid4()
+        await tx.execute(REVIEW, review, lamp)
+    await search.learn(db, always=True)
+    await heard()
+    return {"lamp": lamp, "chair": chair, "draft": draft, "chairs": chairs, "review": review}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+async def test_each_event_is_seen_at_once_by_every_process(processes, world, event):
+    db, shops = processes
+    change, paths = EVENTS[event]
+    before = {path: (await every(shops, path))[0] for path in paths}
+    await every(shops, "products/oak-chair")
+    async with db.tx() as tx:
+        await change(tx, world)
+    await heard()
+    for path in paths:
+        answers = await every(shops, path)
+        assert (answers[0].status_code, answers[0].content) != (before[path].status_code, before[path].content), path
+        assert len({answer.status_code for answer in answers}) == 1
+        if answers[0].status_code < 400:
+            assert len({answer.content for answer in answers}) == 1
+
+
+async def test_what_did_not_change_stays_in_memory(processes, world):
+    db, shops = processes
+    paths = ("products/oak-chair/reviews", "categories", "products?category=chairs", "products/featured")
+    for path in paths:
+        await every(shops, path)
+    async with db.tx() as tx:
+        await _stock(tx, world)
+    await heard()
+    statements: list[str] = []
+    with listening(statements.append):
+        for path in paths:
+            await every(shops, path)
+    assert statements == []
+    async with db.tx() as tx:
+        await _new_price(tx, world)
+    await heard()
+    with listening(statements.append):
+        await shops[0].get("products?category=chairs")
+    assert statements == [], "another category's list has nothing of it"
+
+
+async def test_a_page_is_made_once_and_then_takes_no_statement(processes, world):
+    _, shops = processes
+    statements: list[str] = []
+    with listening(statements.append):
+        answers = await asyncio.gather(*[shop.get(DETAIL) for shop in shops for _ in range(10)])
+        assert len({answer.content for answer in answers}) == 1
+        assert len({answer.headers["x-request-id"] for answer in answers}) == 30
+        assert statements == ["catalog.show_product"] * 2, "once for those with a Redis, once without"
+        statements.clear()
+        await every(shops, DETAIL)
+        await every(shops, f"{DETAIL}?utm_source=x&limit=7")
+        await every(shops, "products/nowhere")
+    assert statements == ["catalog.show_product", "catalog.moved_product"] * 2, "what is missing is shared, too"
+    answers = await every(shops, "products/nowhere")
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [(404, "product_not_found")] * 3
+    assert len({answer.json()["request_id"] for answer in answers}) == 3
+
+
+async def test_nothing_is_read_between_a_change_and_the_end_of_its_transaction(processes, world):
+    """A page that is made while the change is not committed yet is the old one, and does not stay."""
+    db, shops = processes
+    changed, looked = asyncio.Event(), asyncio.Event()
+
+    async def write() -> None:
+        async with db.tx() as tx:
+            await _new_title(tx, world)
+            changed.set()
+            await looked.wait()
+
+    writing = asyncio.create_task(write())
+    await changed.wait()
+    assert "Desk lamp" in (await shops[0].get(DETAIL)).text
+    looked.set()
+    await writing
+    await heard()
+    assert [("Another name" in answer.text) for answer in await every(shops, DETAIL)] == [True] * 3
+
+
+async def test_a_writer_and_readers_in_every_process(processes, world):
+    """Whoever asks a tenth of a second after a change, or later, sees it."""
+    db, shops = processes
+    committed: list[tuple[float, int]] = [(0.0, 0)]
+    loop, over, seen = asyncio.get_running_loop(), asyncio.Event(), 0
+
+    async def write() -> None:
+        for number in range(1, 60):
+            async with db.tx() as tx:
+                await tx.execute(TOUCH, world["lamp"], f"Lamp {number:04}")
+            committed.append((loop.time(), number))
+            await asyncio.sleep(random.uniform(0, 0.05))
+        over.set()
+
+    async def read(shop: Client, path: str) -> None:
+        nonlocal seen
+        while not over.is_set():
+            asked = loop.time()
+            text = (await shop.get(path)).text
+            least = max(number for at, number in committed if at <= asked - SOON)
+            shown = int(text.partition("Lamp ")[2][:4]) if "Lamp " in text else 0
+            assert shown >= least, (path, shown, least)
+            seen += 1
+            await asyncio.sleep(0)
+
+    readers = [read(shop, path) for shop in shops for path in (DETAIL, "products", "products?category=lamps")]
+    await asyncio.gather(write(), *readers)
+    assert seen > 300
+    assert shops[0].cache.tally(shops[0].cache.memory.get("/api/v1/products").kind).hits > 20
+
+
+async def test_a_lost_connection_hands_out_nothing_that_may_be_old(processes, world, fresh_url):
+    db, shops = processes
+    await every(shops, DETAIL)
+    async with db.tx() as tx:
+        await tx.execute(CUT)
+        await tx.execute(TOUCH, world["lamp"], "Changed unheard")
+    await asyncio.sleep(0.02)
+    assert ["Changed unheard" in answer.text for answer in await every(shops, DETAIL)] == [True] * 3
+    async with asyncio.timeout(5):
+        while not all(shop.cache.sure for shop in shops):  # noqa: ASYNC110 - the listener does it
+            await asyncio.sleep(0.02)
+    assert ["Changed unheard" in answer.text for answer in await every(shops, DETAIL)] == [True] * 3
+
+
+# The same in every form.
+
+
+async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path, data):
+    """2,000 random requests, from memory and made, in every encoding."""
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    draw = random.Random(7)
+    async with db.tx() as tx:
+        categories = [["Home", "Lamps"], ["Home", "Chairs"], ["Garden"]]
+        made = [
+            new_product(sku=f"S{n}", title=f"{draw.choice(['Desk', 'Floor'])} thing {n}", price=draw.randrange(10**6),
+                        category=draw.choice(categories), tags=draw.sample(["a", "b", "c"], 2)) for n in range(120)
+        ]  # fmt: skip
+        await some_products(tx, *made)
+    await search.learn(db, always=True)
+    requests = [_random_path(draw) for _ in range(2000)]
+    async with (
+        serving(db, fresh_url, tmp_path, "") as cached,
+        serving(db, fresh_url, tmp_path, "", ENABLE_CACHING="false") as plain,
+    ):
+        await heard()
+        for path in set(requests):
+            await cached.get(path)
+        kinds = set()
+        for path in requests:
+            accepted = draw.choice(["", "gzip", "br", "zstd", "gzip, deflate, br, zstd", "identity"])
+            asked = {"Accept-Encoding": accepted}
+            one, two = await cached.raw(path, asked), await plain.raw(path, asked)
+            assert (one[0], one[2]) == (two[0], two[2]) or one[0] >= 400, path
+            same = {name for name in one[1] if name != "x-request-id"}
+            assert {name: one[1][name] for name in same} == {name: two[1].get(name) for name in same}, path
+            kinds.add((one[0], one[1].get("content-encoding", "")))
+        assert {(200, ""), (200, "gzip"), (200, "br"), (200, "zstd")} <= kinds
+        assert cached.cache.tallies["search"].hits > 500
+    await db.close()
+
+
+def _random_path(draw: random.Random) -> str:
+    if draw.random() < 0.25:
+        return f"products/{draw.choice(['desk', 'floor'])}-thing-{draw.randrange(150)}"
+    if draw.random() < 0.1:
+        return draw.choice(["categories", "categories/tree", "categories/lamps", "products/featured", "categories/no"])
+    names = {
+        "q": lambda: draw.choice(["desk", "floor thing", "nothing"]), "min_price": lambda: draw.randrange(10**5),
+        "category": lambda: draw.choice(["lamps", "home"]), "limit": lambda: draw.choice([5, 20, 999]),
+        "sort": lambda: draw.choice(["price", "-price", "title", "newest"]), "utm_source": lambda: draw.randrange(99),
+        "tag": lambda: draw.choice("abc"),
+    }  # fmt: skip
+    chosen_names = draw.sample(list(names), draw.randrange(0, 4))
+    return "products?" + "&".join(f"{name}={str(names[name]()).replace(' ', '+')}" for name in chosen_names)
+
+
+async def test_a_form_is_what_it_says(processes, world):
+    _, shops = processes
+    plain = await shops[0].raw(DETAIL, {})
+    for encoding, undo in (("gzip", gzip.decompress), ("br", brotli.decompress), ("zstd", zstd.decompress)):
+        status, headers, body = await shops[0].raw(DETAIL, {"Accept-Encoding": encoding})
+        assert (status, undo(body)) == (200, plain[2])
+        assert (headers["content-encoding"], int(headers["content-length"])) == (encoding, len(body))
+        assert headers["vary"] == "accept-encoding"
+        assert headers["etag"] != plain[1]["etag"], "a strong tag is of one form"
+        again = await shops[1].raw(DETAIL, {"Accept-Encoding": encoding, "If-None-Match": headers["etag"]})
+        assert (again[0], again[2], again[1]["etag"]) == (304, b"", headers["etag"])
+        other = await shops[1].raw(DETAIL, {"If-None-Match": headers["etag"]})
+        assert other[0] == 200
+        small = await shops[0].raw("products?limit=1&min_price=999999", {"Accept-Encoding": encoding})
+        assert "content-encoding" not in small[1]
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [
+    (b"gzip, deflate, br, zstd", b"zstd"), (b"gzip, br", b"br"), (b"GZIP", b"gzip"), (b"", b""), (b"identity", b""),
+    (b"*", b"zstd"), (b"*;q=0", b""), (b"gzip;q=0, *;q=0.5", b"zstd"), (b"br;q=0.5, gzip;q=0.8", b"gzip"),
+    (b"identity;q=1, gzip;q=0.5", b""), (b"gzip;q=x", b""), (b"gzip;q=1.5", b""), (b"deflate", b""), (b",,;q=,", b""),
+    (b"gzip;q=nan", b""),
+])  # fmt: skip
+def test_the_encoding_is_the_one_that_is_liked_best(accepted, encoding):
+    assert chosen(accepted) == encoding
+
+
+def test_compressing_gives_the_same_bytes_every_time():
+    for compress in COMPRESS.values():
+        assert compress(b"abc" * 1000) == compress(b"abc" * 1000)
+
+
+# What must not be shared.
+
+
+async def test_nothing_but_what_is_asked_for_changes_a_shared_page(processes, world):
+    """Headers that no key has: whatever they say, the page that others get is the same."""
+    _, shops = processes
+    poison = {
+        "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-Original-URL": "/admin", "Origin": "null",
+        "X-Rewrite-URL": "/admin", "Accept-Language": "evil", "X-HTTP-Method-Override": "POST", "Cookie": "a=evil",
+        "Authorization": "Bearer evil", "Content-Type": "evil", "Accept": "text/html", "User-Agent": "evil",
+        "X-Request-Id": "evil-evil", "Range": "bytes=0-1", "If-Match": '"evil"', "Transfer-Encoding": "identity",
+    }  # fmt: skip
+    clean = {name: value for name, value in poison.items() if name != "Transfer-Encoding"}
+    for path in (DETAIL, "products?category=lamps", "products/nowhere", "search?q=lamp"):
+        first = await shops[0].get(path, headers=clean)
+        after = await shops[0].get(path)
+        assert "evil" not in after.text
+        assert "evil" not in str(after.headers)
+        assert after.status_code == first.status_code
+        if first.status_code == 200:
+            assert first.content == after.content
+
+
+PRIVATE = (
+    "me/x.css",
+    "me",
+    "me%2Fx.css",
+    "me/..%2fproducts",
+    "products/../me",
+    "products/..%2fme",
+    "orders/x.js",
+    "admin/orders",
+    "carts/mine",
+    "products%2f..%2fme",
+    "products/%2e%2e/me",
+    "me;.css",
+    "me%00.css",
+    "me.css",
+)
+
+
+async def test_private_pages_are_never_kept(processes, world):
+    """However the address is written, what is of one person is not handed to another."""
+    _, shops = processes
+    me = await shops[0].sign_in("ada@example.com")
+    for path in PRIVATE:
+        for headers in (me, staff()):
+            answer = await shops[0].get(path, headers=headers)
+            if answer.status_code == 200:
+                assert answer.headers["cache-control"] in ("no-store", "private, no-store")
+        stranger = await shops[0].get(path)
+        assert "ada@example.com" not in stranger.text
+        assert stranger.status_code != 200
+    for kept in shops[0].cache.memory:
+        assert b"ada@example.com" not in kept.value.body
+        assert kept.key.startswith(("/api/v1/products", "/api/v1/categories", "/api/v1/search"))
+
+
+def test_public_routes_are_those_without_a_person():
+    """A page that is shared must not know who asks: its handlers never look."""
+    import inspect
+
+    from tfmshop.surface.http.app import routes
+
+    looked = []
+    for route in routes().routes:
+        for handler in getattr(route, "route_handlers", ()):
+            if handler.opt.get("public"):
+                source = inspect.getsource(handler.fn)
+                looked.append(route.path)
+                for word in ("signed_in", "someone", "viewer_of", "owner_of", "headers", "cookies", "client"):
+                    assert word not in source, (route.path, word)
+    assert len(looked) == len(public_routes()) == 10
