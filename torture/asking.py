@@ -64,11 +64,11 @@ SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "POST /admin/products": {"sku": "zzfreshzz", "category": ["Lamps"], "options": {"size": "L"}, "price": 1000,
                              "compare_at_price": 2000},
     "POST /admin/products/bulk": {"product": "zzchanged_idzz", "version": Number("zzversionzz"), "status": "active"},
-    "PATCH /admin/variants/{sku}": {"sku": "DEMO-050", "price": 3000, "compare_at_price": 5000, "If-Match": "*"},
+    "PATCH /admin/variants/{sku}": {"sku": "DEMO-050", "price": 3000, "compare_at_price": 5000, "If-Match": None},
     "POST /admin/promotions": {"kind": "percent", "value": 100, "code": "zzfreshzz", "starts_at": None,
                                "ends_at": None},
-    "PATCH /admin/promotions/{code_or_id}": {"value": 100, "If-Match": "*", "ends_at": None},
-    "DELETE /admin/promotions/{code_or_id}": {"If-Match": "*"},
+    "PATCH /admin/promotions/{code_or_id}": {"value": 100, "If-Match": None, "ends_at": None},
+    "DELETE /admin/promotions/{code_or_id}": {"If-Match": None},
     "POST /admin/reviews/bulk": {"id": "zzreview_idzz"},
     "POST /admin/products/{id_or_slug}/pictures": {"id_or_slug": "forest-monstera", "sku": "DEMO-050"},
     "GET /admin/customers": {"q": "a"},
@@ -176,6 +176,8 @@ def _files(name: str, path: str, operation: dict[str, Any], parts: dict[str, Any
     query: dict[str, str] = {}
     for one in operation.get("parameters", []):
         value = _example(one["name"], one["schema"], parts, known)
+        if value is None:
+            continue
         if one["in"] == "path":
             path = path.replace(f"{{{one['name']}}}", f"{quote(value)}*")
         elif one["in"] == "header":

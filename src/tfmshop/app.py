@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from tfmshop import config as settings
 from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, db
-from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform import Platform, db, ids
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
 from tfmshop.platform.db import migrate
+from tfmshop.platform.errors import ShopError
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
 
 
+TELL_SECONDS = 3.0
+"""How often a web process writes down what its cache does."""
 COLLECT_AFTER = 20_000
 """Objects made before the collector looks: a request makes hundreds that reference counts free, and few cycles. What
 was loaded at start is frozen, so that it is never looked through again."""
@@ -84,10 +88,25 @@ async def hearing(platform: Platform) -> AsyncIterator[None]:
         back=cache.trust, lost=cache.doubt,
     )  # fmt: skip
     await listener.start()
+    telling = asyncio.create_task(_tell(platform))
     try:
         yield
     finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+        await cache.asked.write(platform.db)
         await listener.stop()
+
+
+async def _tell(platform: Platform) -> None:
+    """Write down what was asked for and what the cache does, every few seconds."""
+    process, cache = ids.new(), platform.cache
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        await cache.asked.write(platform.db)
+        with suppress(ShopError):
+            async with platform.db.tx() as tx:
+                await report.tell(tx, process, report.of(cache, platform.redis))
 
 
 def seals_of(config: Config) -> Seals:

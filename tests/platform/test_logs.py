@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import datetime, timedelta
 
 import pytest
 import structlog
 
+from tfmshop.platform import clock
 from tfmshop.platform.observe import logs
+from tfmshop.platform.observe.access import LONGEST_WAIT, MOST_LINES
 
 CANARY = "canary-4f7qk"
 
@@ -50,9 +54,32 @@ def test_a_line_is_json_with_lists_and_names(log, capsys):
                                               ("debug", True)])  # fmt: skip
 def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, level, shown):
     monkeypatch.setattr(logs, "_requests", structlog.get_logger("access"))
-    logs.configure(level, "json")
-    logs.access("request", path="/x")
-    assert ("/x" in capsys.readouterr().err) is shown
+    logs.configure(level, "text")
+    logs.access("GET", "/x", 200, "id", 0.25)
+    said = capsys.readouterr().err
+    assert ("/x" in said, "250.0" in said) == (shown, shown)
+
+
+async def test_requests_are_lines_of_json_written_together(log, capfd):
+    logs.configure("http", "json")
+    paths = ['/a"b\\c\n\x1b[31m', "/ünïcode", "/x"]
+    for path in paths:
+        logs.access("GET", path, 404, "0123", 0.001239)
+    assert capfd.readouterr().err == ""
+    await asyncio.sleep(LONGEST_WAIT + 0.05)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert [line["path"] for line in lines] == paths
+    assert {name: lines[0][name] for name in lines[0] if name != "@timestamp"} == {
+        "method": "GET", "path": paths[0], "status": 404, "request_id": "0123", "milliseconds": 1.23,
+        "log.level": "info", "message": "request",
+    }  # fmt: skip
+    assert abs(datetime.fromisoformat(lines[0]["@timestamp"]) - clock.now()) < timedelta(seconds=5)
+    for _ in range(MOST_LINES):
+        logs.access("GET", "/x", 200, "0123", 0.0)
+    assert len(capfd.readouterr().err.splitlines()) == MOST_LINES
+    logs.access("GET", "/last", 200, "0123", 0.0)
+    logs.flush()
+    assert "/last" in capfd.readouterr().err
 
 
 def test_what_somebody_sent_starts_no_line_of_its_own(log, capsys):

@@ -8,6 +8,7 @@ import os
 import random
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import brotli
@@ -23,9 +24,10 @@ from tfmshop import config
 from tfmshop.app import hearing
 from tfmshop.commerce import catalog, inventory, reviews, search
 from tfmshop.commerce.payments import FakeProvider, Providers
-from tfmshop.platform import Platform
-from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform import Platform, clock
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared, asked
 from tfmshop.platform.db import Database, Options, Query, connect, listening
+from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
@@ -322,6 +324,65 @@ async def test_a_lost_connection_hands_out_nothing_that_may_be_old(processes, wo
         while not all(shop.cache.sure for shop in shops):  # noqa: ASYNC110 - the listener does it
             await asyncio.sleep(0.02)
     assert ["Changed unheard" in answer.text for answer in await every(shops, DETAIL)] == [True] * 3
+
+
+# Before somebody asks.
+
+
+async def test_what_is_asked_for_most_is_made_at_the_start_and_after_a_change(fresh_url, tmp_path):
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    async with db.tx() as tx:
+        lamp, _ = await some_products(tx, new_product(sku="LAMP", title="Desk lamp"), new_product(title="Other"))
+    async with serving(db, fresh_url, tmp_path, "") as shop:
+        for _ in range(30):
+            await shop.get(DETAIL)
+        await shop.get("products/nowhere")
+        await shop.get("products?utm_source=x&sort=price")
+        async with db.tx() as tx:
+            await tx.execute(TOUCH, lamp, "Another name")
+        await heard()
+        statements: list[str] = []
+        with listening(statements.append):
+            assert "Another name" in (await shop.get(DETAIL)).text
+        assert statements == [], "it was made anew before somebody asked"
+    async with db.read() as tx:
+        known = dict(await asked.most_asked(tx, 10))
+    assert round(known.pop(f"/api/v1/{DETAIL}")) == 31, "a clean stop loses nothing"
+    assert {key: round(times) for key, times in known.items()} == {"/api/v1/products?sort=price": 1}
+    async with serving(db, fresh_url, tmp_path, "", CACHE_WARM="1") as shop:
+        await heard()
+        statements = []
+        with listening(statements.append):
+            for path in (DETAIL, "products", "categories", "categories/tree", "products/featured"):
+                assert (await shop.get(path)).status_code == 200
+        assert statements == []
+        assert (await shop.get("products?sort=price")).status_code == 200
+    await db.close()
+
+
+async def test_what_is_counted_survives_a_database_that_is_away(db):
+    counted = asked.Asked()
+    counted.add("a", 3)
+    counted.add("b")
+
+    class Away:
+        def tx(self):
+            raise DatabaseUnavailable
+
+    await counted.write(Away())
+    counted.add("a")
+    assert counted.counts == {"a": 4, "b": 1}
+    await counted.write(db)
+    await counted.write(db)
+    assert counted.counts == {}
+    with clock.held(clock.now() + timedelta(days=1)):
+        async with db.tx() as tx:
+            assert [(key, round(times, 2)) for key, times in await asked.most_asked(tx, 9)] == [("a", 2.0), ("b", 0.5)]
+            await asked.forget(tx)
+    with clock.held(clock.now() + timedelta(days=3, minutes=1)):
+        async with db.tx() as tx:
+            await asked.forget(tx)
+            assert await asked.most_asked(tx, 9) == []
 
 
 # The same in every form.

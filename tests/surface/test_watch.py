@@ -131,8 +131,8 @@ async def test_whoever_is_suspicious_waits_and_a_crowd_of_them_does_not(world, m
 
 async def test_impossible_rates_count(world):
     for _ in range(watch.RATE + 5):
-        world.watch.comes("203.0.113.9")
-        world.watch.comes("127.0.0.1")
+        world.watch.comes("203.0.113.9", clock.monotonic())
+        world.watch.comes("127.0.0.1", clock.monotonic())
     assert world.watch._known["203.0.113.9"].why["impossible rate"] == 20
     assert "127.0.0.1" not in world.watch._known
 

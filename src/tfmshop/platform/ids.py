@@ -19,9 +19,19 @@ def new() -> UUID:
     return UUID(int=uuid_utils.uuid7().int)
 
 
+class _Requests:
+    """A moment and 40 random bits, made anew now and then, before a number that counts up."""
+
+    begin = ""
+    number = 0
+
+
 def request_id() -> str:
-    """32 hexadecimal digits in the order of time, for one request."""
-    return uuid_utils.uuid7().hex
+    """32 hexadecimal digits, for one request: those of a process are in the order of time, of two nearly."""
+    number = _Requests.number = _Requests.number + 1
+    if number & 0x3FF == 1:
+        _Requests.begin = uuid_utils.uuid7().hex[:12] + secrets.token_hex(5)
+    return f"{_Requests.begin}{number:010x}"
 
 
 def parse(text: str) -> UUID | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 from tfmshop.commerce.search.learn import learn
 from tfmshop.commerce.search.store import IN_CATEGORY, REWRITE
 from tfmshop.platform import codec
+from tfmshop.platform.cache import asked
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import job, schedule
 
@@ -17,6 +18,13 @@ BATCH = 500
 async def learn_again(db: Database) -> None:
     """Learn the words of the catalogue anew when enough of it changed."""
     await learn(db)
+
+
+@schedule("search.forget_asked", "30 4 * * *")
+async def forget_asked(db: Database) -> None:
+    """Forget the pages that nobody asks for any more."""
+    async with db.tx() as tx:
+        await asked.forget(tx)
 
 
 @job("search.category_changed")

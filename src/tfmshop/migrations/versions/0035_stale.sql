@@ -192,6 +192,13 @@ $$;
 CREATE TRIGGER synonym_changed_stale AFTER INSERT OR UPDATE OR DELETE ON search.synonym
     FOR EACH STATEMENT EXECUTE FUNCTION search.words_stale();
 
+-- What was asked for of the public pages, and how much that counts: a day halves it.
+CREATE TABLE platform.asked (
+    key text NOT NULL CONSTRAINT asked_pkey PRIMARY KEY,
+    times double precision NOT NULL,
+    at timestamptz NOT NULL
+);
+
 -- What each web server process counts about its cache, for `tfmshop cache`; lost in a crash, and made again.
 CREATE UNLOGGED TABLE platform.cache_report (
     process uuid NOT NULL CONSTRAINT cache_report_pkey PRIMARY KEY,

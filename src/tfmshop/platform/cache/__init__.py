@@ -1,5 +1,6 @@
 """What may be handed out again: in the memory of each process, over Redis for all of them."""
 
+from tfmshop.platform.cache import asked, report
 from tfmshop.platform.cache.cache import Cache
 from tfmshop.platform.cache.entry import EVERYTHING, Entry, Fresh, Kind, Made
 from tfmshop.platform.cache.memory import Memory
@@ -7,4 +8,17 @@ from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.cache.shared import Shared
 from tfmshop.platform.cache.tally import Tally
 
-__all__ = ["EVERYTHING", "Cache", "Entry", "Fresh", "Kind", "Made", "Memory", "Redis", "Shared", "Tally"]
+__all__ = [
+    "EVERYTHING",
+    "Cache",
+    "Entry",
+    "Fresh",
+    "Kind",
+    "Made",
+    "Memory",
+    "Redis",
+    "Shared",
+    "Tally",
+    "asked",
+    "report",
+]

@@ -17,6 +17,7 @@ from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
+from tfmshop.platform.cache.asked import Asked
 from tfmshop.platform.cache.entry import EVERYTHING, Entry, Kind, Made
 from tfmshop.platform.cache.memory import Memory
 from tfmshop.platform.cache.shared import Shared, Ticket
@@ -26,11 +27,15 @@ from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 
 V = TypeVar("V")
+WARM: Final = "+"
+"""What is told instead of a tag to have `warm` called."""
 PATTERN: Final = "~"
 """A tag that begins so makes stale what has the rest of it in its key."""
 EARLY: Final = 10.0
 """So many times the seconds that a value took to make, it may be made anew before its time (see `_early`)."""
 MOST_STAMPS: Final = 20_000
+OFTEN: Final = 20
+"""Times that something was handed out from which it is worth to make it anew before somebody asks."""
 
 log = structlog.get_logger("cache")
 
@@ -50,6 +55,9 @@ class Cache:
     def __init__(self, memory: Memory, shared: Shared | None = None) -> None:
         self.memory = memory
         self.tallies: dict[str, Tally] = {}
+        self.asked = Asked()
+        self.warm: Callable[[], None] | None = None
+        self.often_gone: Callable[[list[Entry]], None] | None = None
         self.sure = False
         self._shared = shared
         self._flights: dict[str, _Flight[Any]] = {}
@@ -57,17 +65,21 @@ class Cache:
         self._clock = self._floor = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def peek(self, key: str) -> Entry | None:
-        """What memory has and may be handed out; the caller looks whether it is `due`."""
+    def peek(self, key: str, now: float) -> Entry | None:
+        """What memory has and may be handed out, counted as a hit; the caller looks whether it is `due`. `now` is of
+        `clock.monotonic`.
+        """
         entry = self.memory.get(key) if self.sure else None
-        if entry is None or monotonic() > entry.stale_until:
+        if entry is None or now > entry.stale_until:
             return None
         entry.hits += 1
+        entry.tally.hits += 1
+        self.asked.add(key)
         return entry
 
-    def due(self, entry: Entry) -> bool:
+    def due(self, entry: Entry, now: float) -> bool:
         """Whether an entry should be made anew now, beside handing it out."""
-        left = entry.fresh_until - monotonic()
+        left = entry.fresh_until - now
         return left < EARLY * entry.seconds and not entry.refreshing and (left <= 0 or _early(left, entry.seconds))
 
     async def get(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> V:
@@ -75,10 +87,9 @@ class Cache:
         database is not.
         """
         tally = self.tally(kind)
-        entry = self.peek(key)
+        entry = self.peek(key, now := monotonic())
         if entry is not None:
-            tally.hits += 1
-            if self.due(entry):
+            if self.due(entry, now):
                 self.refresh(entry, make)
             value: V = entry.value
             return value
@@ -93,6 +104,11 @@ class Cache:
             kept: V = old.value
             return kept
 
+    async def fill(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> None:
+        """Have a value in memory before somebody asks for it."""
+        if self.sure and self.memory.get(key) is None:
+            await self._made(kind, key, make)
+
     def refresh(self, entry: Entry, make: Callable[[], Awaitable[Made[Any]]]) -> None:
         """Make an entry anew in the background, unless that happens already, here or in another process."""
         entry.refreshing = True
@@ -100,28 +116,37 @@ class Cache:
         self._start(self._refreshed(entry, make))
 
     def stale(self, tags: Iterable[str]) -> None:
-        """Hand out nothing more that has one of these tags, here at once and by way of Redis."""
-        tags = list(tags)
+        """Hand out nothing more that has one of these tags, here at once and by way of Redis. `often_gone` hears what
+        of it was handed out often.
+        """
+        tags, gone = list(tags), []
+        if tags == [WARM]:
+            if self.warm is not None:
+                self.warm()
+            return
         self._clock += 1
         for tag in tags:
             if tag == EVERYTHING:
                 self._floor = self._clock
+                gone += list(self.memory)
                 self.memory.clear()
             elif tag.startswith(PATTERN):
                 self._floor = self._clock
-                for entry in self.memory:
-                    if tag[1:] in entry.key:
-                        self.memory.drop(entry.key)
+                gone += [entry for entry in self.memory if tag[1:] in entry.key]
             else:
                 self._stamps[tag] = self._clock
-                for key in self.memory.tagged(tag):
-                    self.memory.drop(key)
+                gone += self.memory.tagged(tag)
+        for entry in gone:
+            self.memory.drop(entry.key)
         if len(self._stamps) > MOST_STAMPS:
             self._stamps.clear()
             self._floor = self._clock
         if self._shared is not None:
             told = [EVERYTHING if tag.startswith(PATTERN) else tag for tag in tags]
             self._start(self._shared.stale(told))
+        often = [entry for entry in gone if entry.hits >= OFTEN]
+        if often and self.often_gone is not None:
+            self.often_gone(often)
 
     def doubt(self) -> None:
         """Nobody tells what is stale any more: hand out nothing but where the database is away."""
@@ -222,7 +247,7 @@ class Cache:
             return False
         if not self.sure or self._undone(made.tags, began, self._clock):
             return False
-        self.memory.put(Entry(kind, key, made, seconds, age))
+        self.memory.put(Entry(kind, key, made, self.tally(kind), seconds, age))
         return True
 
     def _undone(self, tags: frozenset[str], after: int, until: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar
 
+from tfmshop.platform.cache.tally import Tally
 from tfmshop.platform.clock import monotonic
 
 V = TypeVar("V")
@@ -58,12 +59,15 @@ class Entry:
     """A value in memory. Times are of `clock.monotonic`, in seconds."""
 
     __slots__ = ("asked", "fresh_until", "gone", "hits", "in_main", "key", "kind", "refreshing", "seconds", "size",
-                 "stale_until", "tags", "value")  # fmt: skip
+                 "stale_until", "tags", "tally", "value")  # fmt: skip
 
-    def __init__(self, kind: Kind[Any], key: str, made: Made[Any], seconds: float, age: float = 0) -> None:
+    def __init__(
+        self, kind: Kind[Any], key: str, made: Made[Any], tally: Tally, seconds: float, age: float = 0
+    ) -> None:
         """An entry that took so many seconds to make, and is so old already."""
         fresh = (made.fresh or kind.fresh).total_seconds() * random.uniform(1 - JITTER, 1)  # noqa: S311 - chance
         self.kind = kind
+        self.tally = tally
         self.key = key
         self.value = made.value
         self.tags = made.tags

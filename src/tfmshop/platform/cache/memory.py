@@ -72,9 +72,9 @@ class Memory:
             self._forget(entry)
         return entry is not None
 
-    def tagged(self, tag: str) -> list[str]:
-        """The keys of entries with a tag."""
-        return list(self._tagged.get(tag, ()))
+    def tagged(self, tag: str) -> list[Entry]:
+        """The entries with a tag."""
+        return [self._table[key] for key in self._tagged.get(tag, ())]
 
     def clear(self) -> int:
         """Forget everything; how many entries there were."""

@@ -22,6 +22,17 @@ class Tally:
     rebuilds: int = 0
     seconds: float = 0.0
 
+    @property
+    def rate(self) -> float:
+        """The share of those who asked that got it from memory, 0 to 1."""
+        asked = self.hits + self.misses
+        return self.hits / asked if asked else 0.0
+
+    def add(self, other: Tally) -> None:
+        """Add the numbers of another process."""
+        for name in Tally.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
     def made(self, seconds: float) -> None:
         """One more was made, which took so long."""
         self.rebuilds += 1

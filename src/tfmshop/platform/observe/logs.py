@@ -10,6 +10,7 @@ from typing import Any, Final
 import structlog
 
 from tfmshop.platform import codec
+from tfmshop.platform.observe.access import AccessLog
 
 LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": logging.INFO,
                  "debug": logging.DEBUG}  # fmt: skip
@@ -22,19 +23,35 @@ Event = MutableMapping[str, Any]
 _requests = structlog.get_logger("access")
 
 
-_shown = {"access": False}
+class _Access:
+    """Where lines about requests go: nowhere, as JSON to a writer of their own, or as text with the other events."""
+
+    shown = False
+    lines: AccessLog | None = None
 
 
-def access(event: str, **facts: Any) -> None:
+def access(method: str, path: str, status: int, request_id: str, seconds: float) -> None:
     """Log a request that was answered, where the level shows them."""
-    if _shown["access"]:
-        _requests.info(event, **facts)
+    if _Access.lines is not None:
+        _Access.lines.note(method, path, status, request_id, seconds)
+    elif _Access.shown:
+        milliseconds = round(seconds * 1000, 2)
+        _requests.info(
+            "request", method=method, path=path, status=status, request_id=request_id, milliseconds=milliseconds
+        )
+
+
+def flush() -> None:
+    """Write what waits."""
+    if _Access.lines is not None:
+        _Access.lines.flush()
 
 
 def configure(level: str, form: str) -> None:
     """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal)."""
-    _shown["access"] = level in WITH_ACCESS
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    _Access.shown = level in WITH_ACCESS
+    _Access.lines = AccessLog() if _Access.shown and not as_text else None
     render: Any = _text() if as_text else _render_json
     names: list[Any] = [_in_one_line] if as_text else [_ecs_names]
     structlog.configure(

@@ -12,6 +12,7 @@ from tfmshop.platform.errors import ShopError
 from tfmshop.surface.cli import (
     accounts,
     audit,
+    cache,
     catalog,
     categories,
     db,
@@ -58,6 +59,7 @@ app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(security.app, name="security")
+app.add_typer(cache.app, name="cache")
 app.add_typer(logs.app, name="logs")
 
 

@@ -59,14 +59,10 @@ class Exit:
 
     async def show(self, form: Form, status: int, has: bytes | None) -> None:
         """Answer with a page that is ready, or tell the client that it has it."""
-        same = has is not None and status == 200 and (has == b"*" or form.tag in _tags(has))
-        self.status = 304 if same else status
-        headers = [*(form.same if same else form.headers), (b"x-request-id", self.request_id.encode()), *self._sharing]
-        if self._scope["scheme"] == "https":
-            headers.append(HTTPS_ONLY)
-        self._begun = True
-        await self._send({"type": "http.response.start", "status": self.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": b"" if same else form.body, "more_body": False})
+        start, end = answer(form, status, has, self.request_id, self._scope["scheme"], self._sharing)
+        self.status, self._begun = start["status"], True
+        await self._send(start)
+        await self._send(end)
 
     async def refuse(self, problem: Problem) -> None:
         """Answer with a problem instead of the framework; an answer that was begun is cut off."""
@@ -99,6 +95,22 @@ class Exit:
                 start["headers"] = [pair for pair in start["headers"] if pair[0] not in _OF_THE_BODY]
                 return {"type": "http.response.body", "body": b"", "more_body": False}
         return message
+
+
+def answer(
+    form: Form, status: int, has: bytes | None, request_id: str, scheme: str, shared: Headers
+) -> tuple[Message, Message]:
+    """The two messages of a page that is ready, or of 304 for a client that has it."""
+    body, headers = form.body, form.headers
+    if has is not None and status == 200 and (has == b"*" or form.tag in _tags(has)):
+        status, body, headers = 304, b"", form.same
+    headers = [*headers, (b"x-request-id", request_id.encode()), *shared]
+    if scheme == "https":
+        headers.append(HTTPS_ONLY)
+    return (
+        {"type": "http.response.start", "status": status, "headers": headers},
+        {"type": "http.response.body", "body": body, "more_body": False},
+    )
 
 
 def without_body(send: Send) -> Send:

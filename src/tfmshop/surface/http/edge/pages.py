@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Any, Final
+from heapq import nlargest
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, urlencode
 
-from tfmshop.platform.cache import Cache, Entry, Fresh, Kind, Made
+from tfmshop.platform import ids
+from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 from tfmshop.surface.http.edge.body import App, Message, Scope
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.page import Page
 
+if TYPE_CHECKING:
+    from tfmshop.surface.http.context import Shop
+
 MISSING: Final = timedelta(seconds=30)
 """How long it holds that something is not there; the tag `missing` ends it sooner."""
 _UNKEPT: Final = timedelta(0)
 _MOST_NAMES: Final = 20_000
+FIRST: Final = ("/api/v1/products", "/api/v1/categories/tree", "/api/v1/categories", "/api/v1/products/featured")
+"""What every shop front asks for."""
+MOST_AGAIN: Final = 50
+"""Pages that are made anew after one change without anybody asking."""
 _OF_THE_SENDER: Final = {b"content-length", b"cache-control"}
-_HOST: Final = [(b"host", b"shop")]
+_ASKED: Final = {
+    "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
+    "scheme": "http", "root_path": "", "server": None, "client": None, "headers": [(b"host", b"shop")],
+}  # fmt: skip
+"""Who asks for a page that is shared: nobody."""
 
 
 class Route:
@@ -46,19 +61,19 @@ class Route:
 class Pages:
     """The public answers of an application, by way of a cache."""
 
-    def __init__(self, app: App, routes: Iterable[Route], cache: Cache, seconds: Callable[[str], float]) -> None:
-        """`seconds` is the value of a setting."""
-        self.cache = cache
+    def __init__(self, app: App, routes: Iterable[Route], shop: Shop) -> None:
+        self.cache = shop.platform.cache
         self._app = app
+        self._shop = shop
         self._routes: dict[int, list[Route]] = {}
         self._kinds: dict[str, Kind[Page]] = {}
         for route in sorted(routes, key=lambda one: one.parts.count(None)):
             self._routes.setdefault(len(route.parts), []).append(route)
-            self._kinds[route.fresh.name] = Kind(
-                route.fresh.name, timedelta(seconds=seconds(route.fresh.setting)), Page.pack, Page.unpack,
-                lambda page: page.size,
-            )  # fmt: skip
+            name, seconds = route.fresh.name, shop.platform.config.number(route.fresh.setting)
+            self._kinds[name] = Kind(name, timedelta(seconds=seconds), Page.pack, Page.unpack, lambda page: page.size)
         self._names: dict[tuple[str, bytes], tuple[Route, str]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.cache.often_gone, self.cache.warm = self._again, self.warm
 
     def route_of(self, scope: Scope) -> tuple[Route, str] | None:
         """The route of a request, and the key of what it asks for; None when it is no public page."""
@@ -66,7 +81,7 @@ class Pages:
         known = self._names.get((path, query))
         if known is None:
             parts = path.strip("/").split("/")
-            route = next((one for one in self._routes.get(len(parts), ()) if one.fits(parts)), None)
+            route = self._route(parts)
             if route is None:
                 return None
             if len(self._names) >= _MOST_NAMES:
@@ -74,23 +89,67 @@ class Pages:
             known = self._names[path, query] = (route, _key(route, parts, query))
         return known
 
-    def peek(self, key: str) -> Entry | None:
-        """What memory has for a key, counted as handed out."""
-        entry = self.cache.peek(key)
-        if entry is not None:
-            self.cache.tally(entry.kind).hits += 1
+    def _route(self, parts: list[str]) -> Route | None:
+        return next((one for one in self._routes.get(len(parts), ()) if one.fits(parts)), None)
+
+    def hit(self, scope: Scope, now: float) -> Entry | None:
+        """A page that memory has, asked for as before; made anew in the background when it is time. Problems: none."""
+        known = self._names.get((scope["path"], scope["query_string"]))
+        entry = self.cache.peek(known[1], now) if known is not None else None
+        if entry is None or entry.value.problem is not None:
+            return None
+        if self.cache.due(entry, now):
+            self.cache.refresh(entry, partial(self._made, entry.key, ids.request_id()))
         return entry
 
-    async def page(self, route: Route, key: str, scope: Scope) -> Page:
+    async def page(self, route: Route, key: str, request_id: str) -> Page:
         """The page, from another process or made now. `ShopError` when the shop cannot answer."""
-        return await self.cache.get(self._kinds[route.fresh.name], key, partial(self._made, key, scope))
+        page = await self.cache.get(self._kinds[route.fresh.name], key, partial(self._made, key, request_id))
+        if page.problem is None:
+            self.cache.asked.add(key)
+        return page
 
-    def refresh(self, entry: Entry, scope: Scope) -> None:
-        """Make a page anew in the background."""
-        self.cache.refresh(entry, partial(self._made, entry.key, scope))
+    def warm(self) -> None:
+        """Make what was asked for most of late, in the background, before somebody asks."""
+        self._start(self._warm())
 
-    async def _made(self, key: str, scope: Scope) -> Made[Page]:
-        """A page, made from its key alone: nothing else of the request reaches the framework."""
+    async def close(self) -> None:
+        """Make no more."""
+        self.cache.often_gone = self.cache.warm = None
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _warm(self) -> None:
+        platform = self._shop.platform
+        try:
+            async with platform.db.read() as tx:
+                known = [key for key, _ in await asked.most_asked(tx, platform.config.number("CACHE_WARM"))]
+        except ShopError:
+            return
+        await self._fill(dict.fromkeys([*FIRST, *known]))
+
+    def _again(self, gone: list[Entry]) -> None:
+        """What was asked for often is made anew before somebody asks."""
+        most = nlargest(MOST_AGAIN, gone, key=lambda entry: entry.hits)
+        self._start(self._fill([entry.key for entry in most]))
+
+    async def _fill(self, keys: Iterable[str]) -> None:
+        for key in keys:
+            route = self._route(key.partition("?")[0].strip("/").split("/"))
+            if route is not None:
+                made = partial(self._made, key, ids.request_id())
+                with suppress(ShopError):
+                    await self.cache.fill(self._kinds[route.fresh.name], key, made)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _made(self, key: str, request_id: str) -> Made[Page]:
+        """A page, made from its key alone: nothing else of any request reaches the framework."""
         status, headers, body = 500, [], b""
 
         async def keep(message: Message) -> None:
@@ -101,12 +160,9 @@ class Pages:
                 body += message.get("body", b"")
 
         path, _, query = key.partition("?")
-        state: dict[str, Any] = {"request_id": scope["state"]["request_id"], "shop": scope["state"]["shop"]}
-        asked = {
-            **scope, "path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "headers": _HOST,
-            "state": state,
-        }  # fmt: skip
-        await self._app(asked, _nothing, keep)
+        state: dict[str, Any] = {"request_id": request_id, "shop": self._shop}
+        asked = {"path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "state": state}
+        await self._app({**_ASKED, **asked}, _nothing, keep)
         return _made_of(status, headers, body, state)
 
 

@@ -8,6 +8,7 @@ names of scanners. What looks like an injection counts only where the shop refus
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
@@ -38,10 +39,16 @@ _INJECTIONS: Final = re.compile(
 """Bounded everywhere, so that no text takes longer than its length."""
 
 
+@lru_cache(maxsize=1024)
+def is_scanner(agent: bytes) -> bool:
+    """Whether a `User-Agent` is that of a program that looks for holes."""
+    return bool(_SCANNERS.search(agent))
+
+
 def of_request(path: bytes, agent: bytes) -> list[str]:
     """The signs that a request has by itself."""
     found = []
-    if _SCANNERS.search(agent):
+    if is_scanner(agent):
         found.append(SCANNER)
     if (b".." in path or b"%" in path or b"etc/" in path) and _TRAVERSALS.search(_plain(path)):
         found.append(TRAVERSAL)

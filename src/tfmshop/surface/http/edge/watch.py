@@ -20,6 +20,7 @@ from tfmshop.platform.db import Database, Query, Tx
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import security
 from tfmshop.surface.http.edge import signs
+from tfmshop.surface.http.edge.sender import household
 
 SLOWED_AT: Final = 50
 WEAK_MOST: Final = 45
@@ -78,8 +79,8 @@ class Watch:
         self._db: Database | None = None
         self._known: dict[str, _Known] = {}
         self._blocked: dict[str, datetime] = {}
-        self._asked: Counter[str] = Counter()
-        self._second = 0
+        self._asked: dict[str, int] = {}
+        self._second_ends = 0.0
         self._settled = monotonic()
         self._settling: asyncio.Task[None] | None = None
         self._delayed = 0
@@ -91,23 +92,30 @@ class Watch:
             self._settling.cancel()
             await asyncio.wait([self._settling])
 
-    def blocked_until(self, household: str) -> datetime | None:
+    def blocked_until(self, who: str) -> datetime | None:
         """Until when an address is kept out."""
-        until = self._blocked.get(household)
+        until = self._blocked.get(who)
         return until if until is not None and self._blocks and until > clock.now() else None
 
-    def comes(self, household: str) -> None:
-        """Count a request; settle when it is time."""
-        moment = monotonic()
-        if int(moment) != self._second:
-            self._second = int(moment)
+    def comes(self, who: str, moment: float) -> None:
+        """Count a request of a household at a moment of `clock.monotonic`; settle when it is time."""
+        if moment >= self._second_ends:
+            self._second_ends = moment + 1
             self._asked.clear()
-        self._asked[household] += 1
-        if self._asked[household] == RATE + 1 and not is_here(household):
-            self.note(household, [signs.FLOOD], address=household, path=f"more than {RATE} requests in a second")
+        asked = self._asked[who] = self._asked.get(who, 0) + 1
+        if asked == RATE + 1 and not is_here(who):
+            self.note(who, [signs.FLOOD], address=who, path=f"more than {RATE} requests in a second")
         if moment - self._settled >= SETTLE_SECONDS and (self._settling is None or self._settling.done()):
             self._settled = moment
             self._settling = asyncio.get_running_loop().create_task(self.settle())
+
+    def passes(self, address: str, now: float) -> bool:
+        """Count a request of somebody against whom nothing is held; whether that is so."""
+        who = household(address)
+        if who in self._known or (self._blocks and who in self._blocked):
+            return False
+        self.comes(who, now)
+        return True
 
     def note(self, household: str, found: list[str], *, address: str, path: str) -> None:
         """Add the points of what was found, and say so: of one address each sign once until the next settling."""
@@ -177,8 +185,8 @@ class Watch:
             block.key.removeprefix("all:"): block.until
             for block in await limits.blocks(tx) if block.key.startswith("all:")
         }  # fmt: skip
-        for household in self._blocked.keys() - blocked.keys():
-            self._known.pop(household, None)
+        for freed in self._blocked.keys() - blocked.keys():
+            self._known.pop(freed, None)
         self._blocked = blocked
 
     async def _block(self, tx: Tx, household: str, known: _Known, now: datetime) -> None:
