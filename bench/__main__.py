@@ -10,8 +10,10 @@ import sys
 
 from bench import million, orders, p1, p2, p10, queries, reindex
 
-WORK = {"p1": p1.run, "p2": p2.run, "orders": orders.run, "million": million.run, "p10": p10.run, "queries": queries.run,
-        "reindex": reindex.run}  # fmt: skip
+WORK = {
+    "p1": p1.run, "p2": p2.run, "orders": orders.run, "million": million.run, "p10": p10.run, "queries": queries.run,
+    "reindex": reindex.run,
+}  # fmt: skip
 QUICK = {
     "p1": {"rounds": 3, "seconds": 2},
     "p2": {"rounds": 3, "seconds": 2},

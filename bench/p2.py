@@ -20,7 +20,8 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         ours_port, floor_port = free_port(), free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off", "ENABLE_CACHING": "false",
+            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off",
+            "ENABLE_CACHING": "false",
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         floor = [

@@ -1,7 +1,7 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
-Names: r1 ... r8 (races and cuts), r17, r18, r19, guesses, sqlmap, schema (who gets in, and what breaks). `--quick` runs
-a tenth of each.
+Names: r1 ... r8 (races and cuts); coherence, r11, r14 (the cache); r17, r18, r19, guesses, sqlmap, schema (who gets in,
+and what breaks). `--quick` runs a tenth of each.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from torture import buying, guessing, hostile, injections, paying, schema, world
+from torture import buying, caching, guessing, hostile, injections, paying, schema, world
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
 Run = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
-RACES, SECURITY = "Races and cuts", "Who gets in"
-KEPT: Final = {RACES: "results.md", SECURITY: "security.md"}
+RACES, SECURITY, CACHE = "Races and cuts", "Who gets in", "Cache"
+KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md"}
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,16 @@ class Figure:
     table: str = RACES
     settings: dict[str, str] = field(default_factory=dict)
     seeds: int = 100
+    workers: int = 1
 
 
 FIGURES: Final = {
     "r1": Figure(buying.hot_product), "r2": Figure(buying.crossing_carts), "r3": Figure(buying.same_product_often),
     "r4": Figure(buying.same_key), "r5": Figure(buying.cut_sockets), "r6": Figure(paying.confirm_and_webhook),
     "r7": Figure(paying.coupons), "r8": Figure(paying.model),
+    "coherence": Figure(caching.coherence, CACHE, workers=2),
+    "r11": Figure(caching.redis_gone, CACHE, {"REDIS_TIMEOUT": "50"}, workers=2),
+    "r14": Figure(caching.expiry, CACHE, {"CACHE_TTL_PRODUCTS": str(caching.AGE)}, seeds=2, workers=2),
     "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
     "r19": Figure(guessing.timing, SECURITY, guessing.BEHIND_A_PROXY),
@@ -60,7 +64,7 @@ def main() -> int:
     for name in names:
         figure = FIGURES[name]
         report = reports.setdefault(figure.table, Report())
-        with open_shop(figure.settings) as shop:
+        with open_shop(figure.settings, figure.workers) as shop:
             for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
                 asyncio.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
     keep = None if asked.quick else Path(__file__).parent

@@ -16,7 +16,7 @@ from bench.harness import BIN, finished, free_port, scratch_home, server
 from tfmshop.commerce import catalog, inventory
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.config import read
-from tfmshop.platform import clock, codec, ids, limits
+from tfmshop.platform import cache, clock, codec, ids, limits
 from tfmshop.platform.db import Database, Options, Query, broken, connect
 from tfmshop.platform.embedded import running
 from tfmshop.platform.limits import Allowance
@@ -161,6 +161,17 @@ class Shop:
                 for _ in range(5):
                     await limits.note(tx, mine, clock.now())
 
+    async def cache_reports(self, db: Database) -> list[cache.report.Report]:
+        """What the web processes say of their caches, once they said it anew."""
+        await asyncio.sleep(7)
+        async with db.read() as tx:
+            return await cache.report.told(tx)
+
+    @property
+    def redis_pid(self) -> int:
+        """The process of the shop's Redis."""
+        return int((self.home / "redis" / "redis.pid").read_text())
+
     def ledger(self) -> Ledger:
         """A new ledger."""
         return Ledger(self.home / f"ledger-{ids.new()}.jsonl")
@@ -218,7 +229,7 @@ async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -
 
 
 @contextmanager
-def open_shop(settings: dict[str, str]) -> Iterator[Shop]:
+def open_shop(settings: dict[str, str], workers: int = 1) -> Iterator[Shop]:
     """A shop with servers of its own and some settings, until the block ends; loads come from one address."""
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
@@ -226,5 +237,6 @@ def open_shop(settings: dict[str, str]) -> Iterator[Shop]:
                        "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | settings  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         base = f"http://127.0.0.1:{port}"
-        with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
+        serve = [str(BIN / "tfmshop"), "serve", "--workers", str(workers)]
+        with server(serve, f"{base}/health/ready", environment):
             yield Shop(base, url, home, environment)

@@ -31,8 +31,8 @@ WARM: Final = "+"
 """What is told instead of a tag to have `warm` called."""
 PATTERN: Final = "~"
 """A tag that begins so makes stale what has the rest of it in its key."""
-EARLY: Final = 10.0
-"""So many times the seconds that a value took to make, it may be made anew before its time (see `_early`)."""
+EARLY: Final = 3.0
+"""So many times the seconds that a value took to make, it may be made anew before its time at most (see `_early`)."""
 MOST_STAMPS: Final = 20_000
 OFTEN: Final = 20
 """Times that something was handed out from which it is worth to make it anew before somebody asks."""
