@@ -38,6 +38,7 @@ class Redis:
         self._client = Client.from_url(
             url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16, retry=None
         )
+        self._timeout = timeout_seconds
         self._failed = 0
         self._pause = 0.0
         self._again_at = 0.0
@@ -57,17 +58,22 @@ class Redis:
         return await self.guarded(lambda: script(keys=keys, args=args))
 
     async def guarded(self, call: Any) -> Any:
-        """What a call returns; while Redis is left alone, one caller at a time finds out whether it is back. `Away`."""
+        """What a call returns; while Redis is left alone, one caller at a time finds out whether it is back. `Away`.
+
+        A call that took far longer than its time says that this process was busy, not that Redis is away.
+        """
         if not self.usable:
             raise Away
+        started = monotonic()
         if self._failed >= FAILURES:
-            self._again_at = monotonic() + self._pause
+            self._again_at = started + self._pause
         try:
             answer = await call()
         except ResponseError:
             raise
         except (RedisError, OSError, TimeoutError) as error:
-            self._note(error)
+            if monotonic() - started < 2 * self._timeout:
+                self._note(error)
             raise Away from error
         if self._failed >= FAILURES:
             log.info("redis is back")

@@ -13,6 +13,7 @@ import hashlib
 import random
 import zlib
 from collections.abc import Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -24,6 +25,8 @@ MOST_TAGS: Final = 20_000
 """Tags that Redis remembers as stale; when there are more, everything is."""
 COMPRESS_FROM: Final = 1024
 """Bytes from which values are compressed."""
+TELL_TIMES: Final = 3
+"""How often Redis is told what is stale before it is not believed any more."""
 LOCK: Final = timedelta(seconds=5)
 """How long one process may make a value before another tries, too."""
 _POLL_SECONDS: Final = 0.01
@@ -154,10 +157,8 @@ class Shared:
             fresh.total_seconds(), int((fresh + kind.stale).total_seconds() * 1000) or 1, f"{seconds:.4f}",
             ticket.owner,
         ]  # fmt: skip
-        try:
+        with suppress(Away):
             await self._redis.run(self._put, self._keys(kind, key), args)
-        except Away:
-            self._doubtful = True
 
     def stale(self, tags: Sequence[str]) -> Coroutine[Any, Any, None]:
         """Make everything with one of these tags stale; what Redis cannot be told makes all stale when it is back.
@@ -169,8 +170,10 @@ class Shared:
 
     async def _tell(self, tags: Sequence[str]) -> None:
         try:
-            await self._redis.run(self._stale, [self._state], [MOST_TAGS, *tags])
-        except Away:
+            for _ in range(TELL_TIMES):
+                with suppress(Away):
+                    await self._redis.run(self._stale, [self._state], [MOST_TAGS, *tags])
+                    return
             self._doubtful = True
         finally:
             self._telling -= 1
