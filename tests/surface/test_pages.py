@@ -492,6 +492,22 @@ async def test_nothing_but_what_is_asked_for_changes_a_shared_page(processes, wo
             assert first.content == after.content
 
 
+ODD = {
+    "products/desk-lamp%3Flimit=1": 404, "products%3Flimit=1": 404, "products/desk-lamp%2Freviews": 200,
+    "products/%252e": 404, "products/desk%2Dlamp": 200, "products/desk-lamp/": 200, "products/ü%C3": 404,
+    "products?" + "a=1&" * 900: 200, "products?limit=1&limit=2": 422, "products?a=1&a=2": 200,
+    "products?q=%FF%FE": 200, "products?q=a;b": 200, "products?limit=%31": 200,
+}  # fmt: skip
+
+
+async def test_odd_addresses_are_what_they_say(processes, world):
+    _, shops = processes
+    for path, status in ODD.items():
+        for shop in (*shops, shops[0]):
+            assert (await shop.get(path)).status_code == status, path
+    assert (await shops[0].get(DETAIL)).json()["slug"] == "desk-lamp"
+
+
 PRIVATE = (
     "me/x.css",
     "me",

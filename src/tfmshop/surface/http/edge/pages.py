@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import partial
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tfmshop.platform import ids
 from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
@@ -161,7 +161,7 @@ class Pages:
 
         path, _, query = key.partition("?")
         state: dict[str, Any] = {"request_id": request_id, "shop": self._shop}
-        asked = {"path": path, "raw_path": quote(path).encode(), "query_string": query.encode(), "state": state}
+        asked = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "state": state}
         await self._app({**_ASKED, **asked}, _nothing, keep)
         return _made_of(status, headers, body, state)
 
@@ -181,9 +181,9 @@ def _made_of(status: int, headers: Headers, body: bytes, state: Mapping[str, Any
 
 def _key(route: Route, parts: list[str], query: bytes) -> str:
     """What is asked for, the same however it is written."""
-    pairs = parse_qsl(query.decode("latin-1"), keep_blank_values=True, max_num_fields=200) if query else ()
+    pairs = parse_qsl(query.decode(errors="replace"), keep_blank_values=True) if query else ()
     counted = sorted(pair for pair in pairs if route.counts(pair[0]))
-    path = "/" + "/".join(parts)
+    path = quote("/" + "/".join(parts))
     return f"{path}?{urlencode(counted)}" if counted else path
 
 
