@@ -469,6 +469,23 @@ def test_compressing_gives_the_same_bytes_every_time():
         assert compress(b"abc" * 1000) == compress(b"abc" * 1000)
 
 
+async def test_a_cdn_is_told_how_long_and_by_which_keys(fresh_url, tmp_path):
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    async with db.tx() as tx:
+        lamp = await a_product(tx, title="Desk lamp", category=["Home", "Lamps"])
+    async with serving(db, fresh_url, tmp_path, "", CDN_TTL="3600") as shop:
+        answer = await shop.get("products?category=lamps")
+        assert answer.headers["cdn-cache-control"] == "max-age=3600, stale-while-revalidate=60"
+        assert answer.headers["surrogate-key"] == "list:lamps"
+        assert answer.headers["cache-control"] == "public, no-cache", "browsers ask"
+        assert f"product:{lamp}" in (await shop.get(DETAIL)).headers["surrogate-key"].split()
+        for path in ("products/nowhere", "products?limit=x", "carts/mine"):
+            assert "cdn-cache-control" not in (await shop.get(path)).headers
+    async with serving(db, fresh_url, tmp_path, "") as shop:
+        assert "surrogate-key" not in (await shop.get(DETAIL)).headers
+    await db.close()
+
+
 # What must not be shared.
 
 

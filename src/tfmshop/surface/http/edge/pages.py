@@ -65,6 +65,7 @@ class Pages:
         self.cache = shop.platform.cache
         self._app = app
         self._shop = shop
+        self._cdn = shop.platform.config.number("CDN_TTL")
         self._routes: dict[int, list[Route]] = {}
         self._kinds: dict[str, Kind[Page]] = {}
         for route in sorted(routes, key=lambda one: one.parts.count(None)):
@@ -163,7 +164,13 @@ class Pages:
         state: dict[str, Any] = {"request_id": request_id, "shop": self._shop}
         asked = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "state": state}
         await self._app({**_ASKED, **asked}, _nothing, keep)
-        return _made_of(status, headers, body, state)
+        made = _made_of(status, headers, body, state)
+        if self._cdn and made.tags and made.value.problem is None:
+            made.value.extra += [
+                (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self._cdn),
+                (b"surrogate-key", " ".join(sorted(made.tags)).encode()),
+            ]  # fmt: skip
+        return made
 
 
 def _made_of(status: int, headers: Headers, body: bytes, state: Mapping[str, Any]) -> Made[Page]:
