@@ -46,7 +46,7 @@ def run(requests: int = REQUESTS) -> bool:
         Figure("memory, last third against first", "MiB", memory[-1:], memory[:1], 1.05, at_most=True),
     ]
     notes = (
-        f"{STARTS} starts of `tfmshop serve` in turn with Python importing Litestar, asyncpg, Granian and uvloop; memory "
+        f"{STARTS} starts of `tfmshop serve` in turn with Python importing Litestar, asyncpg, Granian, uvloop; memory "
         "is the resident set of the worker process."
     )
     return write("p7", "P7: start and memory of a web process", notes, figures)
