@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING
+
+import structlog
 
 from tfmshop import __version__
 from tfmshop import config as settings
@@ -32,6 +34,8 @@ from tfmshop.platform.security.seals import Seals
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
 
+
+log = structlog.get_logger("app")
 
 TELL_SECONDS = 3.0
 """How often a web process writes down what its cache does."""
@@ -103,10 +107,14 @@ async def _tell(platform: Platform) -> None:
     process, cache = ids.new(), platform.cache
     while True:
         await asyncio.sleep(TELL_SECONDS)
-        await cache.asked.write(platform.db)
-        with suppress(ShopError):
+        try:
+            await cache.asked.write(platform.db)
             async with platform.db.tx() as tx:
                 await report.tell(tx, process, report.of(cache, platform.redis))
+        except ShopError:
+            continue
+        except Exception as error:
+            log.error("what the cache does is not told", exc_info=error)
 
 
 def seals_of(config: Config) -> Seals:

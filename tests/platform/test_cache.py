@@ -17,7 +17,7 @@ from tfmshop.platform.cache import Cache, Kind, Made, Memory, Redis, Shared, Tal
 from tfmshop.platform.cache.entry import Entry
 from tfmshop.platform.cache.redis import FAILURES, Away
 from tfmshop.platform.embedded.redis import Redis as Server
-from tfmshop.platform.errors import DatabaseUnavailable
+from tfmshop.platform.errors import Busy, DatabaseUnavailable
 
 TEXT = Kind("text", timedelta(seconds=60), str.encode, bytes.decode, len, timedelta(seconds=60))
 BRIEF = Kind("brief", timedelta(milliseconds=50), str.encode, bytes.decode, len, timedelta(seconds=60))
@@ -63,6 +63,7 @@ async def processes():
             redis = Redis(os.environ[REDIS], 1.0)
             cache = Cache(Memory(1 << 20), Shared(redis, release))
             cache.trust()
+            await settled(cache)
             opened.append((cache, redis))
         return [cache for cache, _ in opened]
 
@@ -112,6 +113,11 @@ def test_what_is_replaced_or_too_large_leaves_nothing_behind():
     memory.put(entry("k", size=200, tags=frozenset({"b", "c"})))
     assert [[one.key for one in memory.tagged(tag)] for tag in "abc"] == [[], ["k"], ["k"]]
     assert memory.bytes == memory.get("k").size
+    for _ in range(5000):
+        memory.put(entry("k", size=200, tags=frozenset({"b"})))
+        memory.put(entry("dropped"))
+        memory.drop("dropped")
+    assert len(memory._small) + len(memory._main) < 300, "what is gone is let go"
     memory.put(entry("k", size=20_000))
     assert memory.get("k") is None
     assert (memory.bytes, memory._tagged) == (0, {})
@@ -173,6 +179,19 @@ async def test_what_became_stale_while_it_was_made_is_not_kept(cache, stale):
     assert await cache.get(TEXT, "k", make) == "v3"
 
 
+async def test_of_two_changes_during_one_making_neither_is_missed(cache):
+    make = Maker()
+    make.let = asyncio.Event()
+    first = asyncio.create_task(cache.get(TEXT, "k", make))
+    await make.begun.wait()
+    cache.stale(["a"])
+    between = asyncio.create_task(cache.get(TEXT, "k", make))
+    await asyncio.sleep(0)
+    cache.stale(["a"])
+    make.let.set()
+    assert (await first, await between) == ("v1", "v2")
+
+
 async def test_old_values_are_handed_out_at_once_while_one_is_made(cache):
     make = Maker()
     assert await cache.get(BRIEF, "k", make) == "v1"
@@ -205,10 +224,13 @@ async def test_without_news_only_a_shop_without_database_gets_old_values(cache):
     assert await cache.get(TEXT, "k", make) == "v1"
     with pytest.raises(DatabaseUnavailable):
         await cache.get(TEXT, "another", make)
+    make.fails = Busy()
+    with pytest.raises(Busy):
+        await cache.get(TEXT, "k", make)
     make.fails = None
     cache.trust()
-    assert await cache.get(TEXT, "k", make) == "v5"
-    assert await cache.get(TEXT, "k", make) == "v5"
+    assert await cache.get(TEXT, "k", make) == "v6"
+    assert await cache.get(TEXT, "k", make) == "v6"
     assert cache.tally(TEXT).saved == 1
 
 
@@ -376,6 +398,40 @@ async def test_refreshed_by_one_of_two_processes(processes):
     await settled(two)
 
 
+async def test_a_value_is_made_anew_early_also_where_redis_has_the_same(processes):
+    one, two = processes
+    make = Maker()
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    one.refresh(one.memory.get("k"), make)
+    await settled(one)
+    assert (make.made, await one.get(TEXT, "k", make)) == (2, "v2")
+    assert await two.get(TEXT, "k", make) == "v2"
+
+
+async def test_who_begins_to_hear_anew_believes_nothing_from_before(processes):
+    one, two = processes
+    make = Maker()
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    one.doubt()
+    two.doubt()
+    one.trust()
+    assert await one.get(TEXT, "k", make) == "v2"
+    await settled(one)
+    two.trust()
+    await settled(two)
+    assert await two.get(TEXT, "k", make) == "v3"
+
+
+async def test_many_who_come_at_once_do_not_make_redis_look_away(processes):
+    one, _ = processes
+    make = Maker()
+    await asyncio.gather(*[one.get(TEXT, f"k{n}", make) for n in range(200)])
+    await settled(one)
+    assert (one._shared._redis.failures, one._shared.usable) == (0, True)
+
+
 # Redis comes and goes.
 
 
@@ -404,11 +460,66 @@ async def test_the_cache_goes_on_without_redis_and_believes_nothing_from_before(
     await settled(cache)
     assert redis.usable
     made = make.made
-    assert await cache.get(TEXT, "new", make) == f"v{made + 1}"
-    await settled(cache)
     other = Cache(Memory(1 << 20), Shared(redis, "r"))
     other.trust()
+    await settled(other)
+    assert await cache.get(TEXT, "new", make) == f"v{made + 1}"
+    await settled(cache)
     assert await other.get(TEXT, "new", make) == f"v{made + 1}", "it is shared again"
+    await redis.close()
+    server.stop()
+
+
+async def test_a_redis_without_room_is_as_good_as_none(tmp_path):
+    server = Server(tmp_path)
+    redis = Redis(server.start(), 1.0)
+    caches = [Cache(Memory(1 << 20), Shared(redis, "r")) for _ in range(2)]
+    for cache in caches:
+        cache.trust()
+        await settled(cache)
+    make = Maker()
+    assert await caches[0].get(TEXT, "k", make) == "v1"
+    await settled(caches[0])
+    await redis._client.config_set("maxmemory-policy", "noeviction")
+    await redis._client.config_set("maxmemory", "1")
+    caches[0].stale(["a"])
+    await settled(caches[0])
+    assert await caches[0].get(TEXT, "k", make) == "v2"
+    assert await caches[0].get(TEXT, "other", make) == "v3"
+    await redis._client.config_set("maxmemory", "100mb")
+    redis._again_at = 0
+    caches[0].memory.clear()
+    assert await caches[0].get(TEXT, "k", make) == "v4", "what it has from before is not believed"
+    await settled(caches[0])
+    await redis.close()
+    server.stop()
+
+
+async def test_a_redis_that_came_back_from_the_past_is_not_believed(tmp_path):
+    server = Server(tmp_path)
+    url = server.start()
+    redis = Redis(url, 1.0)
+    cache = Cache(Memory(1 << 20), Shared(redis, "r"))
+    cache.trust()
+    make = Maker()
+    assert await cache.get(TEXT, "k", make) == "v1"
+    await settled(cache)
+    past = {key: await redis._client.dump(key) for key in await redis._client.keys("*")}
+    assert len(past) == 2
+    cache.stale(["a"])
+    await settled(cache)
+    server._process.kill()
+    server._process.wait()
+    assert server.revive()
+    probe = Redis(url, 1.0)
+    for key, value in past.items():
+        await probe._client.restore(key, 0, value)
+    await probe.close()
+    for _ in range(3):
+        cache.memory.clear()
+        assert await cache.get(TEXT, "k", make) != "v1"
+        await settled(cache)
+    assert redis.breaks == 1
     await redis.close()
     server.stop()
 

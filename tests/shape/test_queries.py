@@ -139,6 +139,7 @@ USES: list[tuple[str, list[object]]] = [
     (news.CLAIM.sql, [ID, ID, timedelta(seconds=1)]),
     (returns.RETURNS_OF.sql, [ID]),
     (returns.RETURNS_ASKED.sql, [20]),
+    ("SELECT product_id FROM catalog.related WHERE other_id = ANY($1)", [[ID]]),
 ]
 
 INDEXES = """

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from tfmshop.commerce.search.model import Listing, Wanted
 from tfmshop.platform import ids
 from tfmshop.platform.cache import Fresh
 
+_NAME: Final = re.compile(r"[a-z0-9-]{1,120}", re.IGNORECASE)
+"""What may be the slug or id of a category; under any other name there is none, and the list is empty."""
 RESULTS: Final = Fresh("search", "CACHE_TTL_SEARCH")
 SUGGESTIONS: Final = ("search", "list", "categories")
 """The tags of suggestions."""
@@ -19,5 +22,6 @@ def page_of(wanted: Wanted, listing: Listing) -> list[str]:
     """
     if wanted.q and not listing.items:
         return []
-    category = wanted.category and (ids.parse(wanted.category) or wanted.category)
-    return [f"list:{category}" if category else "list", *(["search"] if wanted.q else [])]
+    category = wanted.category or ""
+    place = f"list:{ids.parse(category) or category}" if _NAME.fullmatch(category) else "list"
+    return [place, *(["search"] if wanted.q else [])]

@@ -23,7 +23,9 @@ $$;
 CREATE FUNCTION catalog.lists_of(categories uuid[]) RETURNS text[] LANGUAGE sql STABLE AS $$
     SELECT ARRAY['list'] || coalesce(array_agg('list:' || up.name), '{}')
     FROM (SELECT DISTINCT unnest(c.ancestors) AS id FROM catalog.category AS c WHERE c.id = ANY(categories)) AS a
-    JOIN catalog.category AS u ON u.id = a.id CROSS JOIN LATERAL (VALUES (u.slug), (u.id::text)) AS up(name)
+    JOIN catalog.category AS u ON u.id = a.id CROSS JOIN LATERAL (
+        SELECT u.slug UNION ALL SELECT u.id::text
+        UNION ALL SELECT f.slug FROM catalog.former_category_slug AS f WHERE f.category_id = u.id) AS up(name)
 $$;
 
 CREATE FUNCTION catalog.product_added_stale() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,10 +58,12 @@ DECLARE
     changed uuid[];
     places uuid[];
     moved uuid[];
+    shown uuid[];
 BEGIN
-    SELECT coalesce(array_agg(n.id), '{}'), array_agg(n.category_id) || array_agg(o.category_id),
+    SELECT coalesce(array_agg(n.id), '{}'), array_agg(n.id) FILTER (WHERE n.status <> o.status),
+        array_agg(n.category_id) || array_agg(o.category_id),
         coalesce(array_agg(n.category_id) FILTER (WHERE m.moved) || array_agg(o.category_id) FILTER (WHERE m.moved), '{}')
-    INTO changed, places, moved
+    INTO changed, shown, places, moved
     FROM added AS n JOIN removed AS o ON o.id = n.id
     CROSS JOIN LATERAL (SELECT (n.status, n.category_id, n.published_at, n.slug) IS DISTINCT FROM
         (o.status, o.category_id, o.published_at, o.slug) AS moved) AS m
@@ -73,7 +77,9 @@ BEGIN
     IF cardinality(changed) > 0 THEN
         PERFORM platform.stale(ARRAY(SELECT 'product:' || id FROM unnest(changed) AS c(id)) || catalog.lists_of(places)
             || CASE WHEN cardinality(moved) > 0 THEN ARRAY['missing', 'categories'] ELSE '{}' END
-            || ARRAY(SELECT 'related:' || place FROM unnest(moved) AS m(place) WHERE place IS NOT NULL));
+            || ARRAY(SELECT 'related:' || place FROM unnest(moved) AS m(place) WHERE place IS NOT NULL)
+            || CASE WHEN shown IS NULL THEN '{}'
+                ELSE ARRAY(SELECT 'product:' || r.product_id FROM catalog.related AS r WHERE r.other_id = ANY(shown)) END);
     END IF;
     RETURN NULL;
 END
@@ -107,6 +113,7 @@ CREATE TRIGGER picture_changed_stale AFTER UPDATE ON catalog.picture REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.part_stale();
 CREATE TRIGGER picture_removed_stale AFTER DELETE ON catalog.picture REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.part_stale();
+CREATE INDEX related_other ON catalog.related (other_id);
 CREATE FUNCTION catalog.related_stale() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM platform.stale(ARRAY['list'] || ARRAY(SELECT DISTINCT 'product:' || product_id FROM changed));
@@ -114,6 +121,8 @@ BEGIN
 END
 $$;
 CREATE TRIGGER related_added_stale AFTER INSERT ON catalog.related REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION catalog.related_stale();
+CREATE TRIGGER related_changed_stale AFTER UPDATE ON catalog.related REFERENCING NEW TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.related_stale();
 CREATE TRIGGER related_removed_stale AFTER DELETE ON catalog.related REFERENCING OLD TABLE AS changed
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.related_stale();
@@ -134,7 +143,7 @@ CREATE TRIGGER category_changed_stale AFTER UPDATE ON catalog.category
     FOR EACH STATEMENT EXECUTE FUNCTION catalog.category_changed_stale();
 CREATE TRIGGER category_added_stale AFTER INSERT OR DELETE ON catalog.category
     FOR EACH STATEMENT EXECUTE FUNCTION platform.everything_stale();
-CREATE TRIGGER brand_changed_stale AFTER UPDATE OF slug, name ON catalog.brand
+CREATE TRIGGER brand_changed_stale AFTER UPDATE OF slug, name, name_key ON catalog.brand
     FOR EACH STATEMENT EXECUTE FUNCTION platform.everything_stale();
 CREATE TRIGGER attribute_changed_stale AFTER INSERT OR UPDATE OR DELETE ON catalog.attribute
     FOR EACH STATEMENT EXECUTE FUNCTION platform.everything_stale();
@@ -191,6 +200,19 @@ END
 $$;
 CREATE TRIGGER synonym_changed_stale AFTER INSERT OR UPDATE OR DELETE ON search.synonym
     FOR EACH STATEMENT EXECUTE FUNCTION search.words_stale();
+
+-- What is found changes without a product when words are learnt, a projection is swapped, or a category's entries are
+-- written anew.
+CREATE TRIGGER state_changed_stale AFTER UPDATE OF language, learnt_at, tier_open, model ON search.state
+    FOR EACH STATEMENT EXECUTE FUNCTION platform.everything_stale();
+CREATE OR REPLACE FUNCTION search.rewrite(products uuid[]) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM catalog.product WHERE id = ANY(products) ORDER BY id FOR NO KEY UPDATE;
+    PERFORM search.keep(products, ARRAY(
+        SELECT id FROM unnest(products) AS id WHERE NOT EXISTS (SELECT FROM catalog.findable AS f WHERE f.id = id)));
+    PERFORM platform.stale('{*}');
+END
+$$;
 
 -- What was asked for of the public pages, and how much that counts: a day halves it.
 CREATE TABLE platform.asked (

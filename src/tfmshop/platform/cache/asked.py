@@ -7,12 +7,16 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+import structlog
+
 from tfmshop.platform import clock
 from tfmshop.platform.db import Database, Query, Tx
-from tfmshop.platform.errors import ShopError
+from tfmshop.platform.errors import Kind, ShopError
 
 MOST_KEYS: Final = 50_000
 """Different things that are counted between two writings; one more is not."""
+LONGEST_KEY: Final = 500
+"""Characters of what is counted: nobody asks twice for what is longer."""
 AT_ONCE: Final = 1000
 HALVED: Final = timedelta(days=1)
 """What was asked for yesterday counts half of what is asked for today."""
@@ -43,6 +47,9 @@ WHERE times * power(0.5, extract(epoch FROM $1 - at) / extract(epoch FROM $2::in
 )
 
 
+log = structlog.get_logger("cache")
+
+
 class Asked:
     """How often keys were asked for since they were written last."""
 
@@ -52,6 +59,8 @@ class Asked:
     def add(self, key: str, times: int = 1) -> None:
         """Count a key."""
         counts = self.counts
+        if len(key) > LONGEST_KEY:
+            return
         if key in counts or len(counts) < MOST_KEYS:
             counts[key] = counts.get(key, 0) + times
 
@@ -65,7 +74,11 @@ class Asked:
                 async with db.tx() as tx:
                     await tx.execute(ADD, list(some), list(map(float, some.values())), clock.now(), HALVED)
                 left = left[AT_ONCE:]
-        except ShopError:
+        except ShopError as error:
+            if error.kind is not Kind.UNAVAILABLE:
+                left = left[AT_ONCE:]
+                log.error("what was asked for is not counted", reason=str(error))
+        finally:
             for key, times in left:
                 self.add(key, times)
 

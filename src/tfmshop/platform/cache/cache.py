@@ -23,8 +23,8 @@ from tfmshop.platform.cache.memory import Memory
 from tfmshop.platform.cache.shared import Shared, Ticket
 from tfmshop.platform.cache.tally import Tally
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.errors import DatabaseUnavailable, ShopError
 from tfmshop.platform.errors import Kind as ErrorKind
-from tfmshop.platform.errors import ShopError
 
 V = TypeVar("V")
 WARM: Final = "+"
@@ -74,7 +74,6 @@ class Cache:
             return None
         entry.hits += 1
         entry.tally.hits += 1
-        self.asked.add(key)
         return entry
 
     def due(self, entry: Entry, now: float) -> bool:
@@ -98,7 +97,8 @@ class Cache:
             return await self._made(kind, key, make)
         except ShopError as error:
             old = self.memory.get(key)
-            if error.kind is not ErrorKind.UNAVAILABLE or old is None:
+            away = error.kind is ErrorKind.UNAVAILABLE if self.sure else isinstance(error, DatabaseUnavailable)
+            if not away or old is None:
                 raise
             tally.saved += 1
             kept: V = old.value
@@ -153,12 +153,14 @@ class Cache:
         self.sure = False
 
     def trust(self) -> None:
-        """From now on every change is told: begin anew."""
+        """From now on every change is told: begin anew, in Redis too, because what was told meanwhile is not known."""
         self._clock += 1
         self._floor = self._clock
         self._stamps.clear()
         self.memory.clear()
         self.sure = True
+        if self._shared is not None:
+            self._start(self._shared.stale([EVERYTHING]))
 
     async def close(self) -> None:
         """Wait for what is being made."""
@@ -174,18 +176,18 @@ class Cache:
         return found
 
     async def _made(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> V:
+        arrived = self._clock
         while True:
-            arrived = self._clock
             flight = self._flights.get(key)
             if flight is None:
-                flight = _Flight(self._start(self._make(kind, key, make, waits=True)), arrived)
+                flight = _Flight(self._start(self._make(kind, key, make)), self._clock)
                 self._flights[key] = flight
                 flight.task.add_done_callback(partial(self._landed, key))
             else:
                 self.tally(kind).waits += 1
             made = await self._wait(key, flight)
             assert made is not None  # noqa: S101 - who waits gets a value
-            if arrived == flight.began or not self._undone(made.tags, flight.began, arrived):
+            if flight.began >= arrived or not self._undone(made.tags, flight.began):
                 value: V = made.value
                 return value
 
@@ -208,12 +210,14 @@ class Cache:
             del self._flights[key]
 
     async def _make(
-        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], *, waits: bool
+        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], old: Entry | None = None
     ) -> Made[V] | None:
-        """A value from another process, or made here and kept; None when another process makes it and nobody waits."""
+        """A value from another process, or made here and kept. Of an `old` one a younger is wanted; None when another
+        process makes that.
+        """
         began, ticket = self._clock, Ticket()
         if self._shared is not None and self.sure:
-            found = await self._shared.look(kind, key, waits=waits, anew=not waits)
+            found = await self._shared.look(kind, key, monotonic() - old.born if old else None)
             if found is None:
                 return None
             if isinstance(found, Ticket):
@@ -235,7 +239,7 @@ class Cache:
 
     async def _refreshed(self, entry: Entry, make: Callable[[], Awaitable[Made[Any]]]) -> None:
         try:
-            await self._make(entry.kind, entry.key, make, waits=False)
+            await self._make(entry.kind, entry.key, make, entry)
         except ShopError as error:
             log.warning("a value could not be made anew", name=entry.kind.name, reason=str(error))
         finally:
@@ -245,16 +249,14 @@ class Cache:
         """Keep a value in memory, if nothing of it became stale since its making began; whether it may be kept."""
         if made.fresh is not None and not made.fresh:
             return False
-        if not self.sure or self._undone(made.tags, began, self._clock):
+        if not self.sure or self._undone(made.tags, began):
             return False
         self.memory.put(Entry(kind, key, made, self.tally(kind), seconds, age))
         return True
 
-    def _undone(self, tags: frozenset[str], after: int, until: int) -> bool:
-        """Whether something with one of these tags became stale in a span of this process's clock."""
-        if after < self._floor <= until:
-            return True
-        return any(after < self._stamps.get(tag, 0) <= until for tag in tags)
+    def _undone(self, tags: frozenset[str], after: int) -> bool:
+        """Whether something with one of these tags became stale after a moment of this process's clock."""
+        return after < self._floor or any(after < self._stamps.get(tag, 0) for tag in tags)
 
     def _start(self, work: Coroutine[Any, Any, V]) -> asyncio.Task[V]:
         task = asyncio.create_task(work)

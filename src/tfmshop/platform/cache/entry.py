@@ -58,7 +58,8 @@ class Made(Generic[V]):
 class Entry:
     """A value in memory. Times are of `clock.monotonic`, in seconds."""
 
-    __slots__ = ("asked", "fresh_until", "gone", "hits", "in_main", "key", "kind", "refreshing", "seconds", "size",
+    __slots__ = ("asked", "born", "fresh_until", "gone", "hits", "in_main", "key", "kind", "refreshing", "seconds",
+                 "size",
                  "stale_until", "tags", "tally", "value")  # fmt: skip
 
     def __init__(
@@ -73,7 +74,8 @@ class Entry:
         self.tags = made.tags
         self.size = kind.size(made.value) + len(key) + OVERHEAD + TAG_OVERHEAD * len(made.tags)
         self.seconds = seconds
-        self.fresh_until = monotonic() + max(0.0, fresh - age)
+        self.born = monotonic() - age
+        self.fresh_until = self.born + fresh
         self.stale_until = self.fresh_until + kind.stale.total_seconds()
         self.asked = 0
         self.hits = 0

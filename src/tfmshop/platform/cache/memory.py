@@ -29,6 +29,7 @@ class Memory:
         self._main: deque[Entry] = deque()
         self._ghosts: OrderedDict[str, None] = OrderedDict()
         self._small_bytes = 0
+        self._gone = 0
         self.bytes = 0
         self.evicted = 0
 
@@ -64,6 +65,11 @@ class Memory:
         self._small_bytes += 0 if entry.in_main else entry.size
         while self.bytes > self._most:
             self._evict()
+        if self._gone > len(self._table) + 100:
+            self._small, self._main = (
+                deque(one for one in queue if not one.gone) for queue in (self._small, self._main)
+            )
+            self._gone = 0
 
     def drop(self, key: str) -> bool:
         """Forget an entry; whether it was there."""
@@ -81,12 +87,13 @@ class Memory:
         count = len(self._table)
         for kept in (self._table, self._tagged, self._small, self._main, self._ghosts):
             kept.clear()
-        self.bytes = self._small_bytes = 0
+        self.bytes = self._small_bytes = self._gone = 0
         return count
 
     def _forget(self, entry: Entry, but: frozenset[str] = frozenset()) -> None:
         """Take an entry out of the sums; its place in a queue is passed over when its turn comes."""
         entry.gone = True
+        self._gone += 1
         self.bytes -= entry.size
         self._small_bytes -= 0 if entry.in_main else entry.size
         for tag in entry.tags - but:
@@ -100,6 +107,7 @@ class Memory:
         small = bool(self._small) and (self._small_bytes > self._most * SMALL or not self._main)
         entry = (self._small if small else self._main).popleft()
         if entry.gone:
+            self._gone -= 1
             return
         if small and entry.asked:
             entry.asked, entry.in_main = 0, True

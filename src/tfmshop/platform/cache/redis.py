@@ -6,8 +6,12 @@ from collections.abc import Awaitable
 from typing import Any, Final, Protocol, TypeVar, cast
 
 import structlog
+from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeout
 
 from tfmshop.platform.clock import monotonic
 
@@ -35,9 +39,13 @@ class Redis:
     """A client whose every call gives up after `timeout_seconds`, behind a breaker."""
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
-        self._client = Client.from_url(
-            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16, retry=None
-        )
+        pool = BlockingConnectionPool.from_url(
+            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16,
+            timeout=timeout_seconds, retry=Retry(NoBackoff(), 0),
+        )  # fmt: skip
+        self._client = Client.from_pool(pool)
+        self.breaks = 0
+        """How often a connection broke: behind each may be a Redis that is not the one it was."""
         self._timeout = timeout_seconds
         self._failed = 0
         self._pause = 0.0
@@ -69,9 +77,8 @@ class Redis:
             self._again_at = started + self._pause
         try:
             answer = await call()
-        except ResponseError:
-            raise
         except (RedisError, OSError, TimeoutError) as error:
+            self.breaks += not isinstance(error, RedisTimeout | TimeoutError)
             if monotonic() - started < 2 * self._timeout:
                 self._note(error)
             raise Away from error

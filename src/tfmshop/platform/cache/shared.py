@@ -55,7 +55,7 @@ local e = redis.call('HMGET', KEYS[2], 'value', 'tags', 'ticket', 'made', 'fresh
 if e[1] and holds(e[3], e[2]) then
     local t = redis.call('TIME')
     local age = t[1] + t[2] / 1000000 - tonumber(e[4])
-    if age < tonumber(e[5]) or ARGV[2] == '0' then return {1, e[1], e[2], tostring(age), e[5], e[6]} end
+    if ARGV[2] == '' or age < tonumber(ARGV[2]) - 0.005 then return {1, e[1], e[2], tostring(age), e[5], e[6]} end
 end
 if redis.call('SET', KEYS[3], ARGV[3], 'NX', 'PX', ARGV[1]) then return {2, clock} end
 return {3, clock}
@@ -114,7 +114,8 @@ class Shared:
         self._prefix = f"{{tfmshop}}:{release}:"
         self._state = self._prefix + "state"
         self._look, self._put, self._stale = (redis.script(source) for source in (LOOK, PUT, STALE))
-        self._doubtful = False
+        self._believed = redis.breaks
+        self._failed = 0
         self._telling = 0
 
     @property
@@ -122,25 +123,25 @@ class Shared:
         """Whether what it has can be believed: not while this process still tells it what is stale."""
         return self._telling == 0 and self._redis.usable
 
-    async def look(self, kind: Kind[Any], key: str, *, waits: bool, anew: bool = False) -> Found | Ticket | None:
-        """A value that holds, or the ticket to make it. With `waits`, what another process makes is waited for, else
-        that is None; with `anew`, a value that is no longer fresh is none.
+    async def look(self, kind: Kind[Any], key: str, age: float | None = None) -> Found | Ticket | None:
+        """A value that holds, or the ticket to make it; what another process makes is waited for. With an `age` in
+        seconds only a younger value counts, and None is the answer while another process makes one.
         """
         owner = f"{random.getrandbits(64):x}"
         until = asyncio.get_running_loop().time() + _LONGEST_WAIT
         while self.usable:
             try:
                 await self._believe()
-                answer = await self._redis.run(
-                    self._look, self._keys(kind, key), [int(LOCK.total_seconds() * 1000), int(anew), owner]
-                )
+                younger = "" if age is None else f"{age:.3f}"
+                lock = int(LOCK.total_seconds() * 1000)
+                answer = await self._redis.run(self._look, self._keys(kind, key), [lock, younger, owner])
             except Away:
                 break
             if answer[0] == 1:
                 return _found(kind, answer)
             if answer[0] == 2:
                 return Ticket(answer[1].decode(), owner)
-            if not waits:
+            if age is not None:
                 return None
             if asyncio.get_running_loop().time() > until:
                 break
@@ -174,15 +175,18 @@ class Shared:
                 with suppress(Away):
                     await self._redis.run(self._stale, [self._state], [MOST_TAGS, *tags])
                     return
-            self._doubtful = True
+                await asyncio.sleep(_POLL_SECONDS)
+            self._failed += 1
         finally:
             self._telling -= 1
 
     async def _believe(self) -> None:
-        """After a time without Redis, make all stale that it has from before."""
-        if self._doubtful:
+        """After a time without Redis, or where another may be in its place, make all stale that it has from before."""
+        at = (self._redis.breaks, self._failed)
+        if at != (self._believed, 0):
             await self._redis.run(self._stale, [self._state], [MOST_TAGS, EVERYTHING])
-            self._doubtful = False
+            self._believed = at[0]
+            self._failed -= at[1]
 
     def _keys(self, kind: Kind[Any], key: str) -> list[str]:
         name = f"{self._prefix}{kind.name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"

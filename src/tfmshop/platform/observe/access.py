@@ -14,6 +14,8 @@ MOST_LINES: Final = 500
 LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
 MOST_PATHS: Final = 10_000
+LONGEST_PATH: Final = 256
+"""How many paths are remembered as JSON, and up to how many characters."""
 
 
 class AccessLog:
@@ -50,9 +52,11 @@ class AccessLog:
 
     def _known(self, path: str) -> str:
         """A path as JSON, remembered: most are asked for again."""
-        if len(self._paths) >= MOST_PATHS:
-            self._paths.clear()
-        found = self._paths[path] = codec.encode_text(path)
+        found = codec.encode_text(path)
+        if len(path) <= LONGEST_PATH:
+            if len(self._paths) >= MOST_PATHS:
+                self._paths.clear()
+            self._paths[path] = found
         return found
 
 

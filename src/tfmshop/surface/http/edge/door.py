@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
 MOST_HEADERS: Final = 100
+FEW_HEADERS: Final = 40
+"""More than a browser sends: who sends more is answered the long way."""
 HEADER_BYTES: Final = 16 << 10
 TARGET_BYTES: Final = 8 << 10
 """Bytes of path and query."""
@@ -132,6 +134,9 @@ class Edge:
             await exit.refuse(problem)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
             await exit.agree(sharing.beforehand() if named.get(b"origin") in self._rules.origins else [])
+        elif bodies.has_nul(scope, b""):
+            await exit.refuse(NUL)
+            self._judge(scope, exit.status, named, b"")
         elif scope["method"] == "GET" and self._pages and (found := self._pages.route_of(scope)):
             await self._show(*found, scope, exit, named)
         elif scope["method"] not in _WITH_BODY:
@@ -153,7 +158,9 @@ class Edge:
             return None
         headers, rules = scope["headers"], self._rules
         named = dict(headers)
-        if len(named) != len(headers) or sum(map(len, named.values())) > HEADER_BYTES // 2:
+        if len(named) != len(headers) or len(headers) > FEW_HEADERS:
+            return None
+        if sum(map(len, named)) + sum(map(len, named.values())) > HEADER_BYTES:
             return None
         address, scheme = scope["client"][0] if scope["client"] else "", scope["scheme"]
         if rules.proxies:
@@ -170,9 +177,6 @@ class Edge:
     async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
         """A public page, from memory where that has it."""
         assert self._pages is not None  # noqa: S101 - it found the route
-        if bodies.has_nul(scope, b""):
-            await exit.refuse(NUL)
-            return
         try:
             page = await self._pages.page(route, key, exit.request_id)
         except ShopError as error:

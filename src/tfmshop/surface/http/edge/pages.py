@@ -26,6 +26,8 @@ MISSING: Final = timedelta(seconds=30)
 """How long it holds that something is not there; the tag `missing` ends it sooner."""
 _UNKEPT: Final = timedelta(0)
 _MOST_NAMES: Final = 20_000
+_LONGEST_NAME: Final = 512
+"""How many ways of writing an address are remembered, and up to how many characters."""
 FIRST: Final = ("/api/v1/products", "/api/v1/categories/tree", "/api/v1/categories", "/api/v1/products/featured")
 """What every shop front asks for."""
 MOST_AGAIN: Final = 50
@@ -85,9 +87,12 @@ class Pages:
             route = self._route(parts)
             if route is None:
                 return None
+            known = (route, _key(route, parts, query))
+            if len(path) + len(query) > _LONGEST_NAME:
+                return known
             if len(self._names) >= _MOST_NAMES:
                 self._names.clear()
-            known = self._names[path, query] = (route, _key(route, parts, query))
+            self._names[path, query] = known
         return known
 
     def _route(self, parts: list[str]) -> Route | None:
@@ -99,6 +104,7 @@ class Pages:
         entry = self.cache.peek(known[1], now) if known is not None else None
         if entry is None or entry.value.problem is not None:
             return None
+        self.cache.asked.add(entry.key)
         if self.cache.due(entry, now):
             self.cache.refresh(entry, partial(self._made, entry.key, ids.request_id()))
         return entry
@@ -183,13 +189,13 @@ def _made_of(status: int, headers: Headers, body: bytes, state: Mapping[str, Any
     extra = [pair for pair in headers if pair[0] not in _OF_THE_SENDER]
     if tags is None:
         return Made(Page(status, extra, body), frozenset(), _UNKEPT)
-    return Made(Page(status, extra, body), tags)
+    return Made(Page(status, extra, body), tags, MISSING if status == 301 else None)
 
 
 def _key(route: Route, parts: list[str], query: bytes) -> str:
     """What is asked for, the same however it is written."""
     pairs = parse_qsl(query.decode(errors="replace"), keep_blank_values=True) if query else ()
-    counted = sorted(pair for pair in pairs if route.counts(pair[0]))
+    counted = sorted((pair for pair in pairs if route.counts(pair[0])), key=lambda pair: pair[0])
     path = quote("/" + "/".join(parts))
     return f"{path}?{urlencode(counted)}" if counted else path
 
