@@ -501,6 +501,7 @@ async def test_a_redis_that_came_back_from_the_past_is_not_believed(tmp_path):
     redis = Redis(url, 1.0)
     cache = Cache(Memory(1 << 20), Shared(redis, "r"))
     cache.trust()
+    await settled(cache)
     make = Maker()
     assert await cache.get(TEXT, "k", make) == "v1"
     await settled(cache)

