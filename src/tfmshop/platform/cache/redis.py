@@ -11,7 +11,6 @@ from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeout
 
 from tfmshop.platform.clock import monotonic
 
@@ -35,22 +34,42 @@ class Script(Protocol):
     def __call__(self, keys: list[str], args: list[Any]) -> Awaitable[Any]: ...
 
 
+class _Pool(BlockingConnectionPool):
+    """Connections that are waited for, and counted when they are made again."""
+
+    breaks = 0
+
+    def make_connection(self) -> Any:
+        connection = super().make_connection()  # type: ignore[no-untyped-call]
+        connection.register_connect_callback(self._connected)
+        return connection
+
+    async def _connected(self, connection: Any) -> None:
+        self.breaks += hasattr(connection, "was_connected")
+        connection.was_connected = True
+
+
 class Redis:
     """A client whose every call gives up after `timeout_seconds`, behind a breaker."""
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
-        pool = BlockingConnectionPool.from_url(
+        pool = _Pool.from_url(
             url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16,
             timeout=timeout_seconds, retry=Retry(NoBackoff(), 0),
         )  # fmt: skip
+        self._pool = pool
         self._client = Client.from_pool(pool)
-        self.breaks = 0
-        """How often a connection broke: behind each may be a Redis that is not the one it was."""
         self._timeout = timeout_seconds
         self._failed = 0
         self._pause = 0.0
         self._again_at = 0.0
         self.failures = 0
+
+    @property
+    def breaks(self) -> int:
+        """How often a connection was made again: behind each may be a Redis that is not the one it was."""
+        found: int = self._pool.breaks
+        return found
 
     @property
     def usable(self) -> bool:
@@ -78,7 +97,6 @@ class Redis:
         try:
             answer = await call()
         except (RedisError, OSError, TimeoutError) as error:
-            self.breaks += not isinstance(error, RedisTimeout | TimeoutError)
             if monotonic() - started < 2 * self._timeout:
                 self._note(error)
             raise Away from error

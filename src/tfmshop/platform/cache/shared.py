@@ -137,6 +137,10 @@ class Shared:
                 answer = await self._redis.run(self._look, self._keys(kind, key), [lock, younger, owner])
             except Away:
                 break
+            if self._redis.breaks != self._believed:
+                if answer[0] == 2:
+                    break
+                continue
             if answer[0] == 1:
                 return _found(kind, answer)
             if answer[0] == 2:
