@@ -56,19 +56,25 @@ class Report:
         print(f"{line.figure:>4}  {line.what}: {value:,.0f} (goal {line.goal}){met}", flush=True)
 
     def write(self, title: str, keep: Path | None) -> bool:
-        """Print the table, and keep it in a file; whether every goal was met."""
+        """Print the table, and keep it in a file beside what other figures were; whether every goal was met."""
         head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
+        when = f"{datetime.now(UTC):%Y-%m-%d}, {head.stdout.strip()}"
         rows = [
             f"| {line.figure} | {line.what} | {line.worst:,.0f} | {line.goal} | {len(line.values)} "
-            f"| {'met' if line.met else 'MISSED'} |"
+            f"| {'met' if line.met else 'MISSED'} | {when} |"
             for line in self._lines.values()
         ]
-        where = f"commit {head.stdout.strip()}, Python {platform.python_version()}, {os.cpu_count()} cores"
-        table = "\n".join([
-            f"# {title}", "", f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {where}. Worst of the seeds.", "",
-            "| figure | counted | value | goal | seeds | |", "|---|---|---|---|---|---|", *rows, "",
-        ])  # fmt: skip
-        print(table)
+        print(_table(title, rows))
         if keep:
-            keep.write_text(table)
+            mine = tuple(f"| {figure} |" for figure, _ in self._lines)
+            old = keep.read_text().splitlines() if keep.exists() else []
+            others = [row for row in old if row.startswith("| ") and not row.startswith((*mine, "| figure |"))]
+            keep.write_text(_table(title, sorted(others + rows, key=lambda row: row.split(" | ")[0])))
         return all(line.met for line in self._lines.values())
+
+
+def _table(title: str, rows: list[str]) -> str:
+    return "\n".join([
+        f"# {title}", "", f"Python {platform.python_version()}, {os.cpu_count()} cores. Worst of the seeds.", "",
+        "| figure | counted | value | goal | seeds | | when, commit |", "|---|---|---|---|---|---|---|", *rows, "",
+    ])  # fmt: skip
