@@ -418,7 +418,7 @@ async def test_what_is_counted_survives_a_database_that_is_away(db):
 # The same in every form.
 
 
-async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path, data):
+async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path):
     """2,000 random requests, from memory and made, in every encoding."""
     db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
     draw = random.Random(7)
