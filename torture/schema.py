@@ -46,6 +46,8 @@ async def checked(shop: Shop, report: Report, seed: int, part: int) -> None:
     found = json.loads(next((folder / "report").glob("*.json")).read_text())
     for failure in found["failures"]:
         print("     ", failure["title"], failure["operations"], flush=True)
+    for error in found["errors"]:
+        print("     ", error, flush=True)
     operations = found["operations"]
     report.at_least("SCHEMA", "operations", operations["total"], 120)
     report.exactly("SCHEMA", "operations that were not tried", operations["total"] - operations["tested"], 0)

@@ -14,6 +14,7 @@ import pytest
 
 from tests.servers import REDIS
 from tfmshop.platform.cache import Cache, Kind, Made, Memory, Redis, Shared, Tally
+from tfmshop.platform.cache.cache import _Flight
 from tfmshop.platform.cache.entry import Entry
 from tfmshop.platform.cache.redis import FAILURES, Away
 from tfmshop.platform.embedded.redis import Redis as Server
@@ -190,6 +191,20 @@ async def test_of_two_changes_during_one_making_neither_is_missed(cache):
     cache.stale(["a"])
     make.let.set()
     assert (await first, await between) == ("v1", "v2")
+
+
+async def test_a_making_that_just_ended_keeps_nobody_turning(cache):
+    """Who comes between the end of a making and its being noted, after a change, makes the value anew."""
+    make = Maker()
+
+    async def made() -> Made[str]:
+        return Made("old", frozenset({"a"}))
+
+    ended = asyncio.create_task(made())
+    await ended
+    cache.stale(["a"])
+    cache._flights["k"] = _Flight(ended, 0)
+    assert await cache.get(TEXT, "k", make) == "v1"
 
 
 async def test_old_values_are_handed_out_at_once_while_one_is_made(cache):

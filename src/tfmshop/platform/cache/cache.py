@@ -179,7 +179,7 @@ class Cache:
         arrived = self._clock
         while True:
             flight = self._flights.get(key)
-            if flight is None:
+            if flight is None or flight.task.done():
                 flight = _Flight(self._start(self._make(kind, key, make)), self._clock)
                 self._flights[key] = flight
                 flight.task.add_done_callback(partial(self._landed, key))
