@@ -436,6 +436,10 @@ async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path):
         serving(db, fresh_url, tmp_path, "", ENABLE_CACHING="false") as plain,
     ):
         await heard()
+        statements: list[str] = []
+        with listening(statements.append):
+            await asyncio.gather(*[plain.get("products/featured") for _ in range(5)])
+        assert statements == ["catalog.list_featured"] * 5, "without a cache everybody is answered anew"
         for path in set(requests):
             await cached.get(path)
         kinds = set()

@@ -67,6 +67,7 @@ class Pages:
         self.cache = shop.platform.cache
         self._app = app
         self._shop = shop
+        self._keeps = shop.platform.config.flag("ENABLE_CACHING")
         self._cdn = shop.platform.config.number("CDN_TTL")
         self._routes: dict[int, list[Route]] = {}
         self._kinds: dict[str, Kind[Page]] = {}
@@ -111,6 +112,8 @@ class Pages:
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
         """The page, from another process or made now. `ShopError` when the shop cannot answer."""
+        if not self._keeps:
+            return (await self._made(key, request_id)).value
         page = await self.cache.get(self._kinds[route.fresh.name], key, partial(self._made, key, request_id))
         if page.problem is None:
             self.cache.asked.add(key)
