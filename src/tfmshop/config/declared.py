@@ -143,7 +143,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("CACHE_MEMORY", 64, "Memory for the cache of a process, MiB.", least=1, most=65_536),
     Setting("CACHE_WARM", 200, "Pages that are made at the start: those asked for most.", least=0, most=100_000),
     Setting(
-        "CDN_TTL", 0, "How long a CDN keeps public answers that it is told to purge, s; 0: no CDN.", most=31_536_000
+        "CDN_TTL",
+        0,
+        "How long a CDN keeps public answers that it is told to purge, s; 0: no CDN.",
+        least=0,
+        most=31_536_000,
     ),
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=1, most=86_400),
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=1, most=86_400),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any, Final, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from redis.asyncio import BlockingConnectionPool
@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 
 from tfmshop.platform.clock import monotonic
 
-T = TypeVar("T")
 FAILURES: Final = 3
 """Failures in a row after which Redis is left alone."""
 FIRST_PAUSE: Final = 0.5
@@ -77,7 +76,7 @@ class Redis:
         return self._failed < FAILURES or monotonic() >= self._again_at
 
     def script(self, source: str) -> Script:
-        """A script for `call`."""
+        """A script for `run`."""
         return cast("Script", self._client.register_script(source))
 
     async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from tfmshop.platform.cache.entry import EVERYTHING, Kind, Made
 from tfmshop.platform.cache.redis import Away, Redis
+from tfmshop.platform.clock import monotonic
 
 MOST_TAGS: Final = 20_000
 """Tags that Redis remembers as stale; when there are more, everything is."""
@@ -128,8 +129,8 @@ class Shared:
         seconds only a younger value counts, and None is the answer while another process makes one.
         """
         owner = f"{random.getrandbits(64):x}"
-        until = asyncio.get_running_loop().time() + _LONGEST_WAIT
-        while self.usable:
+        until = monotonic() + _LONGEST_WAIT
+        while self.usable and monotonic() < until:
             try:
                 await self._believe()
                 younger = "" if age is None else f"{age:.3f}"
@@ -147,8 +148,6 @@ class Shared:
                 return Ticket(answer[1].decode(), owner)
             if age is not None:
                 return None
-            if asyncio.get_running_loop().time() > until:
-                break
             await asyncio.sleep(_POLL_SECONDS)
         return Ticket()
 

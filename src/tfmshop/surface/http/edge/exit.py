@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from typing import Final
-from zlib import adler32, crc32
 
 from tfmshop.surface.http.edge.body import Message, Scope, Send
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
-from tfmshop.surface.http.edge.page import Form
+from tfmshop.surface.http.edge.page import Form, tag_of
 from tfmshop.surface.http.problems import Problem
 
 _OF_THE_BODY: Final = {b"content-length", b"content-type"}
@@ -87,7 +86,7 @@ class Exit:
         body = message.get("body", b"")
         tag = next((value for name, value in start["headers"] if name == b"etag"), b"")
         if not tag:
-            tag = b'"%x-%08x%08x"' % (len(body), crc32(body), adler32(body))
+            tag = tag_of(body)
             start["headers"].append((b"etag", tag))
         for name, value in self._scope["headers"]:
             if name == b"if-none-match" and (value == b"*" or tag in _tags(value)):

@@ -56,6 +56,11 @@ class Page:
         return cls(status, headers, body, Problem(**problem) if problem else None)
 
 
+def tag_of(body: bytes, suffix: bytes = b"") -> bytes:
+    """The strong `ETag` of a body; the suffix tells its form from others of the same body."""
+    return b'"%x-%08x%08x%s"' % (len(body), crc32(body), adler32(body), suffix)
+
+
 class Form:
     """A page in one encoding."""
 
@@ -63,8 +68,7 @@ class Form:
 
     def __init__(self, page: Page, encoding: bytes) -> None:
         self.body = COMPRESS[encoding](page.body) if encoding else page.body
-        suffix = b"-" + encoding if encoding else b""
-        self.tag = b'"%x-%08x%08x%s"' % (len(page.body), crc32(page.body), adler32(page.body), suffix)
+        self.tag = tag_of(page.body, b"-" + encoding if encoding else b"")
         kept = [*page.extra, PUBLIC, _VARY, (b"etag", self.tag), *API]
         self.same = [pair for pair in kept if pair[0] != b"content-type"]
         """The headers of a 304."""
