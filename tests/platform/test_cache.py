@@ -103,6 +103,7 @@ def test_memory_is_bounded_in_bytes_and_keeps_what_is_asked_for():
     assert len(memory.tagged("every")) == len([one for one in memory if one.tags])
     assert not [tag for tag in memory._tagged if not memory._tagged[tag]]
     assert memory.evicted > 15_000
+    assert memory._gone == sum(one.gone for queue in (memory._small, memory._main) for one in queue)
     assert len(memory._ghosts) <= len(memory) + 101
     assert memory.clear() > 0
     assert (memory.bytes, len(memory), memory._tagged) == (0, 0, {})

@@ -118,6 +118,7 @@ class Memory:
             self._main.append(entry)
         else:
             self.drop(entry.key)
+            self._gone -= 1
             self.evicted += 1
             if small:
                 self._ghosts[entry.key] = None
