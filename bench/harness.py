@@ -20,9 +20,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from tfmshop.surface.http.tiers import SETTING
+
 RESULTS = Path(__file__).parent / "results"
 BIN = Path(sys.executable).parent
 CONNECTIONS = 16
+UNLIMITED = dict.fromkeys(SETTING.values(), "1000000000")
+"""Rate limits that are counted and never reached: a load comes from one address."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from itertools import islice
 
-from bench.harness import BIN, Figure, finished, free_port, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, Figure, finished, free_port, scratch_home, server, write
 from bench.traffic import Visit, visits
 from tfmshop.config import read
 from tfmshop.platform import ids
@@ -32,7 +32,7 @@ def run(count: int = VISITS) -> bool:
         port = free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(port), "LOG_LEVEL": "warn", "SUSPICION": "off",
+            "TFMSHOP_HOME": str(home), "PORT": str(port), "LOG_LEVEL": "warn", "SUSPICION": "off", **UNLIMITED,
         }  # fmt: skip
         finished([str(BIN / "tfmshop"), "seed", "performance"], environment)
         base = f"http://127.0.0.1:{port}"

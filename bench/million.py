@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from bench.harness import BIN, Figure, finished, free_port, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, Figure, finished, free_port, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
@@ -114,7 +114,7 @@ def shop(products: int) -> Iterator[Served]:
         url = config.text("DATABASE_URL")
         port = free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | UNLIMITED  # fmt: skip
         seeded, memory = seed(products, environment)
         file = home / "export.jsonl.gz"
         _, export_memory = finished([str(BIN / "tfmshop"), "catalog", "export", str(file), "--json"], environment)

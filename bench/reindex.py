@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.harness import BIN, Figure, free_port, scratch_home, server, write
+from bench.harness import BIN, UNLIMITED, Figure, free_port, scratch_home, server, write
 from bench.million import seed
 from tfmshop.commerce import search
 from tfmshop.config import read
@@ -34,7 +34,7 @@ def run(products: int = PRODUCTS, **_: object) -> bool:
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"}  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | UNLIMITED  # fmt: skip
         seed(products, environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):

@@ -1,7 +1,7 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
-Names: r1 ... r8 (races and cuts); coherence, r11, r14 (the cache); r17, r18, r19, guesses, sqlmap, schema (who gets in,
-and what breaks). `--quick` runs a tenth of each.
+Names: r1 ... r8 (races and cuts); coherence, r11, r14 (the cache); limits, r17, r18, r19, guesses, sqlmap, schema (who
+gets in, and what breaks). `--quick` runs a tenth of each.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from torture import buying, caching, guessing, hostile, injections, paying, schema, world
+from torture import buying, caching, guessing, hostile, injections, limiting, paying, schema, world
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
@@ -41,6 +41,7 @@ FIGURES: Final = {
     "coherence": Figure(caching.coherence, CACHE, workers=2),
     "r11": Figure(caching.redis_gone, CACHE, {"REDIS_TIMEOUT": "50"}, workers=2),
     "r14": Figure(caching.expiry, CACHE, {"CACHE_TTL_PRODUCTS": str(caching.AGE)}, seeds=2, workers=2),
+    "limits": Figure(limiting.twice, SECURITY, limiting.SETTINGS, seeds=2, workers=2),
     "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
     "r19": Figure(guessing.timing, SECURITY, guessing.BEHIND_A_PROXY),

@@ -57,6 +57,7 @@ SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "GET /categories/{id_or_slug}": {"id_or_slug": "lighting"},
     "PUT /carts/{cart_id}/coupon": {"code": "TEN"},
     "POST /carts/{cart_id}/checkout": {"token": "ok"},
+    "PUT /admin/stock": {"sku": "DEMO-002"},
     "GET /fake-bank/{order_id}": {"order_id": "zzaskedzz"},
     "POST /fake-bank/{order_id}/{word}": {"order_id": "zzaskedzz"},
     "POST /auth/login": {"email": "zzemailzz"},

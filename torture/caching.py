@@ -40,9 +40,9 @@ async def coherence(shop: Shop, report: Report, _: int, part: int) -> None:
         slug = codec.decode((await _get(client, f"/products/{sold.products[0]}")).body)["slug"]
         paths = [f"/products/{slug}", f"/products/{sold.products[0]}", "/products", "/products?limit=3"]
         await _compared(db, client, report, "with Redis", sold.products[0], paths, seconds)
-        async with _hanging(shop):
+        async with hanging(shop):
             await _compared(db, client, report, "Redis hangs", sold.products[0], paths, seconds)
-        async with _dying(shop):
+        async with dying(shop):
             await _compared(db, client, report, "Redis is killed", sold.products[0], paths, seconds)
         reports = await shop.cache_reports(db)
         report.exactly("CACHE", "web processes", len(reports), 2)
@@ -99,7 +99,7 @@ async def redis_gone(shop: Shop, report: Report, seed: int, part: int) -> None:
     await shop.people(["shopper@example.com"], "correct horse")
     async with shop.database() as db, shop.client(AT_ONCE) as client:
         sold = await goods(db, 50, 100_000)
-        for how, gone in (("hangs", _hanging), ("is killed", _dying)):
+        for how, gone in (("hangs", hanging), ("is killed", dying)):
             kinds: Counter[str] = Counter()
             over = perf_counter() + seconds
 
@@ -186,7 +186,7 @@ async def _get(client: Client, path: str) -> Answer:
 
 
 @asynccontextmanager
-async def _hanging(shop: Shop) -> AsyncIterator[None]:
+async def hanging(shop: Shop) -> AsyncIterator[None]:
     """Redis takes connections and does nothing."""
     pid = shop.redis_pid
     os.kill(pid, signal.SIGSTOP)
@@ -197,7 +197,7 @@ async def _hanging(shop: Shop) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _dying(shop: Shop) -> AsyncIterator[None]:
+async def dying(shop: Shop) -> AsyncIterator[None]:
     """Redis is killed whenever it is there."""
 
     async def kill() -> None:

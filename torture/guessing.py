@@ -67,7 +67,7 @@ async def guesses(shop: Shop, report: Report, seed: int, part: int) -> None:
     await shop.people([owner], PASSWORD)
     async with shop.client(16) as client:
         device = (await _sign_in(client, owner, f"192.0.2.{seed}", PASSWORD)).json()["device_token"]
-        before = _checks(shop)
+        before = checks(shop)
         owner_in = 0
 
         async def guess(n: int) -> None:
@@ -78,14 +78,14 @@ async def guesses(shop: Shop, report: Report, seed: int, part: int) -> None:
                 owner_in += answer.status == 200
 
         await _all([guess(n) for n in range(many)])
-        checks = _checks(shop) - before
-        report.at_most("GUESS", f"hashes checked in {many:,} guesses at one account", checks, 5)
+        looked_at = checks(shop) - before
+        report.at_most("GUESS", f"hashes checked in {many:,} guesses at one account", looked_at, 5)
         report.exactly("GUESS", "times that the owner came in meanwhile", owner_in, 10)
 
-        before = _checks(shop)
+        before = checks(shop)
         answers = await _all([_sign_in(client, f"p{n}-{seed}@example.com", f"203.0.113.{seed}", "Summer-2026!")
                               for n in range(many)])  # fmt: skip
-        report.at_most("GUESS", f"checks of one password over {many:,} accounts", _checks(shop) - before, 60)
+        report.at_most("GUESS", f"checks of one password over {many:,} accounts", checks(shop) - before, 60)
         refused = sum(answer.status == 429 for answer in answers)
         report.at_least("GUESS", "of them refused with 429", refused, many - 60)
 
@@ -101,6 +101,6 @@ async def _all(work: list) -> list:
     return list(await asyncio.gather(*work))
 
 
-def _checks(shop: Shop) -> int:
+def checks(shop: Shop) -> int:
     """How many wrong passwords were looked at: each is a line of the security log."""
     return sum(event["message"] == "wrong password" for event in security.told(shop.home, shop.opened_at))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.harness import BIN, finished, free_port, scratch_home, server
+from bench.harness import BIN, UNLIMITED, finished, free_port, scratch_home, server
 from tfmshop.commerce import catalog, inventory
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.config import read
@@ -234,7 +234,7 @@ def open_shop(settings: dict[str, str], workers: int = 1) -> Iterator[Shop]:
     with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | settings  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | UNLIMITED | settings  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         base = f"http://127.0.0.1:{port}"
         serve = [str(BIN / "tfmshop"), "serve", "--workers", str(workers)]

@@ -23,6 +23,7 @@ from tfmshop.platform.db import migrate
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.limits import Rates
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs, security
@@ -68,6 +69,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         db=await db.connect(config.text("DATABASE_URL"), bounds),
         redis=redis,
         cache=Cache(Memory(config.number("CACHE_MEMORY") << 20), Shared(redis, f"{__version__}-{migrate.newest()}")),
+        rates=rates_of(config, redis),
         files=files_of(config),
         tokens=AccessTokens(secret),
         passwords=Passwords(),
@@ -78,6 +80,13 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         yield platform
     finally:
         await platform.close()
+
+
+def rates_of(config: Config, redis: Redis) -> Rates | None:
+    """Who counts the requests of clients; nobody where the settings say so."""
+    if not config.flag("ENABLE_RATE_LIMIT"):
+        return None
+    return Rates(redis, config.number("RATE_LIMIT_WINDOW"), config.number("WORKERS"))
 
 
 @asynccontextmanager

@@ -87,8 +87,12 @@ async def test_a_shop_by_commands(settings_of, tmp_path):
     assert "alice@example.com" in run("accounts", "list")
     assert len(json.loads(run("catalog", "list", "--json", "--limit", "100"))) == 60
     assert "Arc Floor Lamp" in run("catalog", "list", "--limit", "60")
-    assert not any(json.loads(run("doctor", "--json")).values())
-    assert "BROKEN" not in run("doctor")
+    told = json.loads(run("doctor", "--json"))
+    assert not any(told["truths"].values())
+    assert told["limits"]["checkout"]["routes"] == ["POST /api/v1/carts/{cart_id}/checkout"]
+    listed = run("doctor")
+    assert "BROKEN" not in listed
+    assert "RATE_LIMIT_CHECKOUT" in listed
     (tmp_path / "lamps.jsonl").write_text('{"sku": "X1", "title": "Lamp X", "price": 100}\n{"sku": "X2"}\n')
     said = run("catalog", "import", "lamps.jsonl")
     assert "Products added: 1, updated: 0; rows rejected: 1" in said

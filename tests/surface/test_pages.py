@@ -30,17 +30,20 @@ from tfmshop.platform.cache import Cache, Memory, Redis, Shared, asked
 from tfmshop.platform.db import Database, Options, Query, connect, listening
 from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.limits import Rates
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.platform.security.passwords import Passwords
-from tfmshop.surface.http.app import build, public_routes
+from tfmshop.surface.http.app import build, public_routes, routes
 from tfmshop.surface.http.context import Shop
 from tfmshop.surface.http.edge.encodings import COMPRESS, chosen
+from tfmshop.surface.http.tiers import SETTING
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
+UNLIMITED = dict.fromkeys(SETTING.values(), "1000000")
 SOON = 0.1
 """Seconds after the commit within which every process has heard of it."""
 TOUCH = Query("test.touch", "UPDATE catalog.product SET title = $2 WHERE id = $1")
@@ -55,23 +58,25 @@ CUT = Query("test.cut", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity 
 async def serving(db: Database, url: str, home, release: str, **settings: str):
     """A web process with a cache, as `serve` opens it."""
     given = config.read({"APP_ENV": "test", "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(home),
-                         "DATABASE_URL": url, **settings}, None)  # fmt: skip
+                         "DATABASE_URL": url, **UNLIMITED, **settings}, None)  # fmt: skip
     redis = Redis(given.text("REDIS_URL"), 1.0)
     platform = Platform(
         config=given, db=db, redis=redis, files=LocalFiles(home / "media"), passwords=Passwords(), seals=SEALS,
         tokens=AccessTokens("a secret of the tests, long enough"),
-        cache=Cache(Memory(8 << 20), Shared(redis, release) if release else None),
+        cache=Cache(Memory(8 << 20), Shared(redis, release) if release else None), rates=Rates(redis, 60),
     )  # fmt: skip
 
     @asynccontextmanager
     async def open_shop():
         async with hearing(platform):
-            yield Shop(platform, Providers(fake=FakeProvider()), None, {})
+            yield shop
 
+    shop = Shop(platform, Providers(fake=FakeProvider()), None, {})
     async with client_of(build(open_shop)) as client:
-        client.cache = platform.cache
+        client.cache, client.shop = platform.cache, shop
         yield client
     await platform.cache.close()
+    await platform.rates.close()
     await redis.close()
     platform.passwords.close()
 
@@ -418,6 +423,17 @@ async def test_what_is_counted_survives_a_database_that_is_away(db):
 # The same in every form.
 
 
+async def without_the_edge(shop: Shop, path: str) -> httpx.Response:
+    """The framework's own answer to a request as it came."""
+
+    async def framework(scope, receive, send):
+        scope["state"] = {"shop": shop, "request_id": "1"}
+        await routes()(scope, receive, send)
+
+    async with Client(transport=httpx.ASGITransport(framework), base_url="http://shop.test") as client:
+        return await client.get(path)
+
+
 async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path):
     """2,000 random requests, from memory and made, in every encoding."""
     db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
@@ -441,7 +457,9 @@ async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path):
             await asyncio.gather(*[plain.get("products/featured") for _ in range(5)])
         assert statements == ["catalog.list_featured"] * 5, "without a cache everybody is answered anew"
         for path in set(requests):
-            await cached.get(path)
+            made, kept = await without_the_edge(plain.shop, path), await cached.get(path)
+            assert made.status_code == kept.status_code, path
+            assert made.content == kept.content or made.status_code >= 400, path
         kinds = set()
         for path in requests:
             accepted = draw.choice(["", "gzip", "br", "zstd", "gzip, deflate, br, zstd", "identity"])
@@ -449,7 +467,7 @@ async def test_cached_answers_are_those_that_are_made(fresh_url, tmp_path):
             one, two = await cached.raw(path, asked), await plain.raw(path, asked)
             assert one[0] == two[0], path
             assert one[2] == two[2] or one[0] >= 400, path
-            same = {name for name in one[1] if name != "x-request-id"}
+            same = one[1].keys() - {"x-request-id", "ratelimit"}
             assert {name: one[1][name] for name in same} == {name: two[1].get(name) for name in same}, path
             kinds.add((one[0], one[1].get("content-encoding", "")))
         assert {(200, ""), (200, "gzip"), (200, "br"), (200, "zstd")} <= kinds

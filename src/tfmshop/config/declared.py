@@ -20,9 +20,12 @@ from tfmshop.config.setting import (
     url,
 )
 
+MANY: Final = 1_000_000_000
+
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("APP_ENV", "development", "What this installation is for.", choices=("development", "test", "production")),
     Setting("HOST", "127.0.0.1", "Address to listen on.", check=address),
+    Setting("WORKERS", 1, "Processes that answer requests.", least=1, most=256),
     Setting("PORT", 8000, "TCP port to listen on.", least=1, most=65535),
     Setting("TRUSTED_PROXIES", "", "Networks whose X-Forwarded-For and -Proto are believed.", check=each(network)),
     Setting("ALLOWED_HOSTS", "", "Hosts that requests may name; empty is any.", check=each(host_name)),
@@ -153,8 +156,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=1, most=86_400),
     Setting("CACHE_TTL_SEARCH", 180, "Age of cached lists and search results, s.", least=1, most=86_400),
     Setting("ENABLE_RATE_LIMIT", True, "Limit how often somebody may try."),
-    Setting("RATE_LIMIT_GENERAL", 500, "Requests a window, any route.", least=1, most=1_000_000, waits_for="limits"),
-    Setting("RATE_LIMIT_API", 300, "Requests a window, API.", least=1, most=1_000_000, waits_for="limits"),
+    Setting("RATE_LIMIT_WINDOW", 60, "The window of the rate limits, s.", least=1, most=3600),
+    Setting("RATE_LIMIT_GENERAL", 500, "Requests a window: what is not the API.", least=1, most=MANY),
+    Setting("RATE_LIMIT_API", 300, "Requests a window: the API, where nothing else is said.", least=1, most=MANY),
+    Setting("RATE_LIMIT_SEARCH", 240, "Requests a window: search and suggestions.", least=1, most=MANY),
+    Setting("RATE_LIMIT_CHECKOUT", 30, "Requests a window: checkout.", least=1, most=MANY),
+    Setting("RATE_LIMIT_ACCOUNTS", 60, "Requests a window: signing in, registering, and the like.", least=1, most=MANY),
+    Setting("RATE_LIMIT_UPLOAD", 60, "Requests a window: sending pictures.", least=1, most=MANY),
+    Setting("RATE_LIMIT_ADMIN", 600, "Requests a window: the back office.", least=1, most=MANY),
     Setting("RATE_LIMIT_AUTH", 5, "Wrong passwords of an account in 15 minutes.", least=1, most=1_000_000),
     Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files.", waits_for="log files"),
 )

@@ -1,5 +1,10 @@
-"""How often somebody may try something, counted exactly for every process, and who is kept out for a while."""
+"""How often somebody may ask or try something, counted for every process, and who is kept out for a while.
 
+Requests are counted in Redis, passwords and the like exactly in PostgreSQL.
+"""
+
+from tfmshop.platform.limits.counted import Counted, Tier
+from tfmshop.platform.limits.rates import Rates, Slower
 from tfmshop.platform.limits.tries import (
     Allowance,
     Block,
@@ -17,7 +22,11 @@ from tfmshop.platform.limits.tries import (
 __all__ = [
     "Allowance",
     "Block",
+    "Counted",
+    "Rates",
     "Refusal",
+    "Slower",
+    "Tier",
     "TooManyTries",
     "block",
     "blocks",

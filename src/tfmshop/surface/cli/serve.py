@@ -24,7 +24,9 @@ UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
 def serve(
     context: typer.Context,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer requests.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option(min=1, max=256, help="Processes that answer requests; default: WORKERS.")
+    ] = None,
     until_stdin_closes: UntilClosed = False,
 ) -> None:
     """Serve the shop over HTTP on HOST:PORT until Ctrl-C or SIGTERM.
@@ -44,7 +46,9 @@ def serve(
         _stop_when_stdin_closes()
     with claimed(config.text("HOST"), config.number("PORT")), host.running(config) as ready:
         asyncio.run(check_server(ready.text("DATABASE_URL")))
+        workers = workers or ready.number("WORKERS")
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
+        os.environ["WORKERS"] = str(workers)
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
         Server(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,

@@ -13,6 +13,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from tfmshop.platform import codec
 from tfmshop.platform.cache import Fresh
+from tfmshop.surface.http.tiers import limited
 
 _JSON: Final = (b"content-type", b"application/json")
 _MISSING: Final = ("missing",)
@@ -47,7 +48,9 @@ class Public:
         await send({"type": "http.response.body", "body": self._body, "more_body": False})
 
 
-def public(kind: type[Any], meaning: str, fresh: Fresh) -> dict[str, Any]:
-    """What a route with `Public` answers declares: what the document says of them, and how long they hold."""
+def public(kind: type[Any], meaning: str, fresh: Fresh, limit: str = "api") -> dict[str, Any]:
+    """What a route with `Public` answers declares: what the document says of them, how long they hold, and the
+    tier that they count against.
+    """
     response = ResponseSpec(data_container=kind, description=meaning, generate_examples=False)
-    return {"responses": {200: response}, "opt": {"public": fresh}}
+    return {"responses": {200: response}, "opt": {"public": fresh} | limited(limit)}

@@ -51,13 +51,14 @@ from tfmshop.surface.http.storefront import (
     sessions,
     sign_in,
 )
+from tfmshop.surface.http.tiers import LIMIT, Table, limited
 
 NO_RULES: Final = Rules()
 
 
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
     """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
-    return Edge(cast("App", routes()), open_shop, rules, public_routes())
+    return Edge(cast("App", routes()), open_shop, rules, public_routes(), limits())
 
 
 @cache
@@ -68,8 +69,14 @@ def public_routes() -> list[Route]:
         for handler in getattr(route, "route_handlers", ()):
             fresh = handler.opt.get("public")
             if fresh is not None and "GET" in handler.http_methods:
-                found.append(Route(route.path, fresh, _names_of(handler)))
+                found.append(Route(route.path, fresh, _names_of(handler), handler.opt[LIMIT]))
     return found
+
+
+@cache
+def limits() -> Table:
+    """The tier that each route counts against."""
+    return Table(routes().routes)
 
 
 def _names_of(handler: Any) -> set[str]:
@@ -89,6 +96,7 @@ def routes() -> Litestar:
     storefront = WholeRouter(
         "/api/v1",
         before_request=before,
+        opt=limited("api"),
         route_handlers=[
             *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
             *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES,
@@ -98,6 +106,7 @@ def routes() -> Litestar:
     staff = WholeRouter(
         "/api/v1/admin",
         before_request=before,
+        opt=limited("admin"),
         route_handlers=all_guarded([
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,

@@ -45,6 +45,7 @@ _FIELD: Final = re.compile(r"missing required field `([^`]+)`|unknown field `([^
 
 EDGE_CODES: Final = (
     "address_too_long", "blocked", "body_too_slow", "headers_too_large", "host_not_allowed", "invalid_text",
+    "rate_limited",
 )  # fmt: skip
 """Errors that are answered before the framework is asked."""
 

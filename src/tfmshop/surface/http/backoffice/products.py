@@ -17,6 +17,7 @@ from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
 from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
+from tfmshop.surface.http.tiers import limited
 
 PICTURES = ["image/jpeg", "image/png", "image/webp", "image/avif"]
 
@@ -82,7 +83,7 @@ async def change_variant(
     "/products/{id_or_slug:str}/pictures",
     summary="Add a picture",
     tags=["admin: catalogue"],
-    opt=needs("catalog") | {"takes": PICTURES},
+    opt=needs("catalog") | {"takes": PICTURES} | limited("upload"),
 )
 async def add_picture(
     request: AnyRequest,

@@ -20,16 +20,17 @@ from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import logs, security
-from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
+from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
+from tfmshop.surface.http.tiers import FREE, Table, tiers_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -43,7 +44,6 @@ HEADER_BYTES: Final = 16 << 10
 TARGET_BYTES: Final = 8 << 10
 """Bytes of path and query."""
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
-_ACCESS: Final = browsers.ACCESS.encode() + b"="
 _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 """What has limits of its own."""
 _NONE: Final[list[tuple[bytes, bytes]]] = []
@@ -56,11 +56,15 @@ log = structlog.get_logger("http")
 class Edge:
     """Wraps the framework's ASGI application."""
 
-    def __init__(self, app: App, open_shop: OpenShop, rules: Rules, routes: Sequence[Route] = ()) -> None:
-        """`routes` are those whose answers are public."""
+    def __init__(
+        self, app: App, open_shop: OpenShop, rules: Rules, routes: Sequence[Route] = (), tiers: Table | None = None
+    ) -> None:
+        """`routes` are those whose answers are public; without `tiers` nothing is limited."""
         self._app = app
         self._routes = routes
+        self._tiers = tiers
         self._pages: Pages | None = None
+        self._limits: Limits | None = None
         self._open_shop = open_shop
         self._rules = rules
         self.watch = Watch(rules.suspicion)
@@ -112,7 +116,10 @@ class Edge:
         try:
             async with self._open_shop() as self.shop:
                 self._pages = Pages(self._app, self._routes, self.shop)
-                await self.watch.works_with(self.shop.platform.db)
+                platform = self.shop.platform
+                if platform.rates is not None:
+                    self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
+                await self.watch.works_with(platform.db)
                 self._pages.warm()
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
@@ -130,6 +137,8 @@ class Edge:
         problem = self._unbounded(scope) or self._misdirected(scope, named)
         if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
+        if problem is None and self._limits is not None:
+            problem = await self._limited(scope, exit, named)
         if problem is not None:
             await exit.refuse(problem)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
@@ -153,9 +162,10 @@ class Edge:
 
         None for everything else, and for all that this does not know; the long way then decides.
         """
-        entry = self._pages.hit(scope, now) if self._pages is not None else None
-        if entry is None:
+        hit = self._pages.hit(scope, now) if self._pages is not None else None
+        if hit is None:
             return None
+        entry, route = hit
         headers, rules = scope["headers"], self._rules
         named = dict(headers)
         if len(named) != len(headers) or len(headers) > FEW_HEADERS:
@@ -169,10 +179,16 @@ class Edge:
             return None
         if self.watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not self.watch.passes(address, now)):
             return None
+        told = _NONE
+        if self._limits is not None:
+            found = self._limits.at_once(route.limit, named, address, now)
+            if found is None:
+                return None
+            told = _NONE if self._pages.cdn else found
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
         id = request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
-        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, shared), id
+        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, [*told, *shared]), id
 
     async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
         """A public page, from memory where that has it."""
@@ -186,6 +202,8 @@ class Edge:
             await exit.refuse(page.problem)
             self._judge(scope, exit.status, named, b"")
         else:
+            if self._pages.cdn:
+                exit.told = _NONE
             encoding = chosen(named.get(b"accept-encoding", b"")) if self._rules.compresses else IDENTITY
             await exit.show(page.form(encoding), page.status, named.get(b"if-none-match"))
 
@@ -216,6 +234,15 @@ class Edge:
         self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
         return None if await self.watch.delay(who) else _kept_out(clock.now())
 
+    async def _limited(self, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> Problem | None:
+        """Count the request against the allowance of whoever asks; refuse it when that is used up."""
+        assert self._limits is not None  # noqa: S101 - the caller looked
+        tier = self._tiers.of(scope["method"], scope["path"]) if self._tiers is not None else FREE
+        if tier == FREE:
+            return None
+        exit.told, problem = await self._limits.take(tier, named, scope["client"][0], monotonic())
+        return problem
+
     def _note(self, scope: Scope, found: list[str]) -> None:
         if found:
             address = scope["client"][0]
@@ -229,7 +256,7 @@ class Edge:
 
     def _is_known(self, named: dict[bytes, bytes]) -> bool:
         """Whether somebody sends an access token of the shop, as a bearer or as a browser does."""
-        given = named.get(b"authorization", b"").partition(b" ")[2] or _cookie_of(named.get(b"cookie", b""), _ACCESS)
+        given = token_of(named)
         shop = self.shop
         return bool(given and shop and shop.platform.tokens.read(given.decode("latin-1")) is not None)
 
@@ -247,12 +274,6 @@ class Edge:
         if scope["path"].startswith("/health") or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
-
-
-def _cookie_of(header: bytes, start: bytes) -> bytes:
-    """The value of a cookie that begins with `start`, its name and `=`."""
-    found = (one.strip() for one in header.split(b";"))
-    return next((one[len(start) :] for one in found if one.startswith(start)), b"")
 
 
 def _kept_out(until: datetime) -> Problem:

@@ -15,14 +15,16 @@ _OF_THE_BODY: Final = {b"content-length", b"content-type"}
 class Exit:
     """What happens to a response on its way out."""
 
-    __slots__ = ("_begun", "_scope", "_send", "_sharing", "_start", "request_id", "status")
+    __slots__ = ("_begun", "_extra", "_scope", "_send", "_start", "request_id", "status", "told")
 
-    def __init__(self, scope: Scope, send: Send, request_id: str, sharing: Headers) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, extra: Headers) -> None:
         self._scope = scope
         self._send = send
-        self._sharing = sharing
+        self._extra = extra
         self._start: Message | None = None
         self._begun = False
+        self.told: Headers = []
+        """What the answer says of the client's allowance."""
         self.request_id = request_id
         self.status = 500
 
@@ -37,7 +39,8 @@ class Exit:
             self._start = None
             self._begun = True
             given = start.get("headers", ())
-            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given), *self._sharing]
+            headers = [*given, (b"x-request-id", self.request_id.encode()), *self._standing(given)]
+            headers += [*self.told, *self._extra]
             if not any(name == b"cache-control" for name, _ in headers):
                 headers.append(NO_STORE)
             if self._scope["scheme"] == "https":
@@ -58,7 +61,7 @@ class Exit:
 
     async def show(self, form: Form, status: int, has: bytes | None) -> None:
         """Answer with a page that is ready, or tell the client that it has it."""
-        start, end = answer(form, status, has, self.request_id, self._scope["scheme"], self._sharing)
+        start, end = answer(form, status, has, self.request_id, self._scope["scheme"], [*self.told, *self._extra])
         self.status, self._begun = start["status"], True
         await self._send(start)
         await self._send(end)

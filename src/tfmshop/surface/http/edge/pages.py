@@ -41,13 +41,16 @@ _ASKED: Final = {
 
 
 class Route:
-    """A path whose answers are public: its parts, with None for each that differs, and the parameters that count."""
+    """A path whose answers are public: its parts, with None for each that differs, the parameters that count, and the
+    tier that requests count against.
+    """
 
-    __slots__ = ("fresh", "names", "open_names", "parts")
+    __slots__ = ("fresh", "limit", "names", "open_names", "parts")
 
-    def __init__(self, path: str, fresh: Fresh, names: Iterable[str]) -> None:
+    def __init__(self, path: str, fresh: Fresh, names: Iterable[str], limit: str) -> None:
         self.parts = [None if part.startswith("{") else part for part in path.strip("/").split("/")]
         self.fresh = fresh
+        self.limit = limit
         self.names = frozenset(names)
         self.open_names = tuple(name for name in self.names if name.endswith("["))
 
@@ -68,7 +71,7 @@ class Pages:
         self._app = app
         self._shop = shop
         self._keeps = shop.platform.config.flag("ENABLE_CACHING")
-        self._cdn = shop.platform.config.number("CDN_TTL")
+        self.cdn = shop.platform.config.number("CDN_TTL")
         self._routes: dict[int, list[Route]] = {}
         self._kinds: dict[str, Kind[Page]] = {}
         for route in sorted(routes, key=lambda one: one.parts.count(None)):
@@ -99,16 +102,18 @@ class Pages:
     def _route(self, parts: list[str]) -> Route | None:
         return next((one for one in self._routes.get(len(parts), ()) if one.fits(parts)), None)
 
-    def hit(self, scope: Scope, now: float) -> Entry | None:
+    def hit(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
         """A page that memory has, asked for as before; made anew in the background when it is time. Problems: none."""
         known = self._names.get((scope["path"], scope["query_string"]))
-        entry = self.cache.peek(known[1], now) if known is not None else None
+        if known is None:
+            return None
+        entry = self.cache.peek(known[1], now)
         if entry is None or entry.value.problem is not None:
             return None
         self.cache.asked.add(entry.key)
         if self.cache.due(entry, now):
             self.cache.refresh(entry, partial(self._made, entry.key, ids.request_id()))
-        return entry
+        return entry, known[0]
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
         """The page, from another process or made now. `ShopError` when the shop cannot answer."""
@@ -174,9 +179,9 @@ class Pages:
         asked = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "state": state}
         await self._app({**_ASKED, **asked}, _nothing, keep)
         made = _made_of(status, headers, body, state)
-        if self._cdn and made.tags and made.value.problem is None:
+        if self.cdn and made.tags and made.value.problem is None:
             made.value.extra += [
-                (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self._cdn),
+                (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self.cdn),
                 (b"surrogate-key", " ".join(sorted(made.tags)).encode()),
             ]  # fmt: skip
         return made

@@ -11,7 +11,7 @@ ASKED: Final = (
     b"Authorization, Cart-Token, Content-Type, CSRF-Token, Device-Token, Idempotency-Key, If-Match, If-None-Match, "
     b"Order-Token, X-Request-Id"
 )
-SHOWN: Final = b"ETag, Idempotent-Replayed, Location, Retry-After, X-Request-Id"
+SHOWN: Final = b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 SECONDS: Final = b"7200"
 """How long a browser remembers the answer to its question beforehand (Chromium keeps none longer)."""
 

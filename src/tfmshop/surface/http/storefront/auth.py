@@ -12,6 +12,7 @@ from tfmshop.commerce import accounts
 from tfmshop.commerce.vocabulary import Address, Email
 from tfmshop.platform.security.passwords import LONGEST, SHORTEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
+from tfmshop.surface.http.tiers import limited
 
 Password = Annotated[str, Meta(min_length=SHORTEST, max_length=LONGEST)]
 Token = Annotated[str, Meta(max_length=100)]
@@ -65,7 +66,7 @@ class Profile(msgspec.Struct, frozen=True):
     default_address: Address | None
 
 
-@post("/auth/register", summary="Register", tags=["accounts"])
+@post("/auth/register", summary="Register", tags=["accounts"], opt=limited("auth"))
 async def register(request: AnyRequest, data: Registration) -> Registered:
     """Make an account. An address that has one already changes nothing and is answered the same.
 
@@ -76,7 +77,9 @@ async def register(request: AnyRequest, data: Registration) -> Registered:
     return Registered(data.email)
 
 
-@post("/auth/forgot-password", summary="Ask for a new password", tags=["accounts"], status_code=202)
+@post(
+    "/auth/forgot-password", summary="Ask for a new password", tags=["accounts"], status_code=202, opt=limited("auth")
+)
 async def forgot_password(request: AnyRequest, data: Forgotten) -> Registered:
     """Have a letter with a link sent, which is good for an hour. Addresses without an account are answered the same.
 
@@ -86,7 +89,7 @@ async def forgot_password(request: AnyRequest, data: Forgotten) -> Registered:
     return Registered(data.email)
 
 
-@post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=204)
+@post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def reset_password(request: AnyRequest, data: NewPassword) -> None:
     """With the token of the letter; every session ends.
 
@@ -98,7 +101,7 @@ async def reset_password(request: AnyRequest, data: NewPassword) -> None:
     )
 
 
-@post("/auth/verify-email", summary="Verify an address", tags=["accounts"], status_code=204)
+@post("/auth/verify-email", summary="Verify an address", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def verify_email(request: AnyRequest, data: Link) -> None:
     """With the token of the letter that came after registering.
 
@@ -108,7 +111,7 @@ async def verify_email(request: AnyRequest, data: Link) -> None:
     await platform.db.transact(lambda tx: accounts.proofs.verify(tx, platform.seals, data.token))
 
 
-@put("/me/password", summary="Change one's password", tags=["accounts"], status_code=204)
+@put("/me/password", summary="Change one's password", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def change_password(request: AnyRequest, data: PasswordChange) -> None:
     """Every other session ends.
 

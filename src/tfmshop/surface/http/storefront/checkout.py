@@ -20,6 +20,7 @@ from tfmshop.surface.http.context import AnyRequest, owner_of, shop_of
 from tfmshop.surface.http.problems import of_shop
 from tfmshop.surface.http.storefront.carts import CartToken
 from tfmshop.surface.http.storefront.parameters import IdempotencyKey
+from tfmshop.surface.http.tiers import limited
 
 
 class Payment(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +52,7 @@ class ActionRequired(msgspec.Struct, frozen=True):
     "/carts/{cart_id:uuid}/checkout",
     summary="Order what is in a cart",
     tags=["checkout"],
+    opt=limited("checkout"),
     responses={
         201: ResponseSpec(data_container=orders.Order, description="The order.", generate_examples=False),
         202: ResponseSpec(data_container=ActionRequired, description="Go to a page first.", generate_examples=False),

@@ -14,6 +14,7 @@ from tfmshop.commerce.vocabulary import Address, Email
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
+from tfmshop.surface.http.tiers import limited
 
 
 class Name(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,7 +145,7 @@ async def unwish(request: AnyRequest, product: str) -> None:
     await shop_of(request).platform.db.transact(work)
 
 
-@post("/me/email", summary="Ask for another e-mail address", tags=["accounts"], status_code=202)
+@post("/me/email", summary="Ask for another e-mail address", tags=["accounts"], status_code=202, opt=limited("auth"))
 async def ask_email(request: AnyRequest, data: NewEmail) -> None:
     """Have a link sent to the new address, which is good for a day and for oneself alone.
 
@@ -153,7 +154,9 @@ async def ask_email(request: AnyRequest, data: NewEmail) -> None:
     await accounts.email.ask(shop_of(request).caution, signed_in(request), email=data.email, password=data.password)
 
 
-@post("/me/email/confirm", summary="Take the new e-mail address", tags=["accounts"], status_code=204)
+@post(
+    "/me/email/confirm", summary="Take the new e-mail address", tags=["accounts"], status_code=204, opt=limited("auth")
+)
 async def confirm_email(request: AnyRequest, data: Confirmation) -> None:
     """With the token of the letter, signed in as the one who asked; every other session ends.
 

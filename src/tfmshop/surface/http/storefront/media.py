@@ -12,6 +12,7 @@ from tfmshop.platform.files import Files, images
 from tfmshop.platform.files.keys import is_original
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.problems import InvalidField
+from tfmshop.surface.http.tiers import limited
 
 FOREVER = "public, max-age=31536000, immutable"
 Format = Literal["avif", "webp", "jpg"] | None
@@ -21,7 +22,14 @@ class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="
     """No file has that key."""
 
 
-@get("/media/{key:str}", summary="A picture", tags=["media"], media_type="image/*", sync_to_thread=True)
+@get(
+    "/media/{key:str}",
+    summary="A picture",
+    tags=["media"],
+    media_type="image/*",
+    sync_to_thread=True,
+    opt=limited("general"),
+)
 def show_file(
     request: AnyRequest,
     key: str,

@@ -10,6 +10,7 @@ from litestar import MediaType, Response, get, post
 from tfmshop.commerce import checkout
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.surface.http.context import AnyRequest, shop_of
+from tfmshop.surface.http.tiers import FREE, limited
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Fake bank</title>
 <body><main><h1>Fake bank</h1><p>{says}</p>{form}</main></body></html>"""
@@ -17,7 +18,13 @@ FORM = """<form method="post" action="{key}/approve"><button>Approve</button></f
 <form method="post" action="{key}/decline"><button>Decline</button></form>"""
 
 
-@post("/payments/{provider:str}/webhook", summary="Hear from a payment company", tags=["checkout"], status_code=204)
+@post(
+    "/payments/{provider:str}/webhook",
+    summary="Hear from a payment company",
+    tags=["checkout"],
+    status_code=204,
+    opt=limited(FREE),
+)
 async def hear(request: AnyRequest, provider: str) -> None:
     """For payment companies: the signature is checked, and hearing the same twice changes nothing.
 

@@ -25,7 +25,7 @@ class Suggestions(msgspec.Struct, frozen=True):
     summary="Search products",
     tags=["search"],
     dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
-    **public(search.Listing, "What was found.", search.cached.RESULTS),
+    **public(search.Listing, "What was found.", search.cached.RESULTS, "search"),
 )
 async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
@@ -44,7 +44,7 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
 
 
 @get("/search/suggest", summary="Suggest products", tags=["search"],
-     **public(Suggestions, "Suggestions.", search.cached.RESULTS))  # fmt: skip
+     **public(Suggestions, "Suggestions.", search.cached.RESULTS, "search"))  # fmt: skip
 async def suggest(request: AnyRequest, q: Words) -> Public:
     """Up to 10 categories and products with words that begin like those typed.
 

@@ -11,6 +11,7 @@ from msgspec import Meta
 from tfmshop.commerce import accounts
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, someone
+from tfmshop.surface.http.tiers import limited
 
 Password = Annotated[str, Meta(max_length=LONGEST)]
 Code = Annotated[str, Meta(min_length=6, max_length=20)]
@@ -41,7 +42,7 @@ class Recovery(msgspec.Struct, frozen=True):
     recovery_codes: list[str]
 
 
-@post("/me/second-factor", summary="Set up a second factor", tags=["accounts"])
+@post("/me/second-factor", summary="Set up a second factor", tags=["accounts"], opt=limited("auth"))
 async def begin(request: AnyRequest, data: Proof) -> accounts.second_factor.Secret:
     """A secret for an app (TOTP). It counts once a code of it was confirmed.
 
@@ -54,7 +55,13 @@ async def begin(request: AnyRequest, data: Proof) -> accounts.second_factor.Secr
     )
 
 
-@post("/me/second-factor/confirm", summary="Confirm a second factor", tags=["accounts"], status_code=200)
+@post(
+    "/me/second-factor/confirm",
+    summary="Confirm a second factor",
+    tags=["accounts"],
+    status_code=200,
+    opt=limited("auth"),
+)
 async def confirm(request: AnyRequest, data: Confirmation) -> Recovery:
     """With a code of the app; from now on signing in needs one. Every other session ends.
 
@@ -67,7 +74,13 @@ async def confirm(request: AnyRequest, data: Confirmation) -> Recovery:
     )
 
 
-@post("/me/second-factor/drop", summary="Do without a second factor", tags=["accounts"], status_code=204)
+@post(
+    "/me/second-factor/drop",
+    summary="Do without a second factor",
+    tags=["accounts"],
+    status_code=204,
+    opt=limited("auth"),
+)
 async def drop(request: AnyRequest, data: Farewell) -> None:
     """With the password and a last code.
 

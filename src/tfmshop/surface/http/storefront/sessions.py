@@ -17,6 +17,7 @@ from tfmshop.platform.security.access import LIFETIME
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.context import AnyRequest, address_of, caller_of, shop_of, someone
+from tfmshop.surface.http.tiers import limited
 
 Token = Annotated[str, Meta(max_length=100)]
 Code = Annotated[str, Meta(min_length=6, max_length=20, description="Of the app, or a recovery code.")]
@@ -64,7 +65,7 @@ class Sessions(msgspec.Struct, frozen=True):
     items: list[accounts.sessions.Session]
 
 
-@post("/auth/login", summary="Sign in", tags=["accounts"], status_code=200)
+@post("/auth/login", summary="Sign in", tags=["accounts"], status_code=200, opt=limited("auth"))
 async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browser]:
     """An access token for 15 minutes, and a refresh token for 30 days. Who has a second factor sends its `code`, too.
     A page asks for `cookies`: the tokens are in them, and the answer has what it sends as `CSRF-Token`.

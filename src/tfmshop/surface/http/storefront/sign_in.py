@@ -15,6 +15,7 @@ from tfmshop.platform.security import openid
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.context import AnyRequest, Shop, address_of, caller_of, shop_of, signed_in, someone
 from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer, told_of
+from tfmshop.surface.http.tiers import limited
 
 Text = Annotated[str, Meta(min_length=1, max_length=4000)]
 
@@ -59,7 +60,13 @@ def list_providers(request: AnyRequest) -> ProviderList:
     return ProviderList(sorted(shop_of(request).sign_in_providers))
 
 
-@post("/auth/oidc/{provider:str}/begin", summary="Sign in elsewhere", tags=["accounts"], status_code=200)
+@post(
+    "/auth/oidc/{provider:str}/begin",
+    summary="Sign in elsewhere",
+    tags=["accounts"],
+    status_code=200,
+    opt=limited("auth"),
+)
 async def begin(request: AnyRequest, provider: str) -> FlowBegun:
     """Where to send the browser, which comes back to SHOP_URL/sign-in/{provider}.
 
@@ -70,7 +77,13 @@ async def begin(request: AnyRequest, provider: str) -> FlowBegun:
     return FlowBegun(begun.authorization_url, begun.flow)
 
 
-@post("/auth/oidc/{provider:str}/finish", summary="Come back signed in", tags=["accounts"], status_code=200)
+@post(
+    "/auth/oidc/{provider:str}/finish",
+    summary="Come back signed in",
+    tags=["accounts"],
+    status_code=200,
+    opt=limited("auth"),
+)
 async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> Response[Tokens | Browser]:
     """A session for whoever the provider says it is; the first time perhaps with a new account.
 

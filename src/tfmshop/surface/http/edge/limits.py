@@ -1,0 +1,85 @@
+"""Rate limits at the edge: who counts as one client, what answers say of an allowance, and how one is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from tfmshop.platform.limits import Counted, Rates, Tier
+from tfmshop.platform.observe import security
+from tfmshop.platform.security.access import AccessTokens
+from tfmshop.surface.http import browsers
+from tfmshop.surface.http.edge.headers import Headers
+from tfmshop.surface.http.edge.sender import household
+from tfmshop.surface.http.problems import Problem
+
+_ACCESS: Final = browsers.ACCESS.encode() + b"="
+_MOST_TOKENS: Final = 10_000
+_REMEMBERED_SECONDS: Final = 30.0
+"""How long a token that was checked counts for its owner without another look; it opens nothing by that."""
+
+
+class Limits:
+    """The allowances of a shop's clients: a person who is signed in, and whoever else comes from an address."""
+
+    def __init__(self, rates: Rates, tiers: Mapping[str, Tier], tokens: AccessTokens) -> None:
+        self._rates = rates
+        self._tiers = tiers
+        self._tokens = tokens
+        self._people: dict[bytes, tuple[float, str | None]] = {}
+        self._policies = {
+            name: (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name.encode(), tier.most, rates.window))
+            for name, tier in tiers.items()
+        }
+        self._left = {name: b'"%s";r=%%d;t=%%d' % name.encode() for name in tiers}
+
+    def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> Headers | None:
+        """Count a request that needs no asking, and what its answer says of that; None: it must be asked for."""
+        counted = self._rates.spend(self._tiers[tier], self._who(named, address, now), now)
+        return self._told(counted, now) if counted is not None else None
+
+    async def take(
+        self, tier: str, named: Mapping[bytes, bytes], address: str, now: float
+    ) -> tuple[Headers, Problem | None]:
+        """Count a request, and what its answer says of that; or how it is refused."""
+        who = self._who(named, address, now)
+        counted, slower = await self._rates.ask(self._tiers[tier], who, now)
+        if slower is None:
+            return self._told(counted, now), None
+        if slower.first:
+            security.tell("limited", address=address, key=f"{tier}:{who}", seconds=slower.seconds)
+        return self._told(counted, now), Problem(
+            429, "rate_limited", "Too many requests",
+            f"At most {counted.tier.most} requests in {self._rates.window:g} seconds ({tier}). "
+            f"Try again in {slower.seconds} seconds.",
+            facts={"retry_after": slower.seconds},
+        )  # fmt: skip
+
+    def _told(self, counted: Counted, now: float) -> Headers:
+        """The headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
+        name, waits = counted.tier.name, counted.wait_until - now
+        left = counted.remaining if waits <= 0 else 0
+        seconds = waits if waits > 0 else self._rates.window
+        return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds + 0.999))]
+
+    def _who(self, named: Mapping[bytes, bytes], address: str, now: float) -> str:
+        if b"authorization" in named or b"cookie" in named:
+            token = token_of(named)
+            known = self._people.get(token) if token else (now, None)
+            if known is None or known[0] < now:
+                viewer = self._tokens.read(token.decode("latin-1"))
+                if len(self._people) >= _MOST_TOKENS:
+                    self._people.clear()
+                known = self._people[token] = (now + _REMEMBERED_SECONDS, viewer.id.hex if viewer else None)
+            if known[1] is not None:
+                return known[1]
+        return household(address)
+
+
+def token_of(named: Mapping[bytes, bytes]) -> bytes:
+    """The access token that somebody sends, as a bearer or as a browser does; empty without one."""
+    found = named.get(b"authorization", b"").partition(b" ")[2]
+    if found or b"cookie" not in named:
+        return found
+    cookies = (one.strip() for one in named[b"cookie"].split(b";"))
+    return next((one[len(_ACCESS) :] for one in cookies if one.startswith(_ACCESS)), b"")

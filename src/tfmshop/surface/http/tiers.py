@@ -1,0 +1,66 @@
+"""The rate limits: which allowance each route counts against, declared on the route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from litestar.routes import HTTPRoute
+
+from tfmshop.platform import Config
+from tfmshop.platform.limits import Tier
+
+SETTING: Final = {
+    "general": "RATE_LIMIT_GENERAL", "api": "RATE_LIMIT_API", "search": "RATE_LIMIT_SEARCH",
+    "checkout": "RATE_LIMIT_CHECKOUT", "auth": "RATE_LIMIT_ACCOUNTS", "upload": "RATE_LIMIT_UPLOAD",
+    "admin": "RATE_LIMIT_ADMIN",
+}  # fmt: skip
+"""The tiers, and the setting that says how many requests a window each allows."""
+FREE: Final = "free"
+"""No tier: what payment companies and those who look after the shop ask for is never limited."""
+LIMIT: Final = "limit"
+
+
+def limited(tier: str) -> dict[str, str]:
+    """What a route says of itself: `@post(..., opt=limited("checkout"))`. KeyError for a tier that does not exist."""
+    if tier != FREE:
+        SETTING[tier]
+    return {LIMIT: tier}
+
+
+def tiers_of(config: Config) -> dict[str, Tier]:
+    """The tiers as the settings have them."""
+    return {name: Tier(name, config.number(setting)) for name, setting in SETTING.items()}
+
+
+class Table:
+    """The tier of each method and path."""
+
+    def __init__(self, routes: Iterable[Any]) -> None:
+        """`routes` are the framework's."""
+        self.declared: dict[tuple[str, str], str] = {}
+        self._fitting: dict[int, list[tuple[list[str], dict[str, str]]]] = {}
+        for route in routes:
+            if not isinstance(route, HTTPRoute):
+                continue
+            methods = {
+                str(method): handler.opt.get(LIMIT, "general")
+                for method, (handler, _) in route.route_handler_map.items() if method != "OPTIONS"
+            }  # fmt: skip
+            parts = ["" if part.startswith("{") else part for part in _parts(route.path)]
+            self._fitting.setdefault(len(parts), []).append((parts, methods))
+            self.declared |= {(method, route.path_format): tier for method, tier in methods.items()}
+        for fitting in self._fitting.values():
+            fitting.sort(key=lambda one: one[0].count(""))
+
+    def of(self, method: str, path: str) -> str:
+        """The name of the tier; what there is no route for counts as general."""
+        given = _parts(path)
+        for parts, methods in self._fitting.get(len(given), ()):
+            if all(wanted in ("", part) for wanted, part in zip(parts, given, strict=True)):
+                return methods.get(method, "general")
+        return "general"
+
+
+def _parts(path: str) -> list[str]:
+    return path.strip("/").split("/")

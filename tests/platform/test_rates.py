@@ -1,0 +1,170 @@
+"""How often a client may ask: never more than allowed in any window, over processes, with a Redis and without."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from bisect import bisect_left
+from collections import Counter
+
+import pytest
+
+from tests.servers import REDIS
+from tfmshop.platform import ids
+from tfmshop.platform.cache.redis import Redis
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.limits import Rates, Tier
+from tfmshop.platform.limits.counted import Counted
+
+SMALL, LARGE = Tier("checkout", 20), Tier("api", 400)
+NOBODY = "redis://127.0.0.1:9"
+
+
+def who() -> str:
+    return ids.token()
+
+
+@pytest.fixture
+async def redis():
+    client = Redis(os.environ[REDIS], 1)
+    yield client
+    assert client.failures == 0
+    await client.close()
+
+
+async def over(processes: list[Rates], tier: Tier, client: str, requests: int) -> Counter[bool]:
+    """Requests at once, over the processes in turn: how many were let through."""
+    asked = [processes[n % len(processes)].ask(tier, client, monotonic()) for n in range(requests)]
+    return Counter(slower is None for _, slower in await asyncio.gather(*asked))
+
+
+async def test_small_allowances_are_exact_over_processes(redis: Redis) -> None:
+    processes = [Rates(redis, 60) for _ in range(3)]
+    assert await over(processes, SMALL, who(), 300) == {True: 20, False: 280}
+
+
+async def test_large_allowances_are_kept_within_what_processes_may_say_later(redis: Redis) -> None:
+    processes = [Rates(redis, 60) for _ in range(2)]
+    got = await over(processes, LARGE, who(), 1600)
+    assert 400 <= got[True] <= 400 + 2 * LARGE.credit
+
+
+@pytest.mark.parametrize("url", [None, NOBODY])
+async def test_without_redis_each_process_has_its_part(url: str | None) -> None:
+    redis = Redis(url, 0.05) if url else None
+    processes = [Rates(redis, 60, processes=2) for _ in range(2)]
+    for tier in (SMALL, LARGE):
+        assert (await over(processes, tier, who(), 4 * tier.most))[True] == tier.most
+    if redis is not None:
+        await redis.close()
+
+
+async def test_clients_and_tiers_do_not_count_for_each_other(redis: Redis) -> None:
+    rates, one = Rates(redis, 60), who()
+    assert (await over([rates], SMALL, one, 30))[True] == 20
+    assert (await over([rates], SMALL, who(), 20))[True] == 20
+    assert (await over([rates], LARGE, one, 20))[True] == 20
+
+
+@pytest.mark.parametrize("shared", [True, False])
+async def test_no_span_of_a_window_has_more_than_the_allowance(redis: Redis, shared: bool) -> None:
+    """A client at twice its allowance, for three windows."""
+    window, tier, client = 1.0, Tier("api", 200), who()
+    rates = Rates(redis if shared else None, window)
+    let_in, begun, asked = [], monotonic(), 0
+    while (now := monotonic()) - begun < 3 * window:
+        if asked < (now - begun) * 2 * tier.most / window:
+            asked += 1
+            _, slower = await rates.ask(tier, client, now)
+            if slower is None:
+                let_in.append(now)
+        else:
+            await asyncio.sleep(0.001)
+    most = max(bisect_left(let_in, at + window) - n for n, at in enumerate(let_in))
+    assert most <= tier.most * 1.05
+    assert len(let_in) >= 3 * tier.most * 0.9
+
+
+async def test_what_was_told_to_redis_counts_after_it_is_away_and_forgot_everything(redis: Redis) -> None:
+    first, second, client = Rates(redis, 60, 2), Rates(redis, 60, 2), who()
+    assert (await over([first, second], LARGE, client, 300))[True] == 300
+    gone = Redis(NOBODY, 0.05)
+    for rates in (first, second):
+        rates._redis = gone
+    got = (await over([first, second], LARGE, client, 400))[True]
+    assert 300 + got <= LARGE.most + 2 * LARGE.credit
+    for rates in (first, second):
+        rates._redis = redis
+    keys = await redis._client.keys(f"*{client}")
+    assert await redis._client.delete(*keys) == 1
+    again = (await over([first, second], LARGE, client, 400))[True]
+    assert 300 + got + again <= LARGE.most + 2 * LARGE.credit
+    await gone.close()
+
+
+async def test_after_redis_is_back_processes_ask_for_their_parts_only(redis: Redis) -> None:
+    processes, client = [Rates(redis, 60, 2) for _ in range(2)], who()
+    for rates in processes:
+        rates._alone_until = monotonic() + 60
+    assert [(await over([rates], SMALL, client, 100))[True] for rates in processes] == [10, 10]
+
+
+async def test_what_is_refused_costs_redis_nothing(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates, client, calls = Rates(redis, 60), who(), 0
+    await over([rates], SMALL, client, 30)
+    real = redis.run
+
+    async def counting(*given):
+        nonlocal calls
+        calls += 1
+        return await real(*given)
+
+    monkeypatch.setattr(redis, "run", counting)
+    assert (await over([rates], SMALL, client, 50))[True] == 0
+    assert calls == 0
+
+
+async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates, calls = Rates(redis, 60), 0
+    real = redis.run
+
+    async def counting(*given):
+        nonlocal calls
+        calls += 1
+        return await real(*given)
+
+    monkeypatch.setattr(redis, "run", counting)
+    for _ in range(90):
+        assert rates.spend(LARGE, who(), monotonic()) is not None
+    assert calls == 0
+    await rates.close()
+    assert calls == 1
+
+
+def asks_in_vain(counted: Counted, now: float) -> float:
+    """How long a client that asks and asks is made to wait."""
+    while counted.wait_until <= now:
+        counted.refuse(now, 60.0)
+    return counted.wait_until - now
+
+
+def test_who_goes_on_asking_waits_twice_as_long_each_time_and_is_forgiven() -> None:
+    now, waits = 1000.0, []
+    counted = Counted(Tier("api", 100), "somebody", now)
+    for _ in range(14):
+        waits.append(asks_in_vain(counted, now))
+        now = counted.wait_until
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600, 3600]
+    assert asks_in_vain(counted, now + 10 * 60) == 4
+    assert asks_in_vain(counted, now + 3600) == 1
+
+
+def test_a_client_at_twice_its_allowance_does_not_wait_longer() -> None:
+    tier, now = Tier("api", 100), 1000.0
+    counted = Counted(tier, "somebody", now)
+    for _ in range(1000):
+        counted.refuse(now, 60.0)
+        now += 0.6
+    assert counted.wait_until == 1000.0
