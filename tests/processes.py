@@ -19,9 +19,12 @@ from typing import Any
 
 from tests.launch import Launcher
 from tests.servers import REDIS
+from tfmshop.surface.http.tiers import SETTING
 
 BIN = Path(sys.executable).parent / "tfmshop"
 LAUNCHER = Launcher()
+UNLIMITED = dict.fromkeys(SETTING.values(), "1000000")
+"""Rate limits that a test does not reach: all its requests come from one address."""
 
 
 def free_port() -> int:
@@ -70,7 +73,8 @@ def serving(url: str, home: Path, port: int) -> Iterator[subprocess.Popen[bytes]
     """`tfmshop serve` in a process group of its own, ready to answer."""
     process = subprocess.Popen(
         [str(BIN), "serve"], cwd=home, start_new_session=True,
-        env=environment(DATABASE_URL=url, REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(home), PORT=str(port)),
+        env=environment(DATABASE_URL=url, REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(home), PORT=str(port),
+                        **UNLIMITED),
     )  # fmt: skip
     try:
         wait_for(f"http://127.0.0.1:{port}/health/ready", process)

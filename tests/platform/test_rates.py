@@ -32,45 +32,59 @@ async def redis():
     await client.close()
 
 
+@pytest.fixture
+async def process(redis: Redis):
+    """Makes the counting of another process, which is closed at the end; without a Redis if that is None."""
+    made = []
+
+    def make(redis: Redis | None = redis, window: float = 60, processes: int = 1) -> Rates:
+        made.append(Rates(redis, window, processes))
+        return made[-1]
+
+    yield make
+    for rates in made:
+        await rates.close()
+
+
 async def over(processes: list[Rates], tier: Tier, client: str, requests: int) -> Counter[bool]:
     """Requests at once, over the processes in turn: how many were let through."""
     asked = [processes[n % len(processes)].ask(tier, client, monotonic()) for n in range(requests)]
     return Counter(slower is None for _, slower in await asyncio.gather(*asked))
 
 
-async def test_small_allowances_are_exact_over_processes(redis: Redis) -> None:
-    processes = [Rates(redis, 60) for _ in range(3)]
+async def test_small_allowances_are_exact_over_processes(redis: Redis, process) -> None:
+    processes = [process() for _ in range(3)]
     assert await over(processes, SMALL, who(), 300) == {True: 20, False: 280}
 
 
-async def test_large_allowances_are_kept_within_what_processes_may_say_later(redis: Redis) -> None:
-    processes = [Rates(redis, 60) for _ in range(2)]
+async def test_large_allowances_are_kept_within_what_processes_may_say_later(redis: Redis, process) -> None:
+    processes = [process() for _ in range(2)]
     got = await over(processes, LARGE, who(), 1600)
     assert 400 <= got[True] <= 400 + 2 * LARGE.credit
 
 
 @pytest.mark.parametrize("url", [None, NOBODY])
-async def test_without_redis_each_process_has_its_part(url: str | None) -> None:
+async def test_without_redis_each_process_has_its_part(url: str | None, process) -> None:
     redis = Redis(url, 0.05) if url else None
-    processes = [Rates(redis, 60, processes=2) for _ in range(2)]
+    processes = [process(redis, processes=2) for _ in range(2)]
     for tier in (SMALL, LARGE):
         assert (await over(processes, tier, who(), 4 * tier.most))[True] == tier.most
     if redis is not None:
         await redis.close()
 
 
-async def test_clients_and_tiers_do_not_count_for_each_other(redis: Redis) -> None:
-    rates, one = Rates(redis, 60), who()
+async def test_clients_and_tiers_do_not_count_for_each_other(redis: Redis, process) -> None:
+    rates, one = process(), who()
     assert (await over([rates], SMALL, one, 30))[True] == 20
     assert (await over([rates], SMALL, who(), 20))[True] == 20
     assert (await over([rates], LARGE, one, 20))[True] == 20
 
 
 @pytest.mark.parametrize("shared", [True, False])
-async def test_no_span_of_a_window_has_more_than_the_allowance(redis: Redis, shared: bool) -> None:
+async def test_no_span_of_a_window_has_more_than_the_allowance(redis: Redis, shared: bool, process) -> None:
     """A client at twice its allowance, for three windows."""
     window, tier, client = 1.0, Tier("api", 200), who()
-    rates = Rates(redis if shared else None, window)
+    rates = process(redis if shared else None, window=window)
     let_in, begun, asked = [], monotonic(), 0
     while (now := monotonic()) - begun < 3 * window:
         if asked < (now - begun) * 2 * tier.most / window:
@@ -85,8 +99,8 @@ async def test_no_span_of_a_window_has_more_than_the_allowance(redis: Redis, sha
     assert len(let_in) >= 3 * tier.most * 0.9
 
 
-async def test_what_was_told_to_redis_counts_after_it_is_away_and_forgot_everything(redis: Redis) -> None:
-    first, second, client = Rates(redis, 60, 2), Rates(redis, 60, 2), who()
+async def test_what_was_told_to_redis_counts_after_it_is_away_and_forgot_everything(redis: Redis, process) -> None:
+    first, second, client = process(processes=2), process(processes=2), who()
     assert (await over([first, second], LARGE, client, 300))[True] == 300
     gone = Redis(NOBODY, 0.05)
     for rates in (first, second):
@@ -102,15 +116,15 @@ async def test_what_was_told_to_redis_counts_after_it_is_away_and_forgot_everyth
     await gone.close()
 
 
-async def test_after_redis_is_back_processes_ask_for_their_parts_only(redis: Redis) -> None:
-    processes, client = [Rates(redis, 60, 2) for _ in range(2)], who()
+async def test_after_redis_is_back_processes_ask_for_their_parts_only(redis: Redis, process) -> None:
+    processes, client = [process(processes=2) for _ in range(2)], who()
     for rates in processes:
         rates._alone_until = monotonic() + 60
     assert [(await over([rates], SMALL, client, 100))[True] for rates in processes] == [10, 10]
 
 
-async def test_what_is_refused_costs_redis_nothing(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    rates, client, calls = Rates(redis, 60), who(), 0
+async def test_what_is_refused_costs_redis_nothing(redis: Redis, monkeypatch: pytest.MonkeyPatch, process) -> None:
+    rates, client, calls = process(), who(), 0
     await over([rates], SMALL, client, 30)
     real = redis.run
 
@@ -125,9 +139,9 @@ async def test_what_is_refused_costs_redis_nothing(redis: Redis, monkeypatch: py
 
 
 async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, monkeypatch: pytest.MonkeyPatch, process
 ) -> None:
-    rates, calls = Rates(redis, 60), 0
+    rates, calls = process(), 0
     real = redis.run
 
     async def counting(*given):

@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.processes import BIN, call, environment, free_port, kill_group, wait_for
+from tests.processes import BIN, UNLIMITED, call, environment, free_port, kill_group, wait_for
 from tests.servers import REDIS, STAFF
 from tfmshop.platform.security.access import AccessTokens, Viewer
 from torture.asking import asked, fill
@@ -48,7 +48,8 @@ def test_no_secret_is_written_down(tmp_path, fresh_url):
         server = subprocess.Popen(
             [str(BIN), "serve"], cwd=tmp_path, start_new_session=True, stdout=output, stderr=output,
             env=environment(DATABASE_URL=fresh_url, REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(tmp_path),
-                            PORT=str(port), LOG_LEVEL="debug", LOG_FORMAT="json", JWT_SECRET=SECRET, SUSPICION="log"),
+                            PORT=str(port), LOG_LEVEL="debug", LOG_FORMAT="json", JWT_SECRET=SECRET, SUSPICION="log",
+                            **UNLIMITED),
         )  # fmt: skip
         try:
             base = f"http://127.0.0.1:{port}"

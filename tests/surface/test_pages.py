@@ -18,6 +18,7 @@ import pytest
 from tests.client import Client, client_of
 from tests.conftest import SEALS
 from tests.making import a_product, new_product, some_products
+from tests.processes import UNLIMITED
 from tests.servers import REDIS
 from tests.surface.test_backoffice import staff
 from tfmshop import config
@@ -36,14 +37,12 @@ from tfmshop.platform.security.passwords import Passwords
 from tfmshop.surface.http.app import build, public_routes, routes
 from tfmshop.surface.http.context import Shop
 from tfmshop.surface.http.edge.encodings import COMPRESS, chosen
-from tfmshop.surface.http.tiers import SETTING
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-UNLIMITED = dict.fromkeys(SETTING.values(), "1000000")
 SOON = 0.1
 """Seconds after the commit within which every process has heard of it."""
 TOUCH = Query("test.touch", "UPDATE catalog.product SET title = $2 WHERE id = $1")

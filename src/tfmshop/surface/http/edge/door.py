@@ -162,8 +162,9 @@ class Edge:
 
         None for everything else, and for all that this does not know; the long way then decides.
         """
-        hit = self._pages.hit(scope, now) if self._pages is not None else None
-        if hit is None:
+        pages = self._pages
+        hit = pages.hit(scope, now) if pages is not None else None
+        if pages is None or hit is None:
             return None
         entry, route = hit
         headers, rules = scope["headers"], self._rules
@@ -184,7 +185,7 @@ class Edge:
             found = self._limits.at_once(route.limit, named, address, now)
             if found is None:
                 return None
-            told = _NONE if self._pages.cdn else found
+            told = _NONE if pages.cdn else found
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
         id = request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
@@ -192,9 +193,10 @@ class Edge:
 
     async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
         """A public page, from memory where that has it."""
-        assert self._pages is not None  # noqa: S101 - it found the route
+        pages = self._pages
+        assert pages is not None  # noqa: S101 - it found the route
         try:
-            page = await self._pages.page(route, key, exit.request_id)
+            page = await pages.page(route, key, exit.request_id)
         except ShopError as error:
             await exit.refuse(of_shop(error))
             return
@@ -202,7 +204,7 @@ class Edge:
             await exit.refuse(page.problem)
             self._judge(scope, exit.status, named, b"")
         else:
-            if self._pages.cdn:
+            if pages.cdn:
                 exit.told = _NONE
             encoding = chosen(named.get(b"accept-encoding", b"")) if self._rules.compresses else IDENTITY
             await exit.show(page.form(encoding), page.status, named.get(b"if-none-match"))
