@@ -22,6 +22,7 @@ from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database, Options, Tx, connect, listening, open_connection
+from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import LogMailer, SmtpMailer
 from tfmshop.platform.outgoing import Outgoing
@@ -63,6 +64,7 @@ class HeldPool:
 
     def __init__(self, connection) -> None:
         self._connection = connection
+        self.statistics = PoolStatistics()
         self._turn = asyncio.Lock()
 
     async def acquire(self):

@@ -1,25 +1,26 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
-Names: r1 ... r8 (races and cuts); coherence, r11, r14 (the cache); limits, r17, r18, r19, guesses, sqlmap, schema (who
-gets in, and what breaks). `--quick` runs a tenth of each.
+Names: r1 ... r8 (races and cuts); coherence, r11, r13, r14 (cache and load); limits, r17, r18, r19, guesses, sqlmap,
+schema (who gets in, and what breaks). `--quick` runs a tenth of each.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from torture import buying, caching, guessing, hostile, injections, limiting, paying, schema, world
+import uvloop
+
+from torture import buying, caching, guessing, hostile, injections, limiting, overload, paying, schema, world
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
 Run = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
-RACES, SECURITY, CACHE = "Races and cuts", "Who gets in", "Cache"
+RACES, SECURITY, CACHE = "Races and cuts", "Who gets in", "Cache and load"
 KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md"}
 
 
@@ -41,6 +42,7 @@ FIGURES: Final = {
     "coherence": Figure(caching.coherence, CACHE, workers=2),
     "r11": Figure(caching.redis_gone, CACHE, {"REDIS_TIMEOUT": "50"}, workers=2),
     "r14": Figure(caching.expiry, CACHE, {"CACHE_TTL_PRODUCTS": str(caching.AGE)}, seeds=2, workers=2),
+    "r13": Figure(overload.five_times, CACHE, {"DB_POOL_MAX": "10"}, seeds=1),
     "limits": Figure(limiting.twice, SECURITY, limiting.SETTINGS, seeds=2, workers=2),
     "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
@@ -67,7 +69,7 @@ def main() -> int:
         report = reports.setdefault(figure.table, Report())
         with open_shop(figure.settings, figure.workers) as shop:
             for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
-                asyncio.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
+                uvloop.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
     keep = None if asked.quick else Path(__file__).parent
     met = [report.write(table, keep and keep / KEPT[table]) for table, report in reports.items()]
     return 0 if all(met) else 1

@@ -66,9 +66,14 @@ class Client:
     async def send(
         self, path: str, body: bytes, headers: dict[str, str], method: str = "POST", base: str = "/api/v1"
     ) -> Answer:
-        """One request with a body of bytes."""
+        """One request with a body of bytes. OSError when the connection breaks; one that the shop closed because it was
+        not used for a while is made anew, as browsers do.
+        """
         connection = await self._free.get()
         try:
+            if connection is not None and connection[0].at_eof():
+                connection[1].close()
+                connection = None
             if connection is None:
                 connection = await asyncio.open_connection(self._host, self._port)
             async with asyncio.timeout(LONGEST_SECONDS):

@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import Final
 
 from torture.caching import dying, hanging
-from torture.client import Answer, Client
+from torture.client import Client
 from torture.guessing import BEHIND_A_PROXY, checks
 from torture.report import Report
 from torture.shop import Shop
@@ -60,7 +60,8 @@ async def _compared(shop: Shop, report: Report, how: str, address: str, windows:
         async def ask(n: int) -> None:
             await asyncio.sleep(max(0.0, begun + n * every - perf_counter()))
             asked = perf_counter()
-            answer = await _get(clients[n % AT_ONCE], f"/products?limit={1 + n % 50}", address)
+            path = f"/products?limit={1 + n % 50}"
+            answer = await clients[n % AT_ONCE].send(path, b"", {"X-Forwarded-For": address}, "GET")
             kinds[answer.status] += 1
             if answer.status == 200:
                 let_in.append(asked)
@@ -74,14 +75,6 @@ async def _compared(shop: Shop, report: Report, how: str, address: str, windows:
     report.at_least("LIMITS", f"{how}: let in, in % of the allowance", 100 * got, 95)
     report.at_most("LIMITS", f"{how}: let in, in % of the allowance ", 100 * got, 105)
     report.at_most("LIMITS", f"{how}: most in any span of a window, in % of it", 100 * most / ALLOWED, 105)
-
-
-async def _get(client: Client, path: str, address: str) -> Answer:
-    """One page; asked for again where the connection was closed because nobody had used it for a while."""
-    try:
-        return await client.send(path, b"", {"X-Forwarded-For": address}, "GET")
-    except ConnectionError:
-        return await client.send(path, b"", {"X-Forwarded-For": address}, "GET")
 
 
 async def _sign_ins(shop: Shop, report: Report, how: str, seed: int, number: int) -> None:

@@ -76,6 +76,10 @@ class Cache:
         entry.tally.hits += 1
         return entry
 
+    def is_near(self, key: str) -> bool:
+        """Whether a value is in memory, or being made: who asks for it makes no work."""
+        return self.memory.get(key) is not None or key in self._flights
+
     def due(self, entry: Entry, now: float) -> bool:
         """Whether an entry should be made anew now, beside handing it out."""
         left = entry.fresh_until - now

@@ -3,6 +3,7 @@
 Requests are counted in Redis, passwords and the like exactly in PostgreSQL.
 """
 
+from tfmshop.platform.limits.admission import Admission, Overloaded
 from tfmshop.platform.limits.counted import Counted, Tier
 from tfmshop.platform.limits.rates import Rates, Slower
 from tfmshop.platform.limits.tries import (
@@ -20,9 +21,11 @@ from tfmshop.platform.limits.tries import (
 )
 
 __all__ = [
+    "Admission",
     "Allowance",
     "Block",
     "Counted",
+    "Overloaded",
     "Rates",
     "Refusal",
     "Slower",

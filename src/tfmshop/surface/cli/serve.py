@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -18,6 +19,11 @@ from tfmshop.platform import Platform
 from tfmshop.platform.db import check_server
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import out
+
+CONNECTIONS = 32_768
+"""Connections that are held at once, over all processes: idle and slow ones cost little, and keep nobody out."""
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
@@ -49,12 +55,14 @@ def serve(
         workers = workers or ready.number("WORKERS")
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
         os.environ["WORKERS"] = str(workers)
+        raise_file_limit()
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
         Server(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,
             factory=True, workers=workers, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
             log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True, respawn_interval=0.5,
-            workers_kill_timeout=30, http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10),
+            workers_kill_timeout=30, backlog=BACKLOG, backpressure=CONNECTIONS // workers,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10),
         ).serve()  # fmt: skip
 
 
@@ -74,6 +82,14 @@ def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> Non
         await worker.work(platform.config.text("DATABASE_URL"), platform.db)
 
     host.with_platform(run)
+
+
+def raise_file_limit() -> None:
+    """Let this process and its children open as many sockets as the system allows, up to `CONNECTIONS` and a few."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + 1024 if hard == resource.RLIM_INFINITY else min(hard, CONNECTIONS + 1024)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def check_port(address: str, port: int) -> None:

@@ -18,13 +18,16 @@ import structlog
 
 from tfmshop.platform import clock, ids
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import ShopError
+from tfmshop.platform.limits import Admission, Overloaded
 from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
+from tfmshop.surface.http.edge.headers import API, NO_STORE
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
@@ -50,6 +53,11 @@ _NONE: Final[list[tuple[bytes, bytes]]] = []
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
 
+OVERLOADED: Final = of_shop(Overloaded())
+_TURNED_AWAY: Final = [
+    (b"content-type", b"application/problem+json"), (b"retry-after", b"1"), NO_STORE, *API,
+]  # fmt: skip
+
 log = structlog.get_logger("http")
 
 
@@ -65,6 +73,7 @@ class Edge:
         self._tiers = tiers
         self._pages: Pages | None = None
         self._limits: Limits | None = None
+        self._admission = Admission(PoolStatistics())
         self._open_shop = open_shop
         self._rules = rules
         self.watch = Watch(rules.suspicion)
@@ -81,6 +90,9 @@ class Edge:
             await send(ready[0])
             await send(ready[1])
             logs.access("GET", scope["path"], ready[0]["status"], ready[2], monotonic() - started)
+            return
+        if self._admission.hopeless(_comes_first(scope)) and not scope["path"].startswith("/health"):
+            await self._turn_away(scope, send, started)
             return
         head = scope["method"] == "HEAD"
         if head:
@@ -109,14 +121,27 @@ class Edge:
             await exit.refuse(Problem(500, *HTTP_CODES[500], "Something went wrong on our side; it was logged."))
         logs.access(scope["method"], scope["path"], exit.status, exit.request_id, monotonic() - started)
 
+    async def _turn_away(self, scope: Scope, send: Send, started: float) -> None:
+        """Answer 503 at once, without a look at anything: there is more to do than can be done."""
+        id = ids.request_id()
+        body = OVERLOADED.encode(id)
+        headers = [*_TURNED_AWAY, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
+        if self._rules.origins:
+            headers += sharing.headers(dict(scope["headers"]).get(b"origin"), self._rules.origins)
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        ended = {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False}
+        await send(ended)
+        logs.access(scope["method"], scope["path"], 503, id, monotonic() - started)
+
     async def _live(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol: the shop is open between the two messages that the server sends."""
         await receive()
         moment = "startup"
         try:
             async with self._open_shop() as self.shop:
-                self._pages = Pages(self._app, self._routes, self.shop)
                 platform = self.shop.platform
+                self._admission = Admission(platform.db.pool.statistics)
+                self._pages = Pages(self._app, self._routes, self.shop, self._admission)
                 if platform.rates is not None:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
                 await self.watch.works_with(platform.db)
@@ -212,8 +237,14 @@ class Edge:
     async def _pass(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes) -> None:
         if bodies.has_nul(scope, b"" if bodies.is_picture(scope) else body):
             await exit.refuse(NUL)
-        else:
+        elif scope["path"].startswith("/health"):
             await self._app(scope, receive, exit.send)
+        else:
+            try:
+                async with self._admission.place(first=_comes_first(scope)):
+                    await self._app(scope, receive, exit.send)
+            except Overloaded as error:
+                await exit.refuse(of_shop(error))
         self._judge(scope, exit.status, named, body)
 
     def _judge(self, scope: Scope, status: int, named: dict[bytes, bytes], body: bytes) -> None:
@@ -276,6 +307,12 @@ class Edge:
         if scope["path"].startswith("/health") or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
+
+
+def _comes_first(scope: Scope) -> bool:
+    """Whether a part of the places is kept for a request: who pays does not wait for those who look."""
+    path: str = scope["path"]
+    return scope["method"] == "POST" and path.endswith(("/checkout", "/webhook"))
 
 
 def _kept_out(until: datetime) -> Problem:

@@ -15,6 +15,7 @@ from tfmshop.platform import ids
 from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
+from tfmshop.platform.limits import Admission
 from tfmshop.surface.http.edge.body import App, Message, Scope
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.page import Page
@@ -66,9 +67,10 @@ class Route:
 class Pages:
     """The public answers of an application, by way of a cache."""
 
-    def __init__(self, app: App, routes: Iterable[Route], shop: Shop) -> None:
+    def __init__(self, app: App, routes: Iterable[Route], shop: Shop, admission: Admission) -> None:
         self.cache = shop.platform.cache
         self._app = app
+        self._admission = admission
         self._shop = shop
         self._keeps = shop.platform.config.flag("ENABLE_CACHING")
         self.cdn = shop.platform.config.number("CDN_TTL")
@@ -116,10 +118,19 @@ class Pages:
         return entry, known[0]
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
-        """The page, from another process or made now. `ShopError` when the shop cannot answer."""
+        """The page, from memory, from another process or made now, for which there must be a place. `ShopError` when
+        the shop cannot answer.
+        """
+        make = partial(self._made, key, request_id)
         if not self._keeps:
-            return (await self._made(key, request_id)).value
-        page = await self.cache.get(self._kinds[route.fresh.name], key, partial(self._made, key, request_id))
+            async with self._admission.place(first=False):
+                return (await make()).value
+        kind = self._kinds[route.fresh.name]
+        if self.cache.is_near(key):
+            page = await self.cache.get(kind, key, make)
+        else:
+            async with self._admission.place(first=False):
+                page = await self.cache.get(kind, key, make)
         if page.problem is None:
             self.cache.asked.add(key)
         return page

@@ -1,0 +1,162 @@
+"""How many requests a process works on at once: as many as it is quick with, found by trying, and a part kept for some.
+
+Work that takes a database connection waits for one when there is too much of it; work that computes makes the event
+loop late. Both are measured, and the number goes down by a tenth while either is too long and up by one while all
+places are taken and neither is (additive increase, multiplicative decrease: Chiu and Jain, "Analysis of the increase
+and decrease algorithms for congestion avoidance", 1989). What comes beyond that in a burst waits in line; once all
+places were taken for a while, waiting helps nobody, and who comes then is turned away at once (as in the controlled
+delay of Maurer, "Fail at scale", ACM Queue, 2015). Who comes first waits longer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from math import ceil
+from typing import Final
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db.pool import PoolStatistics
+from tfmshop.platform.errors import Kind, ShopError
+
+LEAST, MOST = 4, 256
+"""Places of a process."""
+BEGIN: Final = 16
+KEPT: Final = 0.2
+"""The part of the places that only who comes first may take."""
+PATIENCE: Final = 0.5
+"""Seconds that somebody waits for a place in a burst."""
+PATIENCE_OF_FIRST: Final = 5.0
+BURST: Final = 1.0
+"""Seconds after which it is a burst no more, when all places were taken all the time."""
+LINE: Final = 200
+"""How many may wait at least; more where so many get a place within their patience."""
+TICK: Final = 0.05
+TOO_LATE: Final = 0.03
+"""Seconds by which the event loop may be late."""
+TOO_LONG: Final = 0.015
+"""Seconds that work may wait for a database connection, on average."""
+
+
+class Overloaded(
+    ShopError, kind=Kind.UNAVAILABLE, code="overloaded", says="The shop has too much to do. Try again in a moment."
+):
+    """There was no place, or none came free in time."""
+
+
+class Admission:
+    """The places of this process, whose work takes connections of a pool with these numbers."""
+
+    def __init__(self, pool: PoolStatistics) -> None:
+        self._pool = pool
+        self._seen = (pool.acquired, pool.waited_seconds)
+        self.places = float(BEGIN)
+        self.taken = 0
+        self.turned_away = 0
+        self._others = 0
+        self._full = False
+        self._full_since: float | None = None
+        self._left = 0
+        self._rate = 0.0
+        """Places that were given back since the last look, and in a second of late."""
+        self._waiting: dict[bool, deque[tuple[float, asyncio.Future[bool]]]] = {True: deque(), False: deque()}
+        self._next: asyncio.TimerHandle | None = None
+        self._due = 0.0
+
+    def hopeless(self, first: bool) -> bool:
+        """Whether one more would wait in vain."""
+        if self._is_free(first):
+            return False
+        patience = self._patience(first)
+        if patience and len(self._waiting[first]) < max(LINE, self._rate * patience):
+            return False
+        self._full = True
+        self.turned_away += 1
+        return True
+
+    def _patience(self, first: bool) -> float:
+        if first:
+            return PATIENCE_OF_FIRST
+        return PATIENCE if self._full_since is None or monotonic() - self._full_since < BURST else 0.0
+
+    @asynccontextmanager
+    async def place(self, *, first: bool) -> AsyncIterator[None]:
+        """A place for the block; who comes `first` may take those that are kept. `Overloaded`."""
+        await self._enter(first)
+        try:
+            yield
+        finally:
+            self._leave(first)
+
+    async def _enter(self, first: bool) -> None:
+        if self._next is None:
+            self._look_again()
+        if self._is_free(first) and not self._waiting[first]:
+            self._take(first)
+            return
+        self._full = True
+        if self.hopeless(first):
+            raise Overloaded
+        turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[first].append((monotonic() + self._patience(first), turn))
+        try:
+            came = await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.result():
+                self._leave(first)
+            raise
+        if not came:
+            self.turned_away += 1
+            raise Overloaded
+
+    def _leave(self, first: bool) -> None:
+        self.taken -= 1
+        self._left += 1
+        self._others -= not first
+        self._let_in()
+
+    def _is_free(self, first: bool) -> bool:
+        return self.taken < self.places and (first or self._others < self.places - ceil(KEPT * self.places))
+
+    def _take(self, first: bool) -> None:
+        self.taken += 1
+        self._others += not first
+
+    def _let_in(self) -> None:
+        now = monotonic()
+        for first in (True, False):
+            waiting = self._waiting[first]
+            while waiting and (waiting[0][1].done() or waiting[0][0] < now or self._is_free(first)):
+                until, turn = waiting.popleft()
+                if turn.done():
+                    continue
+                if until >= now:
+                    self._take(first)
+                turn.set_result(until >= now)
+
+    def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._due = monotonic() + TICK
+        self._next = loop.call_later(TICK, self._look)
+
+    def _look(self) -> None:
+        """Find the number of places anew, and tell who waited too long."""
+        now = monotonic()
+        late = now - self._due
+        acquired, waited = self._seen
+        self._seen = (self._pool.acquired, self._pool.waited_seconds)
+        long = self._seen[1] - waited > TOO_LONG * max(1, self._seen[0] - acquired)
+        if late > TOO_LATE or long:
+            self.places = max(LEAST, self.places * 0.9)
+        elif self._full:
+            self.places = min(MOST, self.places + 1)
+        self._full_since = (self._full_since or now) if self._full else None
+        self._rate += 0.2 * (self._left / (TICK + max(0.0, late)) - self._rate)
+        self._full, self._left = False, 0
+        self._let_in()
+        if self.taken or self._full_since or self._waiting[True] or self._waiting[False]:
+            self._look_again()
+        else:
+            self._next = None

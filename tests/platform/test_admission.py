@@ -1,0 +1,132 @@
+"""How many requests are worked on at once: bursts wait, floods do not, and who pays has a part of the places."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from contextlib import AsyncExitStack
+
+import pytest
+
+from tfmshop.platform.db.pool import PoolStatistics
+from tfmshop.platform.limits import Admission, Overloaded
+from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, MOST, TICK
+
+FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
+"""Places that are not kept, of those at the beginning."""
+
+
+@pytest.fixture
+def pool() -> PoolStatistics:
+    return PoolStatistics()
+
+
+@pytest.fixture
+def admission(pool: PoolStatistics) -> Admission:
+    return Admission(pool)
+
+
+async def work(admission: Admission, *, first: bool = False, seconds: float = 0.005) -> bool:
+    """Some work, if there is a place for it."""
+    try:
+        async with admission.place(first=first):
+            await asyncio.sleep(seconds)
+        return True
+    except Overloaded:
+        return False
+
+
+async def flood(admission: Admission, seconds: float, at_once: int = 60) -> Counter[bool]:
+    """Work that comes anew as soon as it was done or turned away."""
+    done: Counter[bool] = Counter()
+    over = asyncio.get_running_loop().time() + seconds
+
+    async def one() -> None:
+        while asyncio.get_running_loop().time() < over:
+            came = await work(admission)
+            done[came] += 1
+            if not came:
+                await asyncio.sleep(0.002)
+
+    await asyncio.gather(*[one() for _ in range(at_once)])
+    return done
+
+
+async def test_a_burst_waits_and_is_worked_off(admission: Admission) -> None:
+    assert await asyncio.gather(*[work(admission) for _ in range(150)]) == [True] * 150
+    assert (admission.taken, admission.turned_away) == (0, 0)
+
+
+async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(FOR_OTHERS):
+            await stack.enter_async_context(admission.place(first=False))
+        waiting = [asyncio.create_task(work(admission)) for _ in range(LINE)]
+        await asyncio.sleep(0)
+        assert admission.hopeless(first=False)
+        assert not await work(admission)
+    assert await asyncio.gather(*waiting) == [True] * LINE
+
+
+async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(admission: Admission) -> None:
+    admission.places = MOST
+    await flood(admission, 0.1)
+    admission.places = LEAST
+    done = await flood(admission, BURST + 1)
+    assert done[False] > 100
+    assert done[True] > 100
+    assert admission.hopeless(first=False) or admission.taken == 0
+    await asyncio.sleep(3 * TICK)
+    assert not admission.hopeless(first=False)
+    assert await work(admission)
+
+
+async def test_a_part_of_the_places_is_kept_for_who_comes_first(admission: Admission) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(FOR_OTHERS):
+            await stack.enter_async_context(admission.place(first=False))
+        late = asyncio.create_task(work(admission))
+        await asyncio.sleep(0)
+        assert await asyncio.gather(*[work(admission, first=True, seconds=0) for _ in range(50)]) == [True] * 50
+        assert not late.done()
+    assert await late
+
+
+async def test_places_go_down_while_work_waits_for_the_database_and_up_when_it_does_not(
+    admission: Admission, pool: PoolStatistics
+) -> None:
+    async def wait_long() -> None:
+        while True:
+            pool.acquired += 1
+            pool.waited_seconds += 0.1
+            await asyncio.sleep(TICK / 5)
+
+    waiting = asyncio.create_task(wait_long())
+    await flood(admission, 20 * TICK)
+    waiting.cancel()
+    low = admission.places
+    assert LEAST <= low < BEGIN / 2
+    await flood(admission, 20 * TICK)
+    assert admission.places > low + 5
+
+
+async def test_who_gives_up_waiting_takes_no_place(admission: Admission) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(FOR_OTHERS):
+            await stack.enter_async_context(admission.place(first=False))
+        waiting = [asyncio.create_task(work(admission)) for _ in range(20)]
+        await asyncio.sleep(0)
+        for one in waiting:
+            one.cancel()
+        await asyncio.wait(waiting)
+    assert admission.taken == 0
+    async with AsyncExitStack() as stack:
+        for _ in range(FOR_OTHERS):
+            await stack.enter_async_context(admission.place(first=False))
+        waiting = [asyncio.create_task(work(admission)) for _ in range(20)]
+        await asyncio.sleep(0)
+    for one in waiting:
+        one.cancel()
+    await asyncio.wait(waiting)
+    await asyncio.sleep(0)
+    assert admission.taken == 0
