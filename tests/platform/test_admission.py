@@ -10,7 +10,7 @@ import pytest
 
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.limits import Admission, Overloaded
-from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, MOST, TICK
+from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, TICK
 
 FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
 """Places that are not kept, of those at the beginning."""
@@ -36,14 +36,14 @@ async def work(admission: Admission, *, first: bool = False, seconds: float = 0.
         return False
 
 
-async def flood(admission: Admission, seconds: float, at_once: int = 60) -> Counter[bool]:
+async def flood(admission: Admission, seconds: float, at_once: int = 60, each: float = 0.005) -> Counter[bool]:
     """Work that comes anew as soon as it was done or turned away."""
     done: Counter[bool] = Counter()
     over = asyncio.get_running_loop().time() + seconds
 
     async def one() -> None:
         while asyncio.get_running_loop().time() < over:
-            came = await work(admission)
+            came = await work(admission, seconds=each)
             done[came] += 1
             if not came:
                 await asyncio.sleep(0.002)
@@ -68,17 +68,39 @@ async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission)
     assert await asyncio.gather(*waiting) == [True] * LINE
 
 
-async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(admission: Admission) -> None:
-    admission.places = MOST
-    await flood(admission, 0.1)
+async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(
+    admission: Admission, pool: PoolStatistics
+) -> None:
     admission.places = LEAST
-    done = await flood(admission, BURST + 1)
+    pool.waited_seconds = 1000.0
+    crowding = asyncio.create_task(flood(admission, BURST + 1.5, 150))
+    keeping = asyncio.create_task(_keep_waiting(pool))
+    await asyncio.sleep(BURST / 2)
+    assert not admission.hopeless(first=False)
+    await crowding
+    keeping.cancel()
+    done = crowding.result()
     assert done[False] > 100
     assert done[True] > 100
-    assert admission.hopeless(first=False) or admission.taken == 0
     await asyncio.sleep(3 * TICK)
     assert not admission.hopeless(first=False)
     assert await work(admission)
+
+
+async def _keep_waiting(pool: PoolStatistics) -> None:
+    """Have work wait for the database, so that there are few places."""
+    while True:
+        pool.acquired += 1
+        pool.waited_seconds += 0.1
+        await asyncio.sleep(TICK / 5)
+
+
+async def test_many_who_are_served_soon_are_no_flood(admission: Admission, pool: PoolStatistics) -> None:
+    admission.places = LEAST
+    keeping = asyncio.create_task(_keep_waiting(pool))
+    done = await flood(admission, BURST + 1, 25, 0.002)
+    keeping.cancel()
+    assert done[False] == 0
 
 
 async def test_a_part_of_the_places_is_kept_for_who_comes_first(admission: Admission) -> None:
@@ -95,13 +117,7 @@ async def test_a_part_of_the_places_is_kept_for_who_comes_first(admission: Admis
 async def test_places_go_down_while_work_waits_for_the_database_and_up_when_it_does_not(
     admission: Admission, pool: PoolStatistics
 ) -> None:
-    async def wait_long() -> None:
-        while True:
-            pool.acquired += 1
-            pool.waited_seconds += 0.1
-            await asyncio.sleep(TICK / 5)
-
-    waiting = asyncio.create_task(wait_long())
+    waiting = asyncio.create_task(_keep_waiting(pool))
     await flood(admission, 20 * TICK)
     waiting.cancel()
     low = admission.places

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from random import random
 
 import httpx
 import pytest
@@ -30,7 +31,7 @@ ALLOWED = {"RATE_LIMIT_API": 12, "RATE_LIMIT_SEARCH": 9, "RATE_LIMIT_ACCOUNTS": 
 async def limited_shop(db, settings):
     """A shop with small allowances behind a proxy, which says who asks."""
     platform = platform_of(settings.replace(TRUSTED_PROXIES="127.0.0.1", **ALLOWED), db)
-    platform = replace(platform, rates=Rates(platform.redis, 60))
+    platform = replace(platform, rates=Rates(platform.redis, 60 + random()))
 
     @asynccontextmanager
     async def open_shop():

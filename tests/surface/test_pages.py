@@ -58,11 +58,12 @@ async def serving(db: Database, url: str, home, release: str, **settings: str):
     """A web process with a cache, as `serve` opens it."""
     given = config.read({"APP_ENV": "test", "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(home),
                          "DATABASE_URL": url, **UNLIMITED, **settings}, None)  # fmt: skip
-    redis = Redis(given.text("REDIS_URL"), 1.0)
+    redis, draw = Redis(given.text("REDIS_URL"), 1.0), random.Random()
     platform = Platform(
         config=given, db=db, redis=redis, files=LocalFiles(home / "media"), passwords=Passwords(), seals=SEALS,
         tokens=AccessTokens("a secret of the tests, long enough"),
-        cache=Cache(Memory(8 << 20), Shared(redis, release) if release else None), rates=Rates(redis, 60),
+        cache=Cache(Memory(8 << 20), Shared(redis, release) if release else None),
+        rates=Rates(redis, 60 + draw.random()),
     )  # fmt: skip
 
     @asynccontextmanager

@@ -3,9 +3,9 @@
 Work that takes a database connection waits for one when there is too much of it; work that computes makes the event
 loop late. Both are measured, and the number goes down by a tenth while either is too long and up by one while all
 places are taken and neither is (additive increase, multiplicative decrease: Chiu and Jain, "Analysis of the increase
-and decrease algorithms for congestion avoidance", 1989). What comes beyond that in a burst waits in line; once all
-places were taken for a while, waiting helps nobody, and who comes then is turned away at once (as in the controlled
-delay of Maurer, "Fail at scale", ACM Queue, 2015). Who comes first waits longer.
+and decrease algorithms for congestion avoidance", 1989). What comes beyond that waits in line. A line that is slow for
+a while will not become faster by waiting (Nichols and Jacobson, "Controlling queue delay", ACM Queue, 2012): from then
+on who finds no place is turned away at once, until places are free again. Who comes first goes on waiting.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ LEAST, MOST = 4, 256
 BEGIN: Final = 16
 KEPT: Final = 0.2
 """The part of the places that only who comes first may take."""
-PATIENCE: Final = 0.5
-"""Seconds that somebody waits for a place in a burst."""
-PATIENCE_OF_FIRST: Final = 5.0
+PATIENCE, PATIENCE_OF_FIRST = 2.0, 5.0
+"""Seconds that somebody waits for a place, and who comes first."""
+SLOW: Final = 0.1
+"""Seconds that the next in line may have waited."""
 BURST: Final = 1.0
-"""Seconds after which it is a burst no more, when all places were taken all the time."""
+"""Seconds that the line may be slow."""
 LINE: Final = 200
 """How many may wait at least; more where so many get a place within their patience."""
 TICK: Final = 0.05
@@ -57,7 +58,8 @@ class Admission:
         self.turned_away = 0
         self._others = 0
         self._full = False
-        self._full_since: float | None = None
+        self._slow_since: float | None = None
+        self._flooded = False
         self._left = 0
         self._rate = 0.0
         """Places that were given back since the last look, and in a second of late."""
@@ -79,7 +81,7 @@ class Admission:
     def _patience(self, first: bool) -> float:
         if first:
             return PATIENCE_OF_FIRST
-        return PATIENCE if self._full_since is None or monotonic() - self._full_since < BURST else 0.0
+        return 0.0 if self._flooded else PATIENCE
 
     @asynccontextmanager
     async def place(self, *, first: bool) -> AsyncIterator[None]:
@@ -100,7 +102,7 @@ class Admission:
         if self.hopeless(first):
             raise Overloaded
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[first].append((monotonic() + self._patience(first), turn))
+        self._waiting[first].append((monotonic(), turn))
         try:
             came = await turn
         except asyncio.CancelledError:
@@ -127,14 +129,14 @@ class Admission:
     def _let_in(self) -> None:
         now = monotonic()
         for first in (True, False):
-            waiting = self._waiting[first]
-            while waiting and (waiting[0][1].done() or waiting[0][0] < now or self._is_free(first)):
-                until, turn = waiting.popleft()
+            waiting, came = self._waiting[first], now - self._patience(first)
+            while waiting and (waiting[0][1].done() or waiting[0][0] < came or self._is_free(first)):
+                since, turn = waiting.popleft()
                 if turn.done():
                     continue
-                if until >= now:
+                if since >= came:
                     self._take(first)
-                turn.set_result(until >= now)
+                turn.set_result(since >= came)
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()
@@ -152,11 +154,23 @@ class Admission:
             self.places = max(LEAST, self.places * 0.9)
         elif self._full:
             self.places = min(MOST, self.places + 1)
-        self._full_since = (self._full_since or now) if self._full else None
+        self._judge(now)
         self._rate += 0.2 * (self._left / (TICK + max(0.0, late)) - self._rate)
         self._full, self._left = False, 0
         self._let_in()
-        if self.taken or self._full_since or self._waiting[True] or self._waiting[False]:
+        if self.taken or self._flooded or self._waiting[True] or self._waiting[False]:
             self._look_again()
         else:
             self._next = None
+
+    def _judge(self, now: float) -> None:
+        """Find out whether it is a flood, or one no more."""
+        line = self._waiting[False]
+        if self._flooded:
+            self._flooded = self._full
+        elif not line or now - line[0][0] < SLOW:
+            self._slow_since = None
+        elif self._slow_since is None:
+            self._slow_since = now
+        elif now - self._slow_since >= BURST:
+            self._flooded, self._slow_since = True, None
