@@ -82,7 +82,7 @@ async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(
     done = crowding.result()
     assert done[False] > 100
     assert done[True] > 100
-    await asyncio.sleep(3 * TICK)
+    await asyncio.sleep(BURST + 3 * TICK)
     assert not admission.hopeless(first=False)
     assert await work(admission)
 

@@ -31,7 +31,7 @@ PATIENCE, PATIENCE_OF_FIRST = 2.0, 5.0
 SLOW: Final = 0.1
 """Seconds that the next in line may have waited."""
 BURST: Final = 1.0
-"""Seconds that the line may be slow."""
+"""Seconds that the line may be slow, and after which a flood is over when nobody was turned away."""
 LINE: Final = 200
 """How many may wait at least; more where so many get a place within their patience."""
 TICK: Final = 0.05
@@ -60,6 +60,7 @@ class Admission:
         self._full = False
         self._slow_since: float | None = None
         self._flooded = False
+        self._full_at = 0.0
         self._left = 0
         self._rate = 0.0
         """Places that were given back since the last look, and in a second of late."""
@@ -167,10 +168,11 @@ class Admission:
         """Find out whether it is a flood, or one no more."""
         line = self._waiting[False]
         if self._flooded:
-            self._flooded = self._full
+            self._full_at = now if self._full else self._full_at
+            self._flooded = now - self._full_at < BURST
         elif not line or now - line[0][0] < SLOW:
             self._slow_since = None
         elif self._slow_since is None:
             self._slow_since = now
         elif now - self._slow_since >= BURST:
-            self._flooded, self._slow_since = True, None
+            self._flooded, self._slow_since, self._full_at = True, None, now
