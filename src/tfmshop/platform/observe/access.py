@@ -25,14 +25,14 @@ class AccessLog:
         self._paths: dict[str, str] = {}
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._second, self._until_second = 0, ""
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float) -> None:
         """Add a line."""
-        moment = clock.now().isoformat(timespec="microseconds")[:26]
         where = self._paths.get(path) or self._known(path)
         self._lines.append(
             f'{{"method":"{method}","path":{where},"status":{status},"request_id":"{request_id}","milliseconds":'
-            f'{int(seconds * 100_000) / 100},"@timestamp":"{moment}Z",'
+            f'{int(seconds * 100_000) / 100},"@timestamp":"{self._moment()}Z",'
             '"log.level":"info","message":"request"}\n'
         )
         if len(self._lines) >= MOST_LINES:
@@ -49,6 +49,14 @@ class AccessLog:
         if lines:
             with suppress(OSError):
                 _write("".join(lines).encode())
+
+    def _moment(self) -> str:
+        """The present moment in UTC, whose part down to the second is written once a second."""
+        now = clock.now()
+        second = int(now.timestamp())
+        if second != self._second:
+            self._second, self._until_second = second, now.isoformat(timespec="seconds")[:19]
+        return f"{self._until_second}.{now.microsecond:06}"
 
     def _known(self, path: str) -> str:
         """A path as JSON, remembered: most are asked for again."""

@@ -122,8 +122,7 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
 
 def let_watchers_look(request: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Refuse every change with the token of somebody who only looks, also where guests may change: `OnlyLooking`."""
-    header = request.headers.get("authorization", "")
-    if request.scope.get("method") in browsers.SAFE or not header:
+    if request.scope.get("method") in browsers.SAFE or not (header := request.headers.get("authorization", "")):
         return
     viewer = shop_of(request).platform.tokens.read(header.partition(" ")[2].strip())
     if viewer is not None and viewer.watched_by is not None:

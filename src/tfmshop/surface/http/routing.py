@@ -28,8 +28,11 @@ class WholeRouter(Router):
         }
 
 
-def before(request: AnyRequest) -> None:
-    """Refuse what no route takes: a change by who only looks, and a parameter twice. `OnlyLooking`, `InvalidField`."""
+async def before(request: AnyRequest) -> None:
+    """Refuse what no route takes: a change by who only looks, and a parameter twice. `OnlyLooking`, `InvalidField`.
+
+    A coroutine, because the framework would start a thread for a plain function.
+    """
     let_watchers_look(request)
     if b"&" not in request.scope["query_string"]:
         return

@@ -33,7 +33,7 @@ from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
-from tfmshop.surface.http.tiers import FREE, Table, tiers_of
+from tfmshop.surface.http.tiers import Table, tiers_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -53,6 +53,7 @@ _NONE: Final[list[tuple[bytes, bytes]]] = []
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
 
+NO_TIERS: Final = Table(())
 OVERLOADED: Final = of_shop(Overloaded())
 _TURNED_AWAY: Final = [
     (b"content-type", b"application/problem+json"), (b"retry-after", b"1"), NO_STORE, *API,
@@ -65,9 +66,9 @@ class Edge:
     """Wraps the framework's ASGI application."""
 
     def __init__(
-        self, app: App, open_shop: OpenShop, rules: Rules, routes: Sequence[Route] = (), tiers: Table | None = None
+        self, app: App, open_shop: OpenShop, rules: Rules, routes: Sequence[Route] = (), tiers: Table = NO_TIERS
     ) -> None:
-        """`routes` are those whose answers are public; without `tiers` nothing is limited."""
+        """`routes` are those whose answers are public; `tiers` tells what each route counts against."""
         self._app = app
         self._routes = routes
         self._tiers = tiers
@@ -162,8 +163,10 @@ class Edge:
         problem = self._unbounded(scope) or self._misdirected(scope, named)
         if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
+        found = self._pages.route_of(scope) if scope["method"] == "GET" and self._pages else None
         if problem is None and self._limits is not None:
-            problem = await self._limited(scope, exit, named)
+            tier = found[0].limit if found else self._tiers.of(scope["method"], scope["path"])
+            exit.told, problem = await self._limits.take(tier, named, scope["client"][0], monotonic())
         if problem is not None:
             await exit.refuse(problem)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in named:
@@ -171,7 +174,7 @@ class Edge:
         elif bodies.has_nul(scope, b""):
             await exit.refuse(NUL)
             self._judge(scope, exit.status, named, b"")
-        elif scope["method"] == "GET" and self._pages and (found := self._pages.route_of(scope)):
+        elif found:
             await self._show(*found, scope, exit, named)
         elif scope["method"] not in _WITH_BODY:
             await self._pass(scope, receive, exit, named, b"")
@@ -266,15 +269,6 @@ class Edge:
         path = scope.get("raw_path") or scope["path"].encode(errors="replace")
         self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
         return None if await self.watch.delay(who) else _kept_out(clock.now())
-
-    async def _limited(self, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> Problem | None:
-        """Count the request against the allowance of whoever asks; refuse it when that is used up."""
-        assert self._limits is not None  # noqa: S101 - the caller looked
-        tier = self._tiers.of(scope["method"], scope["path"]) if self._tiers is not None else FREE
-        if tier == FREE:
-            return None
-        exit.told, problem = await self._limits.take(tier, named, scope["client"][0], monotonic())
-        return problem
 
     def _note(self, scope: Scope, found: list[str]) -> None:
         if found:

@@ -12,6 +12,7 @@ from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.sender import household
 from tfmshop.surface.http.problems import Problem
+from tfmshop.surface.http.tiers import FREE
 
 _ACCESS: Final = browsers.ACCESS.encode() + b"="
 _MOST_TOKENS: Final = 10_000
@@ -42,6 +43,8 @@ class Limits:
         self, tier: str, named: Mapping[bytes, bytes], address: str, now: float
     ) -> tuple[Headers, Problem | None]:
         """Count a request, and what its answer says of that; or how it is refused."""
+        if tier == FREE:
+            return [], None
         who = self._who(named, address, now)
         counted, slower = await self._rates.ask(self._tiers[tier], who, now)
         if slower is None:
