@@ -569,3 +569,21 @@ async def test_a_stopped_redis_costs_three_short_waits(tmp_path):
         server._process.send_signal(signal.SIGCONT)
         await redis.close()
         server.stop()
+
+
+async def test_calls_that_fail_together_fail_once() -> None:
+    """A Redis that stalls for a moment, under load, is not left alone for that."""
+    redis = Redis("redis://127.0.0.1:9", 0.05)
+
+    async def nobody() -> None:
+        await asyncio.sleep(0.01)
+        raise TimeoutError
+
+    for times in range(1, FAILURES):
+        ended = await asyncio.gather(*[redis.guarded(nobody) for _ in range(20)], return_exceptions=True)
+        assert {type(one) for one in ended} == {Away}
+        assert (redis.failures, redis.usable) == (times, True)
+    with pytest.raises(Away):
+        await redis.guarded(nobody)
+    assert not redis.usable
+    await redis.close()

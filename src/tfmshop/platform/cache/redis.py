@@ -61,7 +61,7 @@ class Redis:
         self._timeout = timeout_seconds
         self._failed = 0
         self._pause = 0.0
-        self._again_at = 0.0
+        self._again_at = self._noted_at = 0.0
         self.failures = 0
 
     @property
@@ -86,7 +86,8 @@ class Redis:
     async def guarded(self, call: Any) -> Any:
         """What a call returns; while Redis is left alone, one caller at a time finds out whether it is back. `Away`.
 
-        A call that took far longer than its time says that this process was busy, not that Redis is away.
+        A call that took far longer than its time says that this process was busy, not that Redis is away; and calls
+        that were under way together failed once, not each for itself.
         """
         if not self.usable:
             raise Away
@@ -96,7 +97,7 @@ class Redis:
         try:
             answer = await call()
         except (RedisError, OSError, TimeoutError) as error:
-            if monotonic() - started < 2 * self._timeout:
+            if self._noted_at <= started > monotonic() - 2 * self._timeout:
                 self._note(error)
             raise Away from error
         if self._failed >= FAILURES:
@@ -107,6 +108,7 @@ class Redis:
     def _note(self, error: Exception) -> None:
         self.failures += 1
         self._failed += 1
+        self._noted_at = monotonic()
         if self._failed >= FAILURES:
             if self._failed == FAILURES:
                 log.warning("redis does not answer: the shop does without it", reason=str(error)[:200])
