@@ -17,12 +17,12 @@ ADDRESS = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country
 
 
 class Client(httpx.AsyncClient):
-    """Paths without a leading slash are below /api/v1."""
+    """Paths without a leading slash are below /api/v1; whole addresses are taken as they are."""
 
     async def request(self, method: str, url: Any, **kwargs: Any) -> httpx.Response:
         """Send one request."""
         path = str(url)
-        return await super().request(method, path if path.startswith("/") else f"{API}/{path}", **kwargs)
+        return await super().request(method, path if path.startswith(("/", "https://")) else f"{API}/{path}", **kwargs)
 
     async def raw(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of a GET as they came, without decoding."""

@@ -58,9 +58,9 @@ async def test_small_allowances_are_exact_over_processes(redis: Redis, process) 
 
 
 async def test_large_allowances_are_kept_within_what_processes_may_say_later(redis: Redis, process) -> None:
-    processes = [process() for _ in range(2)]
+    processes = [process(processes=2) for _ in range(2)]
     got = await over(processes, LARGE, who(), 1600)
-    assert 400 <= got[True] <= 400 + 2 * LARGE.credit
+    assert 400 <= got[True] <= 400 + 2 * LARGE.credit(2)
 
 
 @pytest.mark.parametrize("url", [None, NOBODY])
@@ -106,13 +106,13 @@ async def test_what_was_told_to_redis_counts_after_it_is_away_and_forgot_everyth
     for rates in (first, second):
         rates._redis = gone
     got = (await over([first, second], LARGE, client, 400))[True]
-    assert 300 + got <= LARGE.most + 2 * LARGE.credit
+    assert 300 + got <= LARGE.most + 2 * LARGE.credit(2)
     for rates in (first, second):
         rates._redis = redis
     keys = await redis._client.keys(f"*{client}")
     assert await redis._client.delete(*keys) == 1
     again = (await over([first, second], LARGE, client, 400))[True]
-    assert 300 + got + again <= LARGE.most + 2 * LARGE.credit
+    assert 300 + got + again <= LARGE.most + 2 * LARGE.credit(2)
     await gone.close()
 
 
@@ -155,6 +155,42 @@ async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(
     assert calls == 0
     await rates.close()
     assert calls == 1
+
+
+async def test_who_waited_long_enough_is_let_through_again(process) -> None:
+    """Without Redis, and with nothing said meanwhile."""
+    rates, client = process(None, window=0.3), who()
+    assert (await over([rates], SMALL, client, 30))[True] == 20
+    await asyncio.sleep(0.3 * 62 / 60)
+    assert (await over([rates], SMALL, client, 30))[True] == 20
+
+
+async def test_an_error_lets_requests_through_and_is_logged(process, redis: Redis, monkeypatch) -> None:
+    async def broken(*_):
+        raise ValueError("not even Redis")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(redis, "run", broken)
+        assert (await over([process()], SMALL, who(), 5))[True] == 5
+
+
+async def test_who_gave_up_waiting_spends_nothing(process) -> None:
+    rates, client = process(), who()
+    asked = [asyncio.create_task(rates.ask(SMALL, client, monotonic())) for _ in range(20)]
+    await asyncio.sleep(0)
+    for one in asked:
+        one.cancel()
+    await asyncio.wait(asked)
+    assert (await over([rates], SMALL, client, 30))[True] == 20
+
+
+async def test_those_who_wait_are_not_forgotten_for_others(process, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tfmshop.platform.limits.rates.MOST_CLIENTS", 10)
+    rates, client = process(None), who()
+    assert (await over([rates], SMALL, client, 30))[True] == 20
+    for _ in range(15):
+        await over([rates], SMALL, who(), 1)
+    assert (await over([rates], SMALL, client, 5))[True] == 0
 
 
 def asks_in_vain(counted: Counted, now: float) -> float:

@@ -69,16 +69,24 @@ class Cache:
         """What memory has and may be handed out, counted as a hit; the caller looks whether it is `due`. `now` is of
         `clock.monotonic`.
         """
-        entry = self.memory.get(key) if self.sure else None
-        if entry is None or now > entry.stale_until:
-            return None
-        entry.hits += 1
-        entry.tally.hits += 1
+        entry = self.look(key, now)
+        if entry is not None:
+            self.count(entry)
         return entry
 
-    def is_near(self, key: str) -> bool:
-        """Whether a value is in memory, or being made: who asks for it makes no work."""
-        return self.memory.get(key) is not None or key in self._flights
+    def look(self, key: str, now: float) -> Entry | None:
+        """The same, and not counted."""
+        entry = self.memory.get(key) if self.sure else None
+        return None if entry is None or now > entry.stale_until else entry
+
+    def count(self, entry: Entry) -> None:
+        """Count an entry as handed out."""
+        entry.hits += 1
+        entry.tally.hits += 1
+
+    def is_near(self, key: str, now: float) -> bool:
+        """Whether a value is in memory, or being made."""
+        return key in self._flights or self.look(key, now) is not None
 
     def due(self, entry: Entry, now: float) -> bool:
         """Whether an entry should be made anew now, beside handing it out."""

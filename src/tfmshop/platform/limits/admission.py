@@ -17,6 +17,8 @@ from contextlib import asynccontextmanager
 from math import ceil
 from typing import Final
 
+import structlog
+
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import Kind, ShopError
@@ -40,6 +42,8 @@ TOO_LATE: Final = 0.03
 TOO_LONG: Final = 0.015
 """Seconds that work may wait for a database connection, on average."""
 
+log = structlog.get_logger("http")
+
 
 class Overloaded(
     ShopError, kind=Kind.UNAVAILABLE, code="overloaded", says="The shop has too much to do. Try again in a moment."
@@ -57,27 +61,29 @@ class Admission:
         self.taken = 0
         self.turned_away = 0
         self._others = 0
-        self._full = False
+        self._full = self._refused = False
+        """Whether all places were taken, and somebody who does not come first was refused, since the last look."""
         self._slow_since: float | None = None
         self._flooded = False
-        self._full_at = 0.0
-        self._left = 0
-        self._rate = 0.0
+        self._refused_at = 0.0
+        self._left, self._rate = 0, 0.0
         """Places that were given back since the last look, and in a second of late."""
         self._waiting: dict[bool, deque[tuple[float, asyncio.Future[bool]]]] = {True: deque(), False: deque()}
         self._next: asyncio.TimerHandle | None = None
         self._due = 0.0
 
     def hopeless(self, first: bool) -> bool:
-        """Whether one more would wait in vain."""
+        """Whether one more would wait in vain: `turn_away` tells of who is then refused."""
         if self._is_free(first):
             return False
         patience = self._patience(first)
-        if patience and len(self._waiting[first]) < max(LINE, self._rate * patience):
-            return False
-        self._full = True
+        return not patience or len(self._waiting[first]) >= max(LINE, self._rate * patience)
+
+    def turn_away(self, first: bool) -> None:
+        """Count somebody who was refused."""
         self.turned_away += 1
-        return True
+        self._full = True
+        self._refused = self._refused or not first
 
     def _patience(self, first: bool) -> float:
         if first:
@@ -101,6 +107,7 @@ class Admission:
             return
         self._full = True
         if self.hopeless(first):
+            self.turn_away(first)
             raise Overloaded
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._waiting[first].append((monotonic(), turn))
@@ -111,7 +118,7 @@ class Admission:
                 self._leave(first)
             raise
         if not came:
-            self.turned_away += 1
+            self.turn_away(first)
             raise Overloaded
 
     def _leave(self, first: bool) -> None:
@@ -157,7 +164,7 @@ class Admission:
             self.places = min(MOST, self.places + 1)
         self._judge(now)
         self._rate += 0.2 * (self._left / (TICK + max(0.0, late)) - self._rate)
-        self._full, self._left = False, 0
+        self._full, self._refused, self._left = False, False, 0
         self._let_in()
         if self.taken or self._flooded or self._waiting[True] or self._waiting[False]:
             self._look_again()
@@ -168,11 +175,15 @@ class Admission:
         """Find out whether it is a flood, or one no more."""
         line = self._waiting[False]
         if self._flooded:
-            self._full_at = now if self._full else self._full_at
-            self._flooded = now - self._full_at < BURST
+            self._refused_at = now if self._refused else self._refused_at
+            self._flooded = now - self._refused_at < BURST
+            if not self._flooded:
+                log.info("there are places for everybody again", places=round(self.places))
         elif not line or now - line[0][0] < SLOW:
             self._slow_since = None
         elif self._slow_since is None:
             self._slow_since = now
         elif now - self._slow_since >= BURST:
-            self._flooded, self._slow_since, self._full_at = True, None, now
+            self._flooded, self._slow_since, self._refused_at = True, None, now
+            log.warning("there is more to do than can be done: who finds no place is turned away",
+                        places=round(self.places), turned_away=self.turned_away)  # fmt: skip

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from math import ceil
 from typing import Final
 
 SLICES: Final = 60
-PROMPT: Final = 50
-"""A process may let one of so many of an allowance through before it says so."""
+PROMPT: Final = 25
+"""All processes together may let one of so many of an allowance through before they say so."""
+SMALL: Final = 100
+"""Allowances below this are asked for one by one."""
 PATIENCE: Final = 1.5
 """So many times its allowance a client may ask in vain in a window; then it does not heed what it is told."""
 LONGEST_WAIT: Final = 3600.0
@@ -26,10 +27,9 @@ class Tier:
     name: str
     most: int
 
-    @property
-    def credit(self) -> int:
+    def credit(self, processes: int) -> int:
         """Requests that a process lets through before it tells the others: of small allowances, none."""
-        return self.most // PROMPT if self.most >= 2 * PROMPT else 0
+        return self.most // (PROMPT * processes) if self.most >= SMALL else 0
 
 
 class Counted:
@@ -40,10 +40,10 @@ class Counted:
         "spent", "tier", "wait_until", "waiting", "who",
     )  # fmt: skip
 
-    def __init__(self, tier: Tier, who: str, now: float) -> None:
+    def __init__(self, tier: Tier, who: str, now: float, credit: int = 0) -> None:
         self.tier = tier
         self.who = who
-        self.left = tier.credit
+        self.left = credit
         self.spent = 0
         """Let through, and not yet told."""
         self.waiting: list[asyncio.Future[bool]] = []
@@ -56,10 +56,10 @@ class Counted:
         self._vain_since = self._struck = now
         self._slices: list[tuple[int, int]] = []
 
-    @property
-    def remaining(self) -> int:
+    def remaining(self, now: float, window: float) -> int:
         """Requests that are left, as far as this process knows."""
-        return max(0, self.tier.most - self.known - self.spent)
+        known = self.known if now - self._heard < window else 0
+        return max(0, self.tier.most - known - self.spent)
 
     def count(self, number: int, now: float, window: float) -> None:
         """Count requests of this process, and forget those that are out of the window."""
@@ -80,9 +80,10 @@ class Counted:
 
     def room(self, processes: int, now: float, window: float) -> int:
         """What this process may let through without asking the others: its part, less what is known of them."""
+        self.count(0, now, window)
         others = int(self._others * max(0.0, 1 - (now - self._heard) / window))
         self.known = self.own + others
-        return min(ceil(self.tier.most / processes) - self.own, self.tier.most - self.known)
+        return min(max(1, self.tier.most // processes) - self.own, self.tier.most - self.known)
 
     def leaves(self, now: float, window: float) -> float:
         """When the oldest of what counts of this process counts no more."""

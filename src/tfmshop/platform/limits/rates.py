@@ -14,9 +14,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+import structlog
+
 from tfmshop.platform.cache.redis import Away, Redis
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.limits.counted import SLICES, Counted, Tier
+
+log = structlog.get_logger("limits")
 
 TELL_SECONDS: Final = 0.05
 AT_ONCE: Final = 100
@@ -127,9 +131,12 @@ class Rates:
 
     def _meet(self, tier: Tier, who: str, now: float) -> Counted:
         clients = self._known.setdefault(tier.name, {})
-        if len(clients) >= MOST_CLIENTS:
-            del clients[next(iter(clients))]
-        counted = clients[who] = Counted(tier, who, now)
+        while len(clients) >= MOST_CLIENTS:
+            first = clients.pop(next(iter(clients)))
+            if first.wait_until > now and len(clients) > MOST_CLIENTS // 2:
+                clients[first.who] = first
+                first = clients.pop(next(iter(clients)))
+        counted = clients[who] = Counted(tier, who, now, tier.credit(self._processes))
         return counted
 
     def _note(self, counted: Counted) -> None:
@@ -151,20 +158,23 @@ class Rates:
                 answer = await self._counted(batch)
                 for n, (counted, spent, _, turns) in enumerate(batch):
                     heard = answer[3 * n : 3 * n + 3] if answer else None
-                    granted = self._settle(counted, spent, len(turns), heard, monotonic())
-                    for place, turn in enumerate(turns):
-                        if not turn.done():
-                            turn.set_result(place < granted)
+                    live = [turn for turn in turns if not turn.done()]
+                    granted = self._settle(counted, spent, len(live), heard, monotonic())
+                    for place, turn in enumerate(live):
+                        turn.set_result(place < granted)
+            except Exception as error:
+                log.error("requests could not be counted", exc_info=error)
             finally:
                 for *_, turns in batch:
                     for turn in turns:
-                        turn.cancel()
+                        if not turn.done():
+                            turn.set_result(True)
 
     def _said(self, counted: Counted) -> tuple[Counted, int, int, list[asyncio.Future[bool]]]:
         """What is to be told of a client: what was spent, how many to ask for, and who waits for that."""
         spent, turns = counted.spent, counted.waiting
         counted.spent, counted.waiting, counted.dirty = 0, [], False
-        wanted, now = len(turns), monotonic()
+        wanted, now = sum(not turn.done() for turn in turns), monotonic()
         if now < self._alone_until:
             wanted = min(wanted, max(0, counted.room(self._processes, now, self.window) - spent))
         return counted, spent, wanted, turns
@@ -207,5 +217,7 @@ class Rates:
         if left <= 0:
             until = counted.leaves(now, window) if alone else now + soon / 1000
             counted.wait_until = max(counted.wait_until, until)
-        counted.left = 0 if now < counted.wait_until else min(counted.tier.credit, left // NEAR) - counted.spent
+        counted.left = (
+            0 if now < counted.wait_until else min(counted.tier.credit(self._processes), left // NEAR) - counted.spent
+        )
         return granted

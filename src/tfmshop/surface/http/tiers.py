@@ -12,12 +12,14 @@ from tfmshop.platform.limits import Tier
 
 SETTING: Final = {
     "general": "RATE_LIMIT_GENERAL", "api": "RATE_LIMIT_API", "search": "RATE_LIMIT_SEARCH",
-    "checkout": "RATE_LIMIT_CHECKOUT", "auth": "RATE_LIMIT_ACCOUNTS", "upload": "RATE_LIMIT_UPLOAD",
-    "admin": "RATE_LIMIT_ADMIN",
+    "checkout": "RATE_LIMIT_CHECKOUT", "payments": "RATE_LIMIT_PAYMENTS", "auth": "RATE_LIMIT_ACCOUNTS",
+    "upload": "RATE_LIMIT_UPLOAD", "admin": "RATE_LIMIT_ADMIN",
 }  # fmt: skip
 """The tiers, and the setting that says how many requests a window each allows."""
 FREE: Final = "free"
-"""No tier: what payment companies and those who look after the shop ask for is never limited."""
+"""No tier: those who look after the shop may always ask how it is."""
+CHECKOUT, UPLOAD, AUTH = "checkout", "upload", "auth"
+"""What comes first, what may send large bodies, and what counts by address alone."""
 LIMIT: Final = "limit"
 
 
@@ -47,20 +49,21 @@ class Table:
                 str(method): handler.opt.get(LIMIT, "general")
                 for method, (handler, _) in route.route_handler_map.items() if method != "OPTIONS"
             }  # fmt: skip
-            parts = ["" if part.startswith("{") else part for part in _parts(route.path)]
+            parts = ["" if part.startswith("{") else part for part in parts_of(route.path)]
             self._fitting.setdefault(len(parts), []).append((parts, methods))
             self.declared |= {(method, route.path_format): tier for method, tier in methods.items()}
         for fitting in self._fitting.values():
             fitting.sort(key=lambda one: one[0].count(""))
 
     def of(self, method: str, path: str) -> str:
-        """The name of the tier; what there is no route for counts as general."""
-        given = _parts(path)
+        """The name of the tier; what there is no route for, OPTIONS among it, counts as general."""
+        given, method = parts_of(path), "GET" if method == "HEAD" else method
         for parts, methods in self._fitting.get(len(given), ()):
             if all(wanted in ("", part) for wanted, part in zip(parts, given, strict=True)):
                 return methods.get(method, "general")
         return "general"
 
 
-def _parts(path: str) -> list[str]:
-    return path.strip("/").split("/")
+def parts_of(path: str) -> list[str]:
+    """What stands between the slashes; several in a row are one, as for the framework's router."""
+    return [part for part in path.split("/") if part]

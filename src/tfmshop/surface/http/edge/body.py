@@ -18,6 +18,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGEST: Final = 1 << 20
 """Bytes of a request body; the API's own bodies are far below."""
 LARGEST_PICTURE: Final = 12 << 20
+MOST_HELD: Final = 128 << 20
+"""Bytes of bodies that come at the same moment, in a process."""
 SECONDS: Final = 10
 """How long a body may take to come; a picture, twice that."""
 _NUL: Final = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
@@ -35,24 +37,42 @@ async def read(receive: Receive, *, large: bool) -> bytes | Problem:
             body = await _all(receive, largest)
     except TimeoutError:
         return Problem(408, "body_too_slow", "Body too slow", f"A body must come within {seconds} seconds.")
+    except _TooMuch:
+        return Problem(503, "overloaded", "Unavailable", "Too many bodies come at once. Try again in a moment.")
     if body is None:
         return Problem(413, "body_too_large", "Body too large", f"A body has at most {largest} bytes.")
     return body
+
+
+class _TooMuch(Exception):
+    """Bodies that come at the same moment are too large together."""
+
+
+class _Held:
+    """Bytes of bodies that are not whole yet, in this process."""
+
+    bytes = 0
 
 
 async def _all(receive: Receive, largest: int) -> bytes | None:
     parts: list[bytes] = []
     size = 0
     more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Gone
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > largest:
-            return None
+    try:
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Gone
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            _Held.bytes += len(parts[-1])
+            more = message.get("more_body", False)
+            if size > largest:
+                return None
+            if more and _Held.bytes > MOST_HELD:
+                raise _TooMuch
+    finally:
+        _Held.bytes -= size
     return b"".join(parts)
 
 
@@ -68,12 +88,6 @@ def replay(body: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": body, "more_body": False}
 
     return again
-
-
-def is_picture(scope: Scope) -> bool:
-    """Whether staff send a picture: the only bodies that are not text, and may be large."""
-    path: str = scope["path"]
-    return path.startswith("/api/v1/admin/") and path.endswith("/pictures")
 
 
 def has_nul(scope: Scope, body: bytes) -> bool:

@@ -27,13 +27,13 @@ from tfmshop.surface.http.edge import sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
-from tfmshop.surface.http.edge.headers import API, NO_STORE
+from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
-from tfmshop.surface.http.tiers import Table, tiers_of
+from tfmshop.surface.http.tiers import CHECKOUT, FREE, UPLOAD, Table, tiers_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -92,8 +92,9 @@ class Edge:
             await send(ready[1])
             logs.access("GET", scope["path"], ready[0]["status"], ready[2], monotonic() - started)
             return
-        if self._admission.hopeless(_comes_first(scope)) and not scope["path"].startswith("/health"):
-            await self._turn_away(scope, send, started)
+        tier = self._tiers.of(scope["method"], scope["path"])
+        if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
+            await self._turn_away(scope, send, started, tier)
             return
         head = scope["method"] == "HEAD"
         if head:
@@ -112,7 +113,7 @@ class Edge:
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
         try:
             async with asyncio.timeout(self._rules.deadline_seconds):
-                await self._answer(scope, receive, exit, named)
+                await self._answer(scope, receive, exit, named, tier)
         except bodies.Gone:
             return
         except TimeoutError:
@@ -122,13 +123,24 @@ class Edge:
             await exit.refuse(Problem(500, *HTTP_CODES[500], "Something went wrong on our side; it was logged."))
         logs.access(scope["method"], scope["path"], exit.status, exit.request_id, monotonic() - started)
 
-    async def _turn_away(self, scope: Scope, send: Send, started: float) -> None:
-        """Answer 503 at once, without a look at anything: there is more to do than can be done."""
-        id = ids.request_id()
+    def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
+        """Whether a request needs a place: not a browser that asks beforehand, nor who asks whether the shop lives."""
+        near = self._pages is not None and scope["method"] in ("GET", "HEAD") and self._pages.is_near(scope, now)
+        return tier != FREE and scope["method"] != "OPTIONS" and not near
+
+    async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str) -> None:
+        """Answer 503 at once, without much of a look: there is more to do than can be done."""
+        named, peer = dict(scope["headers"]), scope["client"]
+        id = request_id(named.get(b"x-request-id", b""))
         body = OVERLOADED.encode(id)
         headers = [*_TURNED_AWAY, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
-        if self._rules.origins:
-            headers += sharing.headers(dict(scope["headers"]).get(b"origin"), self._rules.origins)
+        headers += sharing.headers(named.get(b"origin"), self._rules.origins)
+        address, scheme = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
+        if scheme == "https":
+            headers.append(HTTPS_ONLY)
+        if self.watch.on:
+            self.watch.comes(household(address), started)
+        self._admission.turn_away(tier == CHECKOUT)
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         ended = {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False}
         await send(ended)
@@ -159,13 +171,11 @@ class Edge:
             return
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def _answer(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes]) -> None:
-        problem = self._unbounded(scope) or self._misdirected(scope, named)
+    async def _answer(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], tier: str) -> None:
+        problem = self._unbounded(scope) or self._misdirected(scope, named) or _ambiguous(scope, named)
         if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
-        found = self._pages.route_of(scope) if scope["method"] == "GET" and self._pages else None
         if problem is None and self._limits is not None:
-            tier = found[0].limit if found else self._tiers.of(scope["method"], scope["path"])
             exit.told, problem = await self._limits.take(tier, named, scope["client"][0], monotonic())
         if problem is not None:
             await exit.refuse(problem)
@@ -174,16 +184,16 @@ class Edge:
         elif bodies.has_nul(scope, b""):
             await exit.refuse(NUL)
             self._judge(scope, exit.status, named, b"")
-        elif found:
+        elif scope["method"] == "GET" and self._pages and (found := self._pages.route_of(scope)):
             await self._show(*found, scope, exit, named)
         elif scope["method"] not in _WITH_BODY:
-            await self._pass(scope, receive, exit, named, b"")
+            await self._pass(scope, receive, exit, named, b"", tier)
         else:
-            body = await bodies.read(receive, large=bodies.is_picture(scope) and self._is_known(named))
+            body = await bodies.read(receive, large=tier == UPLOAD and self._is_known(named))
             if isinstance(body, Problem):
                 await exit.refuse(body)
             else:
-                await self._pass(scope, bodies.replay(body, receive), exit, named, body)
+                await self._pass(scope, bodies.replay(body, receive), exit, named, body, tier)
 
     def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str] | None:
         """The answer to somebody without a record who asks for a page that is in memory: no wait, no framework.
@@ -191,10 +201,10 @@ class Edge:
         None for everything else, and for all that this does not know; the long way then decides.
         """
         pages = self._pages
-        hit = pages.hit(scope, now) if pages is not None else None
-        if pages is None or hit is None:
+        found = pages.find(scope, now) if pages is not None else None
+        if pages is None or found is None:
             return None
-        entry, route = hit
+        entry, route = found
         headers, rules = scope["headers"], self._rules
         named = dict(headers)
         if len(named) != len(headers) or len(headers) > FEW_HEADERS:
@@ -206,18 +216,20 @@ class Edge:
             address, scheme = rules.sender(address, scheme, headers)
         if rules.hosts and not rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
-        if self.watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not self.watch.passes(address, now)):
+        who = household(address)
+        if self.watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not self.watch.trusts(who)):
             return None
-        told = _NONE
-        if self._limits is not None:
-            found = self._limits.at_once(route.limit, named, address, now)
-            if found is None:
-                return None
-            told = _NONE if pages.cdn else found
+        told: Headers | None = _NONE
+        if self._limits is not None and (told := self._limits.at_once(route.limit, named, address, now)) is None:
+            return None
+        if self.watch.on:
+            self.watch.comes(who, now)
+        pages.hand_out(entry, now)
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
         id = request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
-        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, [*told, *shared]), id
+        extra = shared if pages.cdn or told is None else [*told, *shared]
+        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra), id
 
     async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
         """A public page, from memory where that has it."""
@@ -237,14 +249,16 @@ class Edge:
             encoding = chosen(named.get(b"accept-encoding", b"")) if self._rules.compresses else IDENTITY
             await exit.show(page.form(encoding), page.status, named.get(b"if-none-match"))
 
-    async def _pass(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes) -> None:
-        if bodies.has_nul(scope, b"" if bodies.is_picture(scope) else body):
+    async def _pass(
+        self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes, tier: str
+    ) -> None:
+        if bodies.has_nul(scope, b"" if tier == UPLOAD else body):
             await exit.refuse(NUL)
-        elif scope["path"].startswith("/health"):
+        elif tier == FREE:
             await self._app(scope, receive, exit.send)
         else:
             try:
-                async with self._admission.place(first=_comes_first(scope)):
+                async with self._admission.place(first=tier == CHECKOUT):
                     await self._app(scope, receive, exit.send)
             except Overloaded as error:
                 await exit.refuse(of_shop(error))
@@ -303,10 +317,11 @@ class Edge:
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
 
 
-def _comes_first(scope: Scope) -> bool:
-    """Whether a part of the places is kept for a request: who pays does not wait for those who look."""
-    path: str = scope["path"]
-    return scope["method"] == "POST" and path.endswith(("/checkout", "/webhook"))
+def _ambiguous(scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
+    """Two proofs of who asks are refused: each part of a shop would believe another one."""
+    if len(named) == len(scope["headers"]) or sum(name == b"authorization" for name, _ in scope["headers"]) < 2:
+        return None
+    return Problem(400, *HTTP_CODES[400], "There is more than one Authorization header.")
 
 
 def _kept_out(until: datetime) -> Problem:

@@ -12,10 +12,10 @@ from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.sender import household
 from tfmshop.surface.http.problems import Problem
-from tfmshop.surface.http.tiers import FREE
+from tfmshop.surface.http.tiers import AUTH, FREE
 
 _ACCESS: Final = browsers.ACCESS.encode() + b"="
-_MOST_TOKENS: Final = 10_000
+_MOST_TOKENS, _LONGEST_TOKEN = 10_000, 2048
 _REMEMBERED_SECONDS: Final = 30.0
 """How long a token that was checked counts for its owner without another look; it opens nothing by that."""
 
@@ -27,7 +27,7 @@ class Limits:
         self._rates = rates
         self._tiers = tiers
         self._tokens = tokens
-        self._people: dict[bytes, tuple[float, str | None]] = {}
+        self._people: dict[bytes, tuple[float, str]] = {}
         self._policies = {
             name: (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (name.encode(), tier.most, rates.window))
             for name, tier in tiers.items()
@@ -36,7 +36,7 @@ class Limits:
 
     def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> Headers | None:
         """Count a request that needs no asking, and what its answer says of that; None: it must be asked for."""
-        counted = self._rates.spend(self._tiers[tier], self._who(named, address, now), now)
+        counted = self._rates.spend(self._tiers[tier], self._who(tier, named, address, now), now)
         return self._told(counted, now) if counted is not None else None
 
     async def take(
@@ -45,7 +45,7 @@ class Limits:
         """Count a request, and what its answer says of that; or how it is refused."""
         if tier == FREE:
             return [], None
-        who = self._who(named, address, now)
+        who = self._who(tier, named, address, now)
         counted, slower = await self._rates.ask(self._tiers[tier], who, now)
         if slower is None:
             return self._told(counted, now), None
@@ -61,28 +61,35 @@ class Limits:
     def _told(self, counted: Counted, now: float) -> Headers:
         """The headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
         name, waits = counted.tier.name, counted.wait_until - now
-        left = counted.remaining if waits <= 0 else 0
+        left = counted.remaining(now, self._rates.window) if waits <= 0 else 0
         seconds = waits if waits > 0 else self._rates.window
         return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds + 0.999))]
 
-    def _who(self, named: Mapping[bytes, bytes], address: str, now: float) -> str:
-        if b"authorization" in named or b"cookie" in named:
-            token = token_of(named)
-            known = self._people.get(token) if token else (now, None)
-            if known is None or known[0] < now:
-                viewer = self._tokens.read(token.decode("latin-1"))
-                if len(self._people) >= _MOST_TOKENS:
-                    self._people.clear()
-                known = self._people[token] = (now + _REMEMBERED_SECONDS, viewer.id.hex if viewer else None)
-            if known[1] is not None:
-                return known[1]
+    def _who(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> str:
+        """The person of the token; who signs in counts by address, however many accounts they have."""
+        if tier != AUTH and (b"authorization" in named or b"cookie" in named):
+            person = self._person(token_of(named), now)
+            if person is not None:
+                return person
         return household(address)
+
+    def _person(self, token: bytes, now: float) -> str | None:
+        known = self._people.get(token)
+        if known is not None and known[0] >= now:
+            return known[1]
+        viewer = self._tokens.read(token.decode("latin-1")) if 0 < len(token) <= _LONGEST_TOKEN else None
+        if viewer is None:
+            return None
+        if len(self._people) >= _MOST_TOKENS:
+            self._people.clear()
+        self._people[token] = (now + _REMEMBERED_SECONDS, viewer.id.hex)
+        return viewer.id.hex
 
 
 def token_of(named: Mapping[bytes, bytes]) -> bytes:
     """The access token that somebody sends, as a bearer or as a browser does; empty without one."""
-    found = named.get(b"authorization", b"").partition(b" ")[2]
-    if found or b"cookie" not in named:
-        return found
-    cookies = (one.strip() for one in named[b"cookie"].split(b";"))
-    return next((one[len(_ACCESS) :] for one in cookies if one.startswith(_ACCESS)), b"")
+    if b"authorization" in named:
+        scheme, _, given = named[b"authorization"].partition(b" ")
+        return given.strip() if scheme.lower() == b"bearer" else b""
+    cookies = [one.strip() for one in named.get(b"cookie", b"").split(b";")]
+    return next((one[len(_ACCESS) :].strip(b'"') for one in reversed(cookies) if one.startswith(_ACCESS)), b"")

@@ -19,6 +19,7 @@ from tfmshop.platform.limits import Admission
 from tfmshop.surface.http.edge.body import App, Message, Scope
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.page import Page
+from tfmshop.surface.http.tiers import parts_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -49,7 +50,7 @@ class Route:
     __slots__ = ("fresh", "limit", "names", "open_names", "parts")
 
     def __init__(self, path: str, fresh: Fresh, names: Iterable[str], limit: str) -> None:
-        self.parts = [None if part.startswith("{") else part for part in path.strip("/").split("/")]
+        self.parts = [None if part.startswith("{") else part for part in parts_of(path)]
         self.fresh = fresh
         self.limit = limit
         self.names = frozenset(names)
@@ -89,7 +90,7 @@ class Pages:
         path, query = scope["path"], scope["query_string"]
         known = self._names.get((path, query))
         if known is None:
-            parts = path.strip("/").split("/")
+            parts = parts_of(path)
             route = self._route(parts)
             if route is None:
                 return None
@@ -104,33 +105,34 @@ class Pages:
     def _route(self, parts: list[str]) -> Route | None:
         return next((one for one in self._routes.get(len(parts), ()) if one.fits(parts)), None)
 
-    def hit(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
-        """A page that memory has, asked for as before; made anew in the background when it is time. Problems: none."""
+    def find(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
+        """A page that memory has, asked for as before, for `hand_out`; None where the framework is needed, and for
+        problems.
+        """
         known = self._names.get((scope["path"], scope["query_string"]))
         if known is None:
             return None
-        entry = self.cache.peek(known[1], now)
-        if entry is None or entry.value.problem is not None:
-            return None
+        entry = self.cache.look(known[1], now)
+        return None if entry is None or entry.value.problem is not None else (entry, known[0])
+
+    def hand_out(self, entry: Entry, now: float) -> None:
+        """Count a page as handed out; it is made anew in the background when it is time."""
+        self.cache.count(entry)
         self.cache.asked.add(entry.key)
         if self.cache.due(entry, now):
             self.cache.refresh(entry, partial(self._made, entry.key, ids.request_id()))
-        return entry, known[0]
+
+    def is_near(self, scope: Scope, now: float) -> bool:
+        """Whether a page is in memory or being made, so that who asks for it makes no work."""
+        known = self._names.get((scope["path"], scope["query_string"]))
+        return known is not None and self.cache.is_near(known[1], now)
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
-        """The page, from memory, from another process or made now, for which there must be a place. `ShopError` when
-        the shop cannot answer.
-        """
-        make = partial(self._made, key, request_id)
+        """The page, from memory, from another process or made now. `ShopError` when the shop cannot answer."""
+        make = partial(self._admitted, key, request_id)
         if not self._keeps:
-            async with self._admission.place(first=False):
-                return (await make()).value
-        kind = self._kinds[route.fresh.name]
-        if self.cache.is_near(key):
-            page = await self.cache.get(kind, key, make)
-        else:
-            async with self._admission.place(first=False):
-                page = await self.cache.get(kind, key, make)
+            return (await make()).value
+        page = await self.cache.get(self._kinds[route.fresh.name], key, make)
         if page.problem is None:
             self.cache.asked.add(key)
         return page
@@ -163,7 +165,7 @@ class Pages:
 
     async def _fill(self, keys: Iterable[str]) -> None:
         for key in keys:
-            route = self._route(key.partition("?")[0].strip("/").split("/"))
+            route = self._route(parts_of(key.partition("?")[0]))
             if route is not None:
                 made = partial(self._made, key, ids.request_id())
                 with suppress(ShopError):
@@ -173,6 +175,11 @@ class Pages:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _admitted(self, key: str, request_id: str) -> Made[Page]:
+        """A page that somebody waits for, made when there is a place: one for all who wait. `Overloaded`."""
+        async with self._admission.place(first=False):
+            return await self._made(key, request_id)
 
     async def _made(self, key: str, request_id: str) -> Made[Page]:
         """A page, made from its key alone: nothing else of any request reaches the framework."""

@@ -20,7 +20,6 @@ from tfmshop.platform.db import Database, Query, Tx
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import security
 from tfmshop.surface.http.edge import signs
-from tfmshop.surface.http.edge.sender import household
 
 SLOWED_AT: Final = 50
 WEAK_MOST: Final = 45
@@ -109,13 +108,9 @@ class Watch:
             self._settled = moment
             self._settling = asyncio.get_running_loop().create_task(self.settle())
 
-    def passes(self, address: str, now: float) -> bool:
-        """Count a request of somebody against whom nothing is held; whether that is so."""
-        who = household(address)
-        if who in self._known or (self._blocks and who in self._blocked):
-            return False
-        self.comes(who, now)
-        return True
+    def trusts(self, who: str) -> bool:
+        """Whether nothing is held against a household."""
+        return who not in self._known and not (self._blocks and who in self._blocked)
 
     def note(self, household: str, found: list[str], *, address: str, path: str) -> None:
         """Add the points of what was found, and say so: of one address each sign once until the next settling."""

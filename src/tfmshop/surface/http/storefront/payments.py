@@ -10,7 +10,7 @@ from litestar import MediaType, Response, get, post
 from tfmshop.commerce import checkout
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.tiers import FREE, limited
+from tfmshop.surface.http.tiers import limited
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Fake bank</title>
 <body><main><h1>Fake bank</h1><p>{says}</p>{form}</main></body></html>"""
@@ -23,7 +23,7 @@ FORM = """<form method="post" action="{key}/approve"><button>Approve</button></f
     summary="Hear from a payment company",
     tags=["checkout"],
     status_code=204,
-    opt=limited(FREE),
+    opt=limited("payments"),
 )
 async def hear(request: AnyRequest, provider: str) -> None:
     """For payment companies: the signature is checked, and hearing the same twice changes nothing.

@@ -11,6 +11,7 @@ from msgspec import Meta
 from tfmshop.commerce import privacy
 from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http.context import AnyRequest, shop_of, someone
+from tfmshop.surface.http.tiers import limited
 
 
 class Farewell(msgspec.Struct, forbid_unknown_fields=True):
@@ -30,7 +31,7 @@ async def export(request: AnyRequest) -> privacy.Known:
         return await privacy.export(tx, viewer)
 
 
-@post("/me/erase", summary="Forget me", tags=["accounts"], status_code=204)
+@post("/me/erase", summary="Forget me", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def erase(request: AnyRequest, data: Farewell) -> None:
     """Close the account for good, and take away whatever tells who it was. Not while orders are under way.
 

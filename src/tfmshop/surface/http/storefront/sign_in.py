@@ -121,7 +121,13 @@ async def list_identities(request: AnyRequest) -> Identities:
         return Identities(await accounts.identities.listed(tx, customer))
 
 
-@post("/me/identities/{provider:str}", summary="Join an account elsewhere", tags=["accounts"], status_code=204)
+@post(
+    "/me/identities/{provider:str}",
+    summary="Join an account elsewhere",
+    tags=["accounts"],
+    status_code=204,
+    opt=limited("auth"),
+)
 async def join(request: AnyRequest, provider: str, data: Back) -> None:
     """Signed in here, with what came back from there: from now on that account opens this one.
 
