@@ -129,7 +129,7 @@ def settings() -> Config:
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     """A database whose every change is rolled back at the end of the test."""
-    connection = await open_connection(database_url, Options())
+    connection = await open_connection(database_url, Options(statement_seconds=30))
     outer = connection.transaction()
     await outer.start()
     yield Database(HeldPool(connection))

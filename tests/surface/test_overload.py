@@ -48,7 +48,7 @@ async def test_who_looks_is_turned_away_at_once(shop: Client, flooded: Admission
         for name, value in API:
             assert answer.headers[name.decode()] == value.decode()
     assert (await shop.head("products")).content == b""
-    assert queries.names == []
+    assert set(queries.names) <= {"platform.most_asked"}, "but for what is made at the start"
 
 
 async def test_who_pays_is_served(shop: Client, db: Database) -> None:
