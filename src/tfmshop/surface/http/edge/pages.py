@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tfmshop.platform import ids
 from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission
@@ -128,11 +129,19 @@ class Pages:
         return known is not None and self.cache.is_near(known[1], now)
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
-        """The page, from memory, from another process or made now. `ShopError` when the shop cannot answer."""
-        make = partial(self._admitted, key, request_id)
+        """The page, from memory, from another process or made now, for which there must be a place. `ShopError` when
+        the shop cannot answer.
+        """
+        make = partial(self._made, key, request_id)
         if not self._keeps:
-            return (await make()).value
-        page = await self.cache.get(self._kinds[route.fresh.name], key, make)
+            async with self._admission.place(first=False):
+                return (await make()).value
+        kind = self._kinds[route.fresh.name]
+        if self.cache.is_near(key, monotonic()):
+            page = await self.cache.get(kind, key, make)
+        else:
+            async with self._admission.place(first=False):
+                page = await self.cache.get(kind, key, make)
         if page.problem is None:
             self.cache.asked.add(key)
         return page
@@ -175,11 +184,6 @@ class Pages:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _admitted(self, key: str, request_id: str) -> Made[Page]:
-        """A page that somebody waits for, made when there is a place: one for all who wait. `Overloaded`."""
-        async with self._admission.place(first=False):
-            return await self._made(key, request_id)
 
     async def _made(self, key: str, request_id: str) -> Made[Page]:
         """A page, made from its key alone: nothing else of any request reaches the framework."""
