@@ -123,38 +123,35 @@ async def test_after_redis_is_back_processes_ask_for_their_parts_only(redis: Red
     assert [(await over([rates], SMALL, client, 100))[True] for rates in processes] == [10, 10]
 
 
-async def test_what_is_refused_costs_redis_nothing(redis: Redis, monkeypatch: pytest.MonkeyPatch, process) -> None:
-    rates, client, calls = process(), who(), 0
+@pytest.fixture
+def calls(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every message to Redis."""
+    heard: list[object] = []
+    real = redis.run
+
+    async def counting(*given):
+        heard.append(given)
+        return await real(*given)
+
+    monkeypatch.setattr(redis, "run", counting)
+    return heard
+
+
+async def test_what_is_refused_costs_redis_nothing(calls: list[object], process) -> None:
+    rates, client = process(), who()
     await over([rates], SMALL, client, 30)
-    real = redis.run
-
-    async def counting(*given):
-        nonlocal calls
-        calls += 1
-        return await real(*given)
-
-    monkeypatch.setattr(redis, "run", counting)
+    calls.clear()
     assert (await over([rates], SMALL, client, 50))[True] == 0
-    assert calls == 0
+    assert calls == []
 
 
-async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch, process
-) -> None:
-    rates, calls = process(), 0
-    real = redis.run
-
-    async def counting(*given):
-        nonlocal calls
-        calls += 1
-        return await real(*given)
-
-    monkeypatch.setattr(redis, "run", counting)
+async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(calls: list[object], process) -> None:
+    rates = process()
     for _ in range(90):
         assert rates.spend(LARGE, who(), monotonic()) is not None
-    assert calls == 0
+    assert calls == []
     await rates.close()
-    assert calls == 1
+    assert len(calls) == 1
 
 
 async def test_who_waited_long_enough_is_let_through_again(process) -> None:
