@@ -162,13 +162,10 @@ class Rates:
                     granted = self._settle(counted, spent, len(live), heard, monotonic())
                     for place, turn in enumerate(live):
                         turn.set_result(place < granted)
-            except Exception as error:
-                log.error("requests could not be counted", exc_info=error)
             finally:
                 for *_, turns in batch:
                     for turn in turns:
-                        if not turn.done():
-                            turn.set_result(True)
+                        turn.cancel()
 
     def _said(self, counted: Counted) -> tuple[Counted, int, int, list[asyncio.Future[bool]]]:
         """What is to be told of a client: what was spent, how many to ask for, and who waits for that."""
@@ -190,6 +187,10 @@ class Rates:
         try:
             answer: list[int] = await self._redis.run(self._script, keys, numbers)
         except Away:
+            self._alone_until = monotonic() + self.window
+            return None
+        except Exception as error:
+            log.error("Redis does not count requests: each process goes by its part", exc_info=error)
             self._alone_until = monotonic() + self.window
             return None
         if self._redis.breaks != self._believed:

@@ -9,6 +9,7 @@ from litestar.routes import HTTPRoute
 
 from tfmshop.platform import Config
 from tfmshop.platform.limits import Tier
+from tfmshop.surface.http.paths import Paths, parts_of
 
 SETTING: Final = {
     "general": "RATE_LIMIT_GENERAL", "api": "RATE_LIMIT_API", "search": "RATE_LIMIT_SEARCH",
@@ -41,7 +42,7 @@ class Table:
     def __init__(self, routes: Iterable[Any]) -> None:
         """`routes` are the framework's."""
         self.declared: dict[tuple[str, str], str] = {}
-        self._fitting: dict[int, list[tuple[list[str], dict[str, str]]]] = {}
+        self._methods: Paths[dict[str, str]] = Paths()
         for route in routes:
             if not isinstance(route, HTTPRoute):
                 continue
@@ -49,21 +50,10 @@ class Table:
                 str(method): handler.opt.get(LIMIT, "general")
                 for method, (handler, _) in route.route_handler_map.items() if method != "OPTIONS"
             }  # fmt: skip
-            parts = ["" if part.startswith("{") else part for part in parts_of(route.path)]
-            self._fitting.setdefault(len(parts), []).append((parts, methods))
+            self._methods.add(route.path, methods)
             self.declared |= {(method, route.path_format): tier for method, tier in methods.items()}
-        for fitting in self._fitting.values():
-            fitting.sort(key=lambda one: one[0].count(""))
 
     def of(self, method: str, path: str) -> str:
         """The name of the tier; what there is no route for, OPTIONS among it, counts as general."""
-        given, method = parts_of(path), "GET" if method == "HEAD" else method
-        for parts, methods in self._fitting.get(len(given), ()):
-            if all(wanted in ("", part) for wanted, part in zip(parts, given, strict=True)):
-                return methods.get(method, "general")
-        return "general"
-
-
-def parts_of(path: str) -> list[str]:
-    """What stands between the slashes; several in a row are one, as for the framework's router."""
-    return [part for part in path.split("/") if part]
+        methods = self._methods.find(parts_of(path)) or {}
+        return methods.get("GET" if method == "HEAD" else method, "general")

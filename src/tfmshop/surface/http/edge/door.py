@@ -184,8 +184,8 @@ class Edge:
         elif bodies.has_nul(scope, b""):
             await exit.refuse(NUL)
             self._judge(scope, exit.status, named, b"")
-        elif scope["method"] == "GET" and self._pages and (found := self._pages.route_of(scope)):
-            await self._show(*found, scope, exit, named)
+        elif scope["method"] == "GET" and (pages := self._pages) and (found := pages.route_of(scope)):
+            await self._show(pages, *found, scope, exit, named)
         elif scope["method"] not in _WITH_BODY:
             await self._pass(scope, receive, exit, named, b"", tier)
         else:
@@ -231,10 +231,10 @@ class Edge:
         extra = shared if pages.cdn or told is None else [*told, *shared]
         return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra), id
 
-    async def _show(self, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]) -> None:
+    async def _show(
+        self, pages: Pages, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]
+    ) -> None:
         """A public page, from memory where that has it."""
-        pages = self._pages
-        assert pages is not None  # noqa: S101 - it found the route
         try:
             page = await pages.page(route, key, exit.request_id)
         except ShopError as error:

@@ -20,7 +20,7 @@ from tfmshop.platform.limits import Admission
 from tfmshop.surface.http.edge.body import App, Message, Scope
 from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.page import Page
-from tfmshop.surface.http.tiers import parts_of
+from tfmshop.surface.http.paths import Paths, parts_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -44,22 +44,16 @@ _ASKED: Final = {
 
 
 class Route:
-    """A path whose answers are public: its parts, with None for each that differs, the parameters that count, and the
-    tier that requests count against.
-    """
+    """A path whose answers are public, how long they hold, the parameters that count, and the tier of requests."""
 
-    __slots__ = ("fresh", "limit", "names", "open_names", "parts")
+    __slots__ = ("fresh", "limit", "names", "open_names", "path")
 
     def __init__(self, path: str, fresh: Fresh, names: Iterable[str], limit: str) -> None:
-        self.parts = [None if part.startswith("{") else part for part in parts_of(path)]
+        self.path = path
         self.fresh = fresh
         self.limit = limit
         self.names = frozenset(names)
         self.open_names = tuple(name for name in self.names if name.endswith("["))
-
-    def fits(self, parts: list[str]) -> bool:
-        """Whether a path is one of these."""
-        return all(wanted in (None, part) for wanted, part in zip(self.parts, parts, strict=True))
 
     def counts(self, name: str) -> bool:
         """Whether a parameter changes the answer."""
@@ -76,10 +70,10 @@ class Pages:
         self._shop = shop
         self._keeps = shop.platform.config.flag("ENABLE_CACHING")
         self.cdn = shop.platform.config.number("CDN_TTL")
-        self._routes: dict[int, list[Route]] = {}
+        self._routes: Paths[Route] = Paths()
         self._kinds: dict[str, Kind[Page]] = {}
-        for route in sorted(routes, key=lambda one: one.parts.count(None)):
-            self._routes.setdefault(len(route.parts), []).append(route)
+        for route in routes:
+            self._routes.add(route.path, route)
             name, seconds = route.fresh.name, shop.platform.config.number(route.fresh.setting)
             self._kinds[name] = Kind(name, timedelta(seconds=seconds), Page.pack, Page.unpack, lambda page: page.size)
         self._names: dict[tuple[str, bytes], tuple[Route, str]] = {}
@@ -92,7 +86,7 @@ class Pages:
         known = self._names.get((path, query))
         if known is None:
             parts = parts_of(path)
-            route = self._route(parts)
+            route = self._routes.find(parts)
             if route is None:
                 return None
             known = (route, _key(route, parts, query))
@@ -102,9 +96,6 @@ class Pages:
                 self._names.clear()
             self._names[path, query] = known
         return known
-
-    def _route(self, parts: list[str]) -> Route | None:
-        return next((one for one in self._routes.get(len(parts), ()) if one.fits(parts)), None)
 
     def find(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
         """A page that memory has, asked for as before, for `hand_out`; None where the framework is needed, and for
@@ -174,7 +165,7 @@ class Pages:
 
     async def _fill(self, keys: Iterable[str]) -> None:
         for key in keys:
-            route = self._route(parts_of(key.partition("?")[0]))
+            route = self._routes.find(parts_of(key.partition("?")[0]))
             if route is not None:
                 made = partial(self._made, key, ids.request_id())
                 with suppress(ShopError):
