@@ -16,6 +16,7 @@ DIGESTS = {
 }  # fmt: skip
 
 WAITING = Query("test.sample_waiting", "SELECT count(*) FROM jobs.pgqueuer")
+ANALYZE = Query("test.analyze", "ANALYZE")
 TABLES = Query("test.sample_tables", """
 SELECT format('%s.%s', schemaname, tablename) AS name FROM pg_tables
 WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'public', 'jobs')
@@ -27,6 +28,7 @@ async def filled(settings, db, sample, seed):
     platform = platform_of(settings, db)
     outcome = await fill(platform, sample, seed, lambda *_: None)
     async with db.read() as tx:
+        await tx.execute(ANALYZE)  # as the command does after filling
         digests = {table: await tx.value(query) for table, query in DIGESTS.items()}
         assert await broken(tx) == {}
     await platform.redis.close()

@@ -293,7 +293,6 @@ ORDER BY created_at DESC, id DESC LIMIT $1
 """,
 )
 
-ANALYZE = Query("catalog.analyze", "ANALYZE catalog.product, catalog.variant, catalog.picture, catalog.category")
 
 Truth(
     "every product has something to buy",
