@@ -70,7 +70,7 @@ async def test_requests_are_lines_of_json_written_together(log, capfd):
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert [line["path"] for line in lines] == paths
     assert {name: lines[0][name] for name in lines[0] if name != "@timestamp"} == {
-        "method": "GET", "path": paths[0], "status": 404, "request_id": "0123", "milliseconds": 1.23,
+        "method": "GET", "path": paths[0], "status": 404, "request_id": "0123", "milliseconds": 1.24,
         "log.level": "info", "message": "request",
     }  # fmt: skip
     assert abs(datetime.fromisoformat(lines[0]["@timestamp"]) - clock.now()) < timedelta(seconds=5)

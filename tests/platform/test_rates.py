@@ -15,8 +15,9 @@ from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.limits import Rates, Tier
 from tfmshop.platform.limits.counted import Counted
+from tfmshop.platform.limits.rates import TELL_SECONDS
 
-SMALL, LARGE = Tier("checkout", 20), Tier("api", 400)
+SMALL, LARGE, VAST = Tier("checkout", 20), Tier("api", 400), Tier("general", 10**9)
 NOBODY = "redis://127.0.0.1:9"
 
 
@@ -152,6 +153,20 @@ async def test_browsing_tells_redis_of_many_clients_in_one_round_trip(calls: lis
     assert calls == []
     await rates.close()
     assert len(calls) == 1
+
+
+async def test_who_goes_on_browsing_is_told_of_now_and_then(calls: list[object], process) -> None:
+    """Not again as soon as Redis has answered: that would be as many messages as it can answer."""
+    rates, client = process(), who()
+    turns, until = 0, monotonic() + 10 * TELL_SECONDS
+    while monotonic() < until:
+        assert rates.spend(VAST, client, monotonic()) is not None
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 100
+    assert 1 <= len(calls) <= 11
+    await rates.close()
+    assert rates._known[VAST.name][client].own == turns
 
 
 async def test_who_waited_long_enough_is_let_through_again(process) -> None:

@@ -14,7 +14,8 @@ _TEXTS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 """A text without its end goes on to the end of the body, so that each letter is looked at once."""
 _BRACKETS: Final = re.compile(rb"[\[\]{}]")
 
-_encode = msgspec.json.Encoder(uuid_format="canonical", decimal_format="number").encode
+_encoder = msgspec.json.Encoder(uuid_format="canonical", decimal_format="number")
+_encode = _encoder.encode
 
 
 class Malformed(Exception):
@@ -49,6 +50,11 @@ def encode(value: object) -> bytes:
 def encode_text(value: object) -> str:
     """As `encode`, as text."""
     return _encode(value).decode()
+
+
+def encode_lines(values: list[dict[str, object]]) -> bytes:
+    """JSON lines: one value a line, each ended."""
+    return _encoder.encode_lines(values)
 
 
 def decode(data: bytes | str) -> Any:

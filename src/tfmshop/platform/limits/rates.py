@@ -84,6 +84,8 @@ class Rates:
         self._dirty: list[Counted] = []
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
+        self._urgent = False
+        """Whether somebody waits who was not told of yet."""
         self._alone_until = 0.0
 
     def spend(self, tier: Tier, who: str, now: float) -> Counted | None:
@@ -100,8 +102,7 @@ class Rates:
         counted.spent += 1
         if not counted.dirty:
             self._note(counted)
-            if self._timer is None:
-                self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+            self._tell_soon()
         return counted
 
     async def ask(self, tier: Tier, who: str, now: float) -> tuple[Counted, Slower | None]:
@@ -112,6 +113,7 @@ class Rates:
         if now >= counted.wait_until:
             turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             counted.waiting.append(turn)
+            self._urgent = True
             if not counted.dirty:
                 self._note(counted)
             self._tell()
@@ -123,9 +125,10 @@ class Rates:
 
     async def close(self) -> None:
         """Tell what was not told yet."""
-        self._tell()
-        if self._task is not None:
-            await self._task
+        while self._dirty or (self._task is not None and not self._task.done()):
+            self._tell()
+            if self._task is not None:
+                await self._task
         if self._timer is not None:
             self._timer.cancel()
 
@@ -143,6 +146,10 @@ class Rates:
         counted.dirty = True
         self._dirty.append(counted)
 
+    def _tell_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(TELL_SECONDS, self._tell)
+
     def _tell(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -151,8 +158,12 @@ class Rates:
             self._task = asyncio.get_running_loop().create_task(self._tell_all())
 
     async def _tell_all(self) -> None:
-        while self._dirty:
+        left = len(self._dirty)
+        while left > 0 or self._urgent:
+            if self._urgent:
+                left, self._urgent = len(self._dirty), False
             told, self._dirty = self._dirty[:AT_ONCE], self._dirty[AT_ONCE:]
+            left -= len(told)
             batch = [self._said(counted) for counted in told]
             try:
                 answer = await self._counted(batch)
@@ -166,6 +177,8 @@ class Rates:
                 for *_, turns in batch:
                     for turn in turns:
                         turn.cancel()
+        if self._dirty:
+            self._tell_soon()
 
     def _said(self, counted: Counted) -> tuple[Counted, int, int, list[asyncio.Future[bool]]]:
         """What is to be told of a client: what was spent, how many to ask for, and who waits for that."""

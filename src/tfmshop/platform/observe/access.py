@@ -1,4 +1,4 @@
-"""One line for each answered request, encoded at once and written many at a time."""
+"""One line for each answered request, kept as it is and encoded and written many at a time."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
 from tfmshop.platform import clock, codec
@@ -13,59 +14,36 @@ from tfmshop.platform import clock, codec
 MOST_LINES: Final = 500
 LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
-MOST_PATHS: Final = 10_000
-LONGEST_PATH: Final = 256
-"""How many paths are remembered as JSON, and up to how many characters."""
 
 
 class AccessLog:
     """Lines of JSON with ECS names on standard error. What waits is written at the end; a kill loses what waits."""
 
     def __init__(self) -> None:
-        self._paths: dict[str, str] = {}
-        self._lines: list[str] = []
+        self._kept: list[tuple[datetime, str, str, int, str, float]] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._second, self._until_second = 0, ""
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float) -> None:
-        """Add a line."""
-        where = self._paths.get(path) or self._known(path)
-        self._lines.append(
-            f'{{"method":"{method}","path":{where},"status":{status},"request_id":"{request_id}","milliseconds":'
-            f'{int(seconds * 100_000) / 100},"@timestamp":"{self._moment()}Z",'
-            '"log.level":"info","message":"request"}\n'
-        )
-        if len(self._lines) >= MOST_LINES:
-            self.flush()
-        elif self._timer is None:
+        """Add a line. Encoding it can wait: in a row, lines cost a third of what each costs by itself."""
+        self._kept.append((clock.now(), method, path, status, request_id, seconds))
+        if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
+        elif len(self._kept) >= MOST_LINES:
+            self.flush()
 
     def flush(self) -> None:
         """Write what waits, each line whole."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        lines, self._lines = self._lines, []
-        if lines:
-            with suppress(OSError):
-                _write("".join(lines).encode())
-
-    def _moment(self) -> str:
-        """The present moment in UTC, whose part down to the second is written once a second."""
-        now = clock.now()
-        second = int(now.timestamp())
-        if second != self._second:
-            self._second, self._until_second = second, now.isoformat(timespec="seconds")[:19]
-        return f"{self._until_second}.{now.microsecond:06}"
-
-    def _known(self, path: str) -> str:
-        """A path as JSON, remembered: most are asked for again."""
-        found = codec.encode_text(path)
-        if len(path) <= LONGEST_PATH:
-            if len(self._paths) >= MOST_PATHS:
-                self._paths.clear()
-            self._paths[path] = found
-        return found
+        kept, self._kept = self._kept, []
+        lines = [
+            {"method": method, "path": path, "status": status, "request_id": id,
+             "milliseconds": round(seconds * 1000, 2), "@timestamp": at, "log.level": "info", "message": "request"}
+            for at, method, path, status, id, seconds in kept
+        ]  # fmt: skip
+        with suppress(OSError):
+            _write(codec.encode_lines(lines))
 
 
 def _write(content: bytes) -> None:
