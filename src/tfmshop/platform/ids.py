@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import secrets
 from collections.abc import Callable
@@ -23,13 +24,13 @@ class _Requests:
     """A moment and 40 random bits, made anew now and then, before a number that counts up."""
 
     begin = ""
-    number = 0
+    numbers = itertools.count()
 
 
 def request_id() -> str:
     """32 hexadecimal digits, for one request: those of a process are in the order of time, of two nearly."""
-    number = _Requests.number = _Requests.number + 1
-    if number & 0x3FF == 1:
+    number = next(_Requests.numbers)
+    if not number & 0x3FF:
         _Requests.begin = uuid_utils.uuid7().hex[:12] + secrets.token_hex(5)
     return f"{_Requests.begin}{number:010x}"
 

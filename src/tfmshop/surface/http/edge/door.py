@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
 MOST_HEADERS: Final = 100
-FEW_HEADERS: Final = 40
-"""More than a browser sends: who sends more is answered the long way."""
+FEW_HEADERS, FEW_BYTES = 40, 8 << 10
+"""More than a browser sends: who sends more headers, or more bytes in them, is answered the long way."""
 HEADER_BYTES: Final = 16 << 10
 TARGET_BYTES: Final = 8 << 10
 """Bytes of path and query."""
@@ -86,11 +86,11 @@ class Edge:
             await self._live(receive, send)
             return
         started = monotonic()
-        ready = self._at_once(scope, started) if scope["method"] == "GET" else None
-        if ready is not None:
-            await send(ready[0])
-            await send(ready[1])
-            logs.access("GET", scope["path"], ready[0]["status"], ready[2], monotonic() - started)
+        if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
+            start, end, id = ready
+            await send(start)
+            await send(end)
+            logs.access("GET", scope["path"], start["status"], id, monotonic() - started)
             return
         tier = self._tiers.of(scope["method"], scope["path"])
         if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
@@ -207,9 +207,7 @@ class Edge:
         entry, route = found
         headers, rules = scope["headers"], self._rules
         named = dict(headers)
-        if len(named) != len(headers) or len(headers) > FEW_HEADERS:
-            return None
-        if sum(map(len, named)) + sum(map(len, named.values())) > HEADER_BYTES:
+        if not len(named) == len(headers) <= FEW_HEADERS or sum(map(len, named.values())) > FEW_BYTES:
             return None
         address, scheme = scope["client"][0] if scope["client"] else "", scope["scheme"]
         if rules.proxies:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Final
 
 from tfmshop.platform.limits import Counted, Rates, Tier
@@ -33,11 +34,15 @@ class Limits:
             for name, tier in tiers.items()
         }
         self._left = {name: b'"%s";r=%%d;t=%%d' % name.encode() for name in tiers}
+        self._whole = ceil(rates.window)
 
     def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> Headers | None:
         """Count a request that needs no asking, and what its answer says of that; None: it must be asked for."""
         counted = self._rates.spend(self._tiers[tier], self._who(tier, named, address, now), now)
-        return self._told(counted, now) if counted is not None else None
+        if counted is None:
+            return None
+        left = self._left[tier] % (counted.remaining(now, self._rates.window), self._whole)
+        return [self._policies[tier], (b"ratelimit", left)]
 
     async def take(
         self, tier: str, named: Mapping[bytes, bytes], address: str, now: float
@@ -62,8 +67,8 @@ class Limits:
         """The headers `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10)."""
         name, waits = counted.tier.name, counted.wait_until - now
         left = counted.remaining(now, self._rates.window) if waits <= 0 else 0
-        seconds = waits if waits > 0 else self._rates.window
-        return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds + 0.999))]
+        seconds = ceil(waits) if waits > 0 else self._whole
+        return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds))]
 
     def _who(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> str:
         """The person of the token; who signs in counts by address, however many accounts they have."""
