@@ -135,14 +135,20 @@ def requests_per_second(
 
 def alternate(name: str, ours: str, floor: str, rounds: int, seconds: int, goal: float) -> Figure:
     """Load both in turn, the one that begins changing, after a warm-up."""
-    figure = Figure(name, "requests/s", [], [], goal)
-    for url in (ours, floor):
+    measured = in_turn([ours, floor], rounds, seconds)
+    return Figure(name, "requests/s", measured[ours], measured[floor], goal)
+
+
+def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]]:
+    """Requests a second of each, loaded one after another, another one beginning each time, after a warm-up."""
+    measured: dict[str, list[float]] = {url: [] for url in urls}
+    for url in urls:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
     for number in range(rounds):
-        for url in (ours, floor) if number % 2 else (floor, ours):
-            measured = requests_per_second(url, seconds=seconds, connections=CONNECTIONS)
-            (figure.ours if url == ours else figure.floor).append(measured)
-    return figure
+        first = number % len(urls)
+        for url in urls[first:] + urls[:first]:
+            measured[url].append(requests_per_second(url, seconds=seconds, connections=CONNECTIONS))
+    return measured
 
 
 def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:

@@ -59,7 +59,7 @@ class Counted:
     def remaining(self, now: float, window: float) -> int:
         """Requests that are left, as far as this process knows."""
         left = self.tier.most - self.spent - (self.known if now - self._heard < window else 0)
-        return left if left > 0 else 0
+        return max(0, left)
 
     def count(self, number: int, now: float, window: float) -> None:
         """Count requests of this process, and forget those that are out of the window."""

@@ -1,0 +1,50 @@
+"""P9: what it costs to tell what happens: every request logged, against errors alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.harness import BIN, UNLIMITED, Figure, free_port, in_turn, scratch_home, server, write
+from tfmshop.config import read
+from tfmshop.platform.embedded import running
+
+ROUNDS, SECONDS, GOAL = 9, 4, 0.95
+LEVELS = {"on": "http", "off": "error"}
+CACHING = {"cached list": "true", "uncached list": "false"}
+
+
+def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
+    """Measure; whether every goal was met."""
+    figures = []
+    with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
+        environment = {
+            "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
+            "TFMSHOP_HOME": str(home), "LOG_FORMAT": "json", **UNLIMITED,
+        }  # fmt: skip
+        subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
+        for name, caching in CACHING.items():
+            figures.append(_compared(name, {**environment, "ENABLE_CACHING": caching}, home, rounds, seconds))
+    notes = (
+        f"5,000 products, two server processes, one with LOG_LEVEL=http as JSON into a file, one with LOG_LEVEL=error; "
+        f"{rounds} alternating rounds of {seconds} s after a warm-up."
+    )
+    return write("p9", "P9: telemetry", notes, figures)
+
+
+def _compared(name: str, environment: dict[str, str], home: Path, rounds: int, seconds: int) -> Figure:
+    """The same page from a server that tells everything, and from one that tells errors."""
+    urls = []
+    with ExitStack() as servers:
+        for on, level in LEVELS.items():
+            port = str(free_port())
+            base = f"http://127.0.0.1:{port}"
+            urls.append(f"{base}/api/v1/products")
+            settings = {**environment, "PORT": port, "LOG_LEVEL": level}
+            serve = [str(BIN / "tfmshop"), "serve"]
+            servers.enter_context(server(serve, f"{base}/health/ready", settings, home / f"{on}.log"))
+        on_url, off_url = urls
+        found = in_turn(urls, rounds, seconds)
+    return Figure(name, "requests/s", found[on_url], found[off_url], GOAL)
