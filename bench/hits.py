@@ -15,7 +15,8 @@ from tfmshop.platform.db import Database, Options, Query, connect
 from tfmshop.platform.embedded import running
 from torture.client import Client
 
-VISITS, GOAL, AT_ONCE = 80_000, 0.90, 16
+VISITS, WARM, GOAL, AT_ONCE = 80_000, 4, 0.90, 16
+"""What is measured, after so many times as many visits: a shop does not begin its day with nothing."""
 TELLS = 7
 """Seconds within which processes say what they count."""
 PRODUCTS = Query(
@@ -45,8 +46,8 @@ def run(count: int = VISITS) -> bool:
         for where, share, goal in ((", memory or Redis", _found(tally), GOAL), (", memory alone", tally.rate, 0.0))
     ]
     notes = (
-        f"5,000 products, two web processes, {AT_ONCE} connections; {count:,} visits after as many that warmed it up, "
-        f"{orders:,} orders among them. Answers: {dict(answers)}. The mix is told in bench/traffic.py."
+        f"5,000 products, two web processes, {AT_ONCE} connections; {count:,} visits after {WARM * count:,} that warmed "
+        f"it up, {orders:,} orders among them. Answers: {dict(answers)}. The mix is told in bench/traffic.py."
     )
     return write("hits", "Hit rates on a day of a shop", notes, figures)
 
@@ -63,7 +64,7 @@ async def _measured(base: str, url: str, count: int) -> tuple[dict[str, Tally], 
         categories = [row["slug"] for row in await tx.rows(CATEGORIES)]
     day = visits(1, products, categories)
     async with Client(base, AT_ONCE) as client:
-        await _replay(client, list(islice(day, count)))
+        await _replay(client, list(islice(day, WARM * count)))
         before = await _told(db)
         answers, orders = await _replay(client, list(islice(day, count)))
         after = await _told(db)
@@ -98,7 +99,8 @@ async def _replay(client: Client, day: list[Visit]) -> tuple[Counter[int], int]:
             await client.send(f"/carts/{cart['id']}", b"", mine, "GET")
             if visit.ordered:
                 key = {"Idempotency-Key": ids.token()}
-                orders += (await client.post(f"/carts/{cart['id']}/checkout", BUY, mine | key)).status == 201
+                bought = await client.post(f"/carts/{cart['id']}/checkout", BUY, mine | key)
+                orders += bought.status == 201
 
     await asyncio.gather(*[visitor() for _ in range(AT_ONCE)])
     return answers, orders

@@ -373,6 +373,57 @@ async def test_what_is_shared_already_is_not_believed_after_a_change(processes):
     assert await one.get(TEXT, "k", make) == "v4"
 
 
+async def test_what_two_processes_hear_of_undoes_nothing_that_was_made_since(processes):
+    one, two = processes
+    make, news = Maker(), ["a", "#4711"]
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    one.stale(news)
+    assert await one.get(TEXT, "k", make) == "v2"
+    await settled(one)
+    two.stale(news)
+    assert await two.get(TEXT, "k", make) == "v2", "shared, though the other process heard of the change later"
+    two.stale(["a", "#4712"])
+    assert await two.get(TEXT, "k", make) == "v3"
+
+
+async def test_who_asks_while_redis_is_told_waits_for_that_and_shares(processes):
+    one, two = processes
+    make = Maker()
+    one.stale(["b"])
+    assert not one._shared.usable
+    assert await one.get(TEXT, "k", make) == "v1"
+    await settled(one)
+    assert await two.get(TEXT, "k", make) == "v1"
+
+
+async def test_a_turn_whose_answer_was_lost_is_given_back(processes, monkeypatch):
+    one, two = processes
+    make, real = Maker(), one._shared._redis.run
+
+    async def lost(script, keys, args):
+        answer = await real(script, keys, args)
+        if script is one._shared._look:
+            raise Away
+        return answer
+
+    monkeypatch.setattr(one._shared._redis, "run", lost)
+    assert await one.get(TEXT, "k", make) == "v1"
+    await settled(one)
+    assert await asyncio.wait_for(two.get(TEXT, "k", make), 1) == "v2"
+
+
+async def test_a_connection_that_is_made_again_to_the_same_redis_changes_nothing(processes):
+    one, _ = processes
+    make, redis = Maker(), one._shared._redis
+    await one.get(TEXT, "k", make)
+    await settled(one)
+    await redis._pool.disconnect()
+    one.memory.clear()
+    assert await one.get(TEXT, "k", make) == "v1"
+    assert redis.breaks == 0
+
+
 async def test_more_stale_tags_than_redis_remembers_are_everything(processes, monkeypatch):
     monkeypatch.setattr("tfmshop.platform.cache.shared.MOST_TAGS", 5)
     one, two = processes

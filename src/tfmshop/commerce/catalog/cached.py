@@ -24,13 +24,21 @@ def product(id: UUID) -> str:
     return f"product:{id}"
 
 
+def stock(id: UUID) -> str:
+    """The tag of what shows how many there are of a product."""
+    return f"stock:{id}"
+
+
 class _Named(msgspec.Struct, frozen=True):
     id: UUID
 
 
 def page_of(shown: Product) -> list[str]:
-    """The tags of a product's page: its own, those of the products that go with it, and of where these come from."""
+    """The tags of a product's page: its own and its stock's, those of the products that go with it, and of where these
+    come from.
+    """
     related, above = (
         codec.decode_as(codec.encode(part), list[_Named]) for part in (shown.related, shown.breadcrumbs)
     )  # fmt: skip
-    return [product(shown.id), *[product(one.id) for one in related], *[f"related:{one.id}" for one in above[-1:]]]
+    own = [product(shown.id), stock(shown.id)]
+    return [*own, *[product(one.id) for one in related], *[f"related:{one.id}" for one in above[-1:]]]

@@ -34,7 +34,9 @@ PATTERN: Final = "~"
 EARLY: Final = 3.0
 """So many times the seconds that a value took to make, it may be made anew before its time at most (see `_early`)."""
 MOST_STAMPS: Final = 20_000
-OFTEN: Final = 20
+NEWS: Final = "#"
+"""A tag that begins so makes nothing stale: it names what all processes hear of, so that Redis is told of it once."""
+OFTEN: Final = 3
 """Times that something was handed out from which it is worth to make it anew before somebody asks."""
 
 log = structlog.get_logger("cache")
@@ -119,7 +121,7 @@ class Cache:
     async def fill(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> None:
         """Have a value in memory before somebody asks for it."""
         if self.sure and self.memory.get(key) is None:
-            await self._made(kind, key, make)
+            await self._made(kind, key, make, asked=False)
 
     def refresh(self, entry: Entry, make: Callable[[], Awaitable[Made[Any]]]) -> None:
         """Make an entry anew in the background, unless that happens already, here or in another process."""
@@ -131,7 +133,8 @@ class Cache:
         """Hand out nothing more that has one of these tags, here at once and by way of Redis. `often_gone` hears what
         of it was handed out often.
         """
-        tags, gone = list(tags), []
+        heard, gone = list(tags), []
+        tags = [tag for tag in heard if not tag.startswith(NEWS)]
         if tags == [WARM]:
             if self.warm is not None:
                 self.warm()
@@ -155,7 +158,7 @@ class Cache:
             self._floor = self._clock
         if self._shared is not None:
             told = [EVERYTHING if tag.startswith(PATTERN) else tag for tag in tags]
-            self._start(self._shared.stale(told))
+            self._start(self._shared.stale(told, ",".join(heard) if len(heard) > len(tags) else ""))
         often = [entry for entry in gone if entry.hits >= OFTEN]
         if often and self.often_gone is not None:
             self.often_gone(often)
@@ -187,12 +190,14 @@ class Cache:
             found = self.tallies[kind.name] = Tally()
         return found
 
-    async def _made(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]]) -> V:
+    async def _made(
+        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], *, asked: bool = True
+    ) -> V:
         arrived = self._clock
         while True:
             flight = self._flights.get(key)
             if flight is None or flight.task.done():
-                flight = _Flight(self._start(self._make(kind, key, make)), self._clock)
+                flight = _Flight(self._start(self._make(kind, key, make, asked=asked)), self._clock)
                 self._flights[key] = flight
                 flight.task.add_done_callback(partial(self._landed, key))
             else:
@@ -222,10 +227,11 @@ class Cache:
             del self._flights[key]
 
     async def _make(
-        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], old: Entry | None = None
-    ) -> Made[V] | None:
+        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], old: Entry | None = None, *,
+        asked: bool = False,
+    ) -> Made[V] | None:  # fmt: skip
         """A value from another process, or made here and kept. Of an `old` one a younger is wanted; None when another
-        process makes that.
+        process makes that. Whether somebody `asked` for it is for the numbers.
         """
         began, ticket = self._clock, Ticket()
         if self._shared is not None and self.sure:
@@ -235,7 +241,7 @@ class Cache:
             if isinstance(found, Ticket):
                 ticket = found
             elif self._keep(kind, key, found.made, found.seconds, began, found.age):
-                self.tally(kind).shared += 1
+                self.tally(kind).shared += asked
                 return found.made
         started = monotonic()
         made = None

@@ -10,8 +10,9 @@ from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
+from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
 
 FAILURES: Final = 3
@@ -19,6 +20,8 @@ FAILURES: Final = 3
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 10.0
 """Seconds for which it is left alone; each failed try after that doubles them."""
+
+_IDENTITY: Final = ("run_id:", "master_replid:")
 
 log = structlog.get_logger("redis")
 
@@ -34,9 +37,10 @@ class Script(Protocol):
 
 
 class _Pool(BlockingConnectionPool):
-    """Connections that are waited for, and counted when they are made again."""
+    """Connections that are waited for, and that find out which server is behind them."""
 
     breaks = 0
+    server: str | None = None
 
     def make_connection(self) -> Any:
         connection = super().make_connection()  # type: ignore[no-untyped-call]
@@ -44,8 +48,18 @@ class _Pool(BlockingConnectionPool):
         return connection
 
     async def _connected(self, connection: Any) -> None:
-        self.breaks += hasattr(connection, "was_connected")
-        connection.was_connected = True
+        """Count when it is another server than before, or one that began anew: it may know less of what is stale."""
+        try:
+            await connection.send_command("INFO")
+            told = await connection.read_response()
+            server = " ".join(sorted(line for line in told.decode().split() if line.startswith(_IDENTITY)))
+        except ResponseError:
+            server = ids.token()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        self.breaks += self.server is not None and server != self.server
+        self.server = server
 
 
 class Redis:
@@ -66,7 +80,7 @@ class Redis:
 
     @property
     def breaks(self) -> int:
-        """How often a connection was made again: behind each may be a Redis that is not the one it was."""
+        """How often another Redis was found behind a connection, or one that began anew."""
         found: int = self._pool.breaks
         return found
 

@@ -26,12 +26,15 @@ MOST_TAGS: Final = 20_000
 """Tags that Redis remembers as stale; when there are more, everything is."""
 COMPRESS_FROM: Final = 1024
 """Bytes from which values are compressed."""
-TELL_TIMES: Final = 3
-"""How often Redis is told what is stale before it is not believed any more."""
+TELL_AGAIN: Final = (0.01, 0.05, 0.2, 0.5, 1.0)
+"""Seconds after which Redis is told again what is stale, before all that it has is not believed any more."""
+TOLD: Final = timedelta(minutes=1)
+"""How long after the first telling of news others may come with the same."""
 LOCK: Final = timedelta(seconds=5)
 """How long one process may make a value before another tries, too."""
 _POLL_SECONDS: Final = 0.01
 _LONGEST_WAIT: Final = 2.0
+_WAIT_FOR_TELLING: Final = 0.1
 
 _STATE = """
 local clock = redis.call('HGET', KEYS[1], 'clock')
@@ -77,14 +80,16 @@ return 1
 STALE = (
     _STATE
     + """
+if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then return clock end
 clock = redis.call('HINCRBY', KEYS[1], 'clock', 1)
 if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) then
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'clock', clock, 'floor', clock)
 end
-for n = 2, #ARGV do
+for n = 3, #ARGV do
     redis.call('HSET', KEYS[1], ARGV[n] == '*' and 'floor' or 's:' .. ARGV[n], clock)
 end
+if ARGV[2] ~= '' then redis.call('SET', KEYS[2], 1, 'PX', ARGV[2]) end
 return clock
 """
 )
@@ -101,7 +106,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What lets a process put a value that it makes now; without `time` nothing can be put."""
+    """What lets a process put a value that it makes now; without `time` nothing can be put. Its `owner` may have the
+    turn to make it even then: Redis may have given it, and the answer been lost.
+    """
 
     time: str = ""
     owner: str = ""
@@ -117,17 +124,19 @@ class Shared:
         self._look, self._put, self._stale = (redis.script(source) for source in (LOOK, PUT, STALE))
         self._believed = redis.breaks
         self._failed = 0
-        self._telling = 0
+        self._tellings: set[asyncio.Future[None]] = set()
 
     @property
     def usable(self) -> bool:
         """Whether what it has can be believed: not while this process still tells it what is stale."""
-        return self._telling == 0 and self._redis.usable
+        return not self._tellings and self._redis.usable
 
     async def look(self, kind: Kind[Any], key: str, age: float | None = None) -> Found | Ticket | None:
         """A value that holds, or the ticket to make it; what another process makes is waited for. With an `age` in
         seconds only a younger value counts, and None is the answer while another process makes one.
         """
+        if self._tellings and self._redis.usable:
+            await asyncio.wait(set(self._tellings), timeout=_WAIT_FOR_TELLING)
         owner = f"{random.getrandbits(64):x}"
         until = monotonic() + _LONGEST_WAIT
         while self.usable and monotonic() < until:
@@ -149,12 +158,12 @@ class Shared:
             if age is not None:
                 return None
             await asyncio.sleep(_POLL_SECONDS)
-        return Ticket()
+        return Ticket(owner=owner)
 
     async def put(self, kind: Kind[Any], key: str, made: Made[Any] | None, ticket: Ticket, seconds: float) -> None:
-        """Share a value; None gives the turn to make it to somebody else."""
+        """Share a value; None, or a ticket without time, gives the turn to make it to somebody else."""
         if not ticket.time:
-            return
+            made = None
         fresh = made.fresh or kind.fresh if made else kind.fresh
         args = [
             _packed(kind.pack(made.value)) if made else b"", ",".join(sorted(made.tags)) if made else "", ticket.time,
@@ -164,30 +173,38 @@ class Shared:
         with suppress(Away):
             await self._redis.run(self._put, self._keys(kind, key), args)
 
-    def stale(self, tags: Sequence[str]) -> Coroutine[Any, Any, None]:
+    def stale(self, tags: Sequence[str], news: str = "") -> Coroutine[Any, Any, None]:
         """Make everything with one of these tags stale; what Redis cannot be told makes all stale when it is back.
 
-        From this call on, and not only when it is awaited, nothing is looked up until Redis was told.
+        From this call on, and not only when it is awaited, nothing is looked up until Redis was told. `news` is what
+        other processes tell, too: it counts when it is told first, because a second time would undo what was made since.
         """
-        self._telling += 1
-        return self._tell(tags)
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tellings.add(told)
+        return self._tell(tags, news, told)
 
-    async def _tell(self, tags: Sequence[str]) -> None:
+    async def _tell(self, tags: Sequence[str], news: str, told: asyncio.Future[None]) -> None:
         try:
-            for _ in range(TELL_TIMES):
+            for pause in (*TELL_AGAIN, 0):
                 with suppress(Away):
-                    await self._redis.run(self._stale, [self._state], [MOST_TAGS, *tags])
+                    await self._make_stale(tags, news)
                     return
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(pause)
             self._failed += 1
         finally:
-            self._telling -= 1
+            self._tellings.discard(told)
+            told.set_result(None)
+
+    async def _make_stale(self, tags: Sequence[str], news: str = "") -> None:
+        keys = [self._state, f"{self._prefix}told:{hashlib.blake2b(news.encode(), digest_size=16).hexdigest()}"]
+        remembered = int(TOLD.total_seconds() * 1000) if news else ""
+        await self._redis.run(self._stale, keys, [MOST_TAGS, remembered, *tags])
 
     async def _believe(self) -> None:
         """After a time without Redis, or where another may be in its place, make all stale that it has from before."""
         at = (self._redis.breaks, self._failed)
         if at != (self._believed, 0):
-            await self._redis.run(self._stale, [self._state], [MOST_TAGS, EVERYTHING])
+            await self._make_stale([EVERYTHING])
             self._believed = at[0]
             self._failed -= at[1]
 

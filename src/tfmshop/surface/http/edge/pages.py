@@ -35,6 +35,8 @@ FIRST: Final = ("/api/v1/products", "/api/v1/categories/tree", "/api/v1/categori
 """What every shop front asks for."""
 MOST_AGAIN: Final = 50
 """Pages that are made anew after one change without anybody asking."""
+MOST_WAITING: Final = 500
+"""Pages that wait for that; one more is made when somebody asks."""
 _OF_THE_SENDER: Final = {b"content-length", b"cache-control"}
 _ASKED: Final = {
     "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
@@ -78,6 +80,8 @@ class Pages:
             self._kinds[name] = Kind(name, timedelta(seconds=seconds), Page.pack, Page.unpack, lambda page: page.size)
         self._names: dict[tuple[str, bytes], tuple[Route, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[str, None] = {}
+        self._filling = False
         self.cache.often_gone, self.cache.warm = self._again, self.warm
 
     def route_of(self, scope: Scope) -> tuple[Route, str] | None:
@@ -156,19 +160,34 @@ class Pages:
                 known = [key for key, _ in await asked.most_asked(tx, platform.config.number("CACHE_WARM"))]
         except ShopError:
             return
-        await self._fill(dict.fromkeys([*FIRST, *known]))
+        for key in dict.fromkeys([*FIRST, *known]):
+            await self._fill(key)
 
     def _again(self, gone: list[Entry]) -> None:
-        """What was asked for often is made anew before somebody asks."""
-        most = nlargest(MOST_AGAIN, gone, key=lambda entry: entry.hits)
-        self._start(self._fill([entry.key for entry in most]))
+        """What was asked for often is made anew before somebody asks, one page after another."""
+        for entry in nlargest(MOST_AGAIN, gone, key=lambda entry: entry.hits):
+            if len(self._waiting) < MOST_WAITING:
+                self._waiting[entry.key] = None
+        if not self._filling:
+            self._filling = True
+            self._start(self._fill_waiting())
 
-    async def _fill(self, keys: Iterable[str]) -> None:
-        for key in keys:
-            route = self._routes.find(parts_of(key.partition("?")[0]))
-            if route is not None:
-                made = partial(self._made, key, ids.request_id())
-                with suppress(ShopError):
+    async def _fill_waiting(self) -> None:
+        try:
+            while self._waiting:
+                key = next(iter(self._waiting))
+                del self._waiting[key]
+                await self._fill(key)
+        finally:
+            self._filling = False
+
+    async def _fill(self, key: str) -> None:
+        """Make a page if there is a place for that."""
+        route = self._routes.find(parts_of(key.partition("?")[0]))
+        if route is not None:
+            made = partial(self._made, key, ids.request_id())
+            with suppress(ShopError):
+                async with self._admission.place(first=False):
                     await self.cache.fill(self._kinds[route.fresh.name], key, made)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
