@@ -46,8 +46,8 @@ def run(count: int = VISITS) -> bool:
         for where, share, goal in ((", memory or Redis", _found(tally), GOAL), (", memory alone", tally.rate, 0.0))
     ]
     notes = (
-        f"5,000 products, two web processes, {AT_ONCE} connections; {count:,} visits after {WARM * count:,} that warmed "
-        f"it up, {orders:,} orders among them. Answers: {dict(answers)}. The mix is told in bench/traffic.py."
+        f"5,000 products, two web processes, {AT_ONCE} connections; {count:,} visits after {WARM * count:,} that "
+        f"warmed it up, {orders:,} orders among them. Answers: {dict(answers)}. The mix is told in bench/traffic.py."
     )
     return write("hits", "Hit rates on a day of a shop", notes, figures)
 

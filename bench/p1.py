@@ -61,7 +61,8 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
 
 
 def _answer(url: str) -> dict[str, object]:
-    """What is answered, without the date, which the server adds by itself."""
+    """What is answered, without what the server adds by itself."""
     with urllib.request.urlopen(url) as answer:
-        headers = [(name.lower(), value) for name, value in answer.headers.items() if name.lower() != "date"]
+        headers = [(name.lower(), value) for name, value in answer.headers.items()]
+        headers = [pair for pair in headers if pair[0] not in ("date", "connection")]
         return {"headers": headers, "body": answer.read().decode()}

@@ -177,7 +177,7 @@ class Shared:
         """Make everything with one of these tags stale; what Redis cannot be told makes all stale when it is back.
 
         From this call on, and not only when it is awaited, nothing is looked up until Redis was told. `news` is what
-        other processes tell, too: it counts when it is told first, because a second time would undo what was made since.
+        other processes tell, too: it counts when it is told first, a second time would undo what was made since.
         """
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tellings.add(told)
