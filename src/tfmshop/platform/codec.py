@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -52,7 +53,7 @@ def encode_text(value: object) -> str:
     return _encode(value).decode()
 
 
-def encode_lines(values: list[dict[str, object]]) -> bytes:
+def encode_lines(values: Sequence[object]) -> bytes:
     """JSON lines: one value a line, each ended."""
     return _encoder.encode_lines(values)
 

@@ -190,9 +190,7 @@ class Cache:
             found = self.tallies[kind.name] = Tally()
         return found
 
-    async def _made(
-        self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], *, asked: bool = True
-    ) -> V:
+    async def _made(self, kind: Kind[V], key: str, make: Callable[[], Awaitable[Made[V]]], *, asked: bool = True) -> V:
         arrived = self._clock
         while True:
             flight = self._flights.get(key)

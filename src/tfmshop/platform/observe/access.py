@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from tfmshop.platform import clock, codec
 
 MOST_LINES: Final = 500
@@ -16,16 +18,27 @@ LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
 
 
+class _Line(msgspec.Struct, gc=False, rename={"timestamp": "@timestamp", "level": "log.level"}):
+    method: str
+    path: str
+    status: int
+    request_id: str
+    milliseconds: float
+    timestamp: datetime
+    level: str = "info"
+    message: str = "request"
+
+
 class AccessLog:
     """Lines of JSON with ECS names on standard error. What waits is written at the end; a kill loses what waits."""
 
     def __init__(self) -> None:
-        self._kept: list[tuple[datetime, str, str, int, str, float]] = []
+        self._kept: list[_Line] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float) -> None:
         """Add a line. Encoding it can wait: in a row, lines cost a third of what each costs by itself."""
-        self._kept.append((clock.now(), method, path, status, request_id, seconds))
+        self._kept.append(_Line(method, path, status, request_id, round(seconds * 1000, 2), clock.now()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
         elif len(self._kept) >= MOST_LINES:
@@ -37,13 +50,8 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         kept, self._kept = self._kept, []
-        lines = [
-            {"method": method, "path": path, "status": status, "request_id": id,
-             "milliseconds": round(seconds * 1000, 2), "@timestamp": at, "log.level": "info", "message": "request"}
-            for at, method, path, status, id, seconds in kept
-        ]  # fmt: skip
         with suppress(OSError):
-            _write(codec.encode_lines(lines))
+            _write(codec.encode_lines(kept))
 
 
 def _write(content: bytes) -> None:
