@@ -155,6 +155,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=1, most=86_400),
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=1, most=86_400),
     Setting("CACHE_TTL_SEARCH", 180, "Age of cached lists and search results, s.", least=1, most=86_400),
+    Setting("CACHE_TTL_REVIEWS", 3600, "Age of cached reviews, s.", least=1, most=86_400),
     Setting("ENABLE_RATE_LIMIT", True, "Limit how often somebody may ask and try."),
     Setting("RATE_LIMIT_WINDOW", 60, "The window of the rate limits, s.", least=1, most=3600),
     Setting("RATE_LIMIT_GENERAL", 500, "Requests a window: what is not the API.", least=1, most=MANY),

@@ -29,16 +29,21 @@ def stock(id: UUID) -> str:
     return f"stock:{id}"
 
 
-class _Named(msgspec.Struct, frozen=True):
-    id: UUID
+class _Named(msgspec.Struct, gc=False):
+    id: str
+
+
+_SEVERAL = list[_Named]
 
 
 def page_of(shown: Product) -> list[str]:
     """The tags of a product's page: its own and its stock's, those of the products that go with it, and of where these
     come from.
     """
-    related, above = (
-        codec.decode_as(codec.encode(part), list[_Named]) for part in (shown.related, shown.breadcrumbs)
-    )  # fmt: skip
-    own = [product(shown.id), stock(shown.id)]
-    return [*own, *[product(one.id) for one in related], *[f"related:{one.id}" for one in above[-1:]]]
+    related = codec.decode_as(codec.encode(shown.related), _SEVERAL)
+    above = codec.decode_as(codec.encode(shown.breadcrumbs), _SEVERAL)
+    tags = [f"product:{one.id}" for one in related]
+    tags += product(shown.id), stock(shown.id)
+    if above:
+        tags.append(f"related:{above[-1].id}")
+    return tags

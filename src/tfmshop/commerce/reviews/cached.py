@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tfmshop.platform.cache import Fresh
 
-REVIEWS: Final = Fresh("reviews", "CACHE_TTL_PRODUCTS")
+REVIEWS: Final = Fresh("reviews", "CACHE_TTL_REVIEWS")
 
 
 def page_of(product: UUID) -> list[str]:

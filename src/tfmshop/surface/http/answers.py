@@ -24,28 +24,26 @@ class Public:
     is stale; without tags it is not kept.
     """
 
-    __slots__ = ("_body", "_headers", "_status", "_tags")
+    __slots__ = ("body", "headers", "status", "tags")
 
     def __init__(self, value: object, tags: Iterable[str] = ()) -> None:
-        self._status = 200
-        self._body = codec.encode(value)
-        self._headers = [_JSON]
-        self._tags = frozenset(tags)
+        self.status = 200
+        self.body = codec.encode(value)
+        self.headers = [_JSON]
+        self.tags = frozenset(tags)
 
     @classmethod
     def moved(cls, address: str) -> Public:
         """The answer 301: what was asked for is at `address` for good."""
         answer = cls({"location": address}, _MISSING)
-        answer._status = 301
-        answer._headers = [_JSON, (b"location", address.encode("ascii"))]
+        answer.status = 301
+        answer.headers = [_JSON, (b"location", address.encode("ascii"))]
         return answer
 
-    async def __call__(self, scope: Any, _: Any, send: Any) -> None:
+    async def __call__(self, _: Any, __: Any, send: Any) -> None:
         """Send it to the edge, which adds what belongs to the request."""
-        if self._tags:
-            scope["state"]["tags"] = self._tags
-        await send({"type": "http.response.start", "status": self._status, "headers": self._headers})
-        await send({"type": "http.response.body", "body": self._body, "more_body": False})
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 def public(kind: type[Any], meaning: str, fresh: Fresh, limit: str = "api") -> dict[str, Any]:

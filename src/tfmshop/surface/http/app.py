@@ -11,6 +11,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import ParameterKwarg
+from litestar.routes import HTTPRoute
 
 from tfmshop import __version__
 from tfmshop.surface.http import health, openapi, problems
@@ -29,6 +30,7 @@ from tfmshop.surface.http.backoffice import stock as admin_stock
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import StrictRequest
+from tfmshop.surface.http.direct import Maker
 from tfmshop.surface.http.edge import Edge, Rules
 from tfmshop.surface.http.edge.body import App
 from tfmshop.surface.http.edge.door import OpenShop
@@ -66,10 +68,12 @@ def public_routes() -> list[Route]:
     """The paths whose answers anyone may have, as their handlers declare them with `opt["public"]`."""
     found = []
     for route in routes().routes:
-        for handler in getattr(route, "route_handlers", ()):
-            fresh = handler.opt.get("public")
-            if fresh is not None and "GET" in handler.http_methods:
-                found.append(Route(route.path, fresh, _names_of(handler), handler.opt[LIMIT]))
+        if not isinstance(route, HTTPRoute) or "GET" not in route.route_handler_map:
+            continue
+        handler, _ = route.route_handler_map["GET"]
+        if "public" in handler.opt:
+            make = Maker(routes(), route).make
+            found.append(Route(route.path, handler.opt["public"], _names_of(handler), handler.opt[LIMIT], make))
     return found
 
 

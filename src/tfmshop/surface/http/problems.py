@@ -200,6 +200,14 @@ def on_bug(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]
     return respond(request, Problem(500, code, title, "Something went wrong on our side; it was logged."))
 
 
+def of(request: Request[Any, Any, Any], error: Exception) -> Problem:
+    """What `HANDLERS` answer an error with."""
+    handler = next(HANDLERS[kind] for kind in type(error).__mro__ if kind in HANDLERS)
+    handler(request, error)
+    problem: Problem = request.scope["state"]["problem"]
+    return problem
+
+
 HANDLERS: Final[dict[Any, Any]] = {
     ShopError: on_shop_error,
     HTTPException: on_http_error,

@@ -154,7 +154,7 @@ class Edge:
             async with self._open_shop() as self.shop:
                 platform = self.shop.platform
                 self._admission = Admission(platform.db.pool.statistics)
-                self._pages = Pages(self._app, self._routes, self.shop, self._admission)
+                self._pages = Pages(self._routes, self.shop, self._admission)
                 if platform.rates is not None:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
                 await self.watch.works_with(platform.db)
@@ -222,7 +222,7 @@ class Edge:
             return None
         if self.watch.on:
             self.watch.comes(who, now)
-        pages.hand_out(entry, now)
+        pages.hand_out(entry, route, now)
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
         id = request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -17,8 +17,9 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission
-from tfmshop.surface.http.edge.body import App, Message, Scope
-from tfmshop.surface.http.edge.headers import Headers
+from tfmshop.surface.http.answers import Public
+from tfmshop.surface.http.direct import Refused
+from tfmshop.surface.http.edge.body import Scope
 from tfmshop.surface.http.edge.page import Page
 from tfmshop.surface.http.paths import Paths, parts_of
 
@@ -37,21 +38,19 @@ MOST_AGAIN: Final = 50
 """Pages that are made anew after one change without anybody asking."""
 MOST_WAITING: Final = 500
 """Pages that wait for that; one more is made when somebody asks."""
-_OF_THE_SENDER: Final = {b"content-length", b"cache-control"}
-_ASKED: Final = {
-    "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "method": "GET",
-    "scheme": "http", "root_path": "", "server": None, "client": None, "headers": [(b"host", b"shop")],
-}  # fmt: skip
-"""Who asks for a page that is shared: nobody."""
+Make = Callable[["Shop", list[str], bytes, str], Awaitable[Public | Refused]]
 
 
 class Route:
-    """A path whose answers are public, how long they hold, the parameters that count, and the tier of requests."""
+    """A path whose answers are public, how long they hold, the parameters that count, the tier of requests, and what
+    makes the answers.
+    """
 
-    __slots__ = ("fresh", "limit", "names", "open_names", "path")
+    __slots__ = ("fresh", "limit", "make", "names", "open_names", "path")
 
-    def __init__(self, path: str, fresh: Fresh, names: Iterable[str], limit: str) -> None:
+    def __init__(self, path: str, fresh: Fresh, names: Iterable[str], limit: str, make: Make) -> None:
         self.path = path
+        self.make = make
         self.fresh = fresh
         self.limit = limit
         self.names = frozenset(names)
@@ -65,9 +64,8 @@ class Route:
 class Pages:
     """The public answers of an application, by way of a cache."""
 
-    def __init__(self, app: App, routes: Iterable[Route], shop: Shop, admission: Admission) -> None:
+    def __init__(self, routes: Iterable[Route], shop: Shop, admission: Admission) -> None:
         self.cache = shop.platform.cache
-        self._app = app
         self._admission = admission
         self._shop = shop
         self._keeps = shop.platform.config.flag("ENABLE_CACHING")
@@ -111,12 +109,12 @@ class Pages:
         entry = self.cache.look(known[1], now)
         return None if entry is None or entry.value.problem is not None else (entry, known[0])
 
-    def hand_out(self, entry: Entry, now: float) -> None:
+    def hand_out(self, entry: Entry, route: Route, now: float) -> None:
         """Count a page as handed out; it is made anew in the background when it is time."""
         self.cache.count(entry)
         self.cache.asked.add(entry.key)
         if self.cache.due(entry, now):
-            self.cache.refresh(entry, partial(self._made, entry.key, ids.request_id()))
+            self.cache.refresh(entry, partial(self._made, route, entry.key, ids.request_id()))
 
     def is_near(self, scope: Scope, now: float) -> bool:
         """Whether a page is in memory or being made, so that who asks for it makes no work."""
@@ -127,7 +125,7 @@ class Pages:
         """The page, from memory, from another process or made now, for which there must be a place. `ShopError` when
         the shop cannot answer.
         """
-        make = partial(self._made, key, request_id)
+        make = partial(self._made, route, key, request_id)
         if not self._keeps:
             async with self._admission.place(first=False):
                 return (await make()).value
@@ -185,7 +183,7 @@ class Pages:
         """Make a page if there is a place for that."""
         route = self._routes.find(parts_of(key.partition("?")[0]))
         if route is not None:
-            made = partial(self._made, key, ids.request_id())
+            made = partial(self._made, route, key, ids.request_id())
             with suppress(ShopError):
                 async with self._admission.place(first=False):
                     await self.cache.fill(self._kinds[route.fresh.name], key, made)
@@ -195,41 +193,26 @@ class Pages:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _made(self, key: str, request_id: str) -> Made[Page]:
-        """A page, made from its key alone: nothing else of any request reaches the framework."""
-        status, headers, body = 500, [], b""
-
-        async def keep(message: Message) -> None:
-            nonlocal status, headers, body
-            if message["type"] == "http.response.start":
-                status, headers = message["status"], list(message["headers"])
-            else:
-                body += message.get("body", b"")
-
+    async def _made(self, route: Route, key: str, request_id: str) -> Made[Page]:
+        """A page, made from its key alone: nothing else of any request has a part in it."""
         path, _, query = key.partition("?")
-        state: dict[str, Any] = {"request_id": request_id, "shop": self._shop}
-        asked = {"path": unquote(path), "raw_path": path.encode(), "query_string": query.encode(), "state": state}
-        await self._app({**_ASKED, **asked}, _nothing, keep)
-        made = _made_of(status, headers, body, state)
-        if self.cdn and made.tags and made.value.problem is None:
-            made.value.extra += [
-                (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self.cdn),
-                (b"surrogate-key", " ".join(sorted(made.tags)).encode()),
+        answer = await route.make(self._shop, parts_of(unquote(path)), query.encode(), request_id)
+        if isinstance(answer, Refused):
+            if isinstance(answer.error, ShopError) and answer.error.kind is ErrorKind.UNAVAILABLE:
+                raise answer.error
+            problem = answer.problem
+            holds = MISSING if problem.status == 404 else _UNKEPT
+            return Made(Page(problem.status, [], b"", problem), frozenset({"missing"}), holds)
+        if not answer.tags:
+            return Made(Page(answer.status, answer.headers, answer.body), frozenset(), _UNKEPT)
+        extra = answer.headers
+        if self.cdn:
+            extra = [
+                *extra, (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self.cdn),
+                (b"surrogate-key", " ".join(sorted(answer.tags)).encode()),
             ]  # fmt: skip
-        return made
-
-
-def _made_of(status: int, headers: Headers, body: bytes, state: Mapping[str, Any]) -> Made[Page]:
-    error, problem, tags = state.get("error"), state.get("problem"), state.get("tags")
-    if isinstance(error, ShopError) and error.kind is ErrorKind.UNAVAILABLE:
-        raise error
-    if problem is not None:
-        fresh = MISSING if status == 404 else _UNKEPT
-        return Made(Page(status, [], b"", problem), frozenset({"missing"}), fresh)
-    extra = [pair for pair in headers if pair[0] not in _OF_THE_SENDER]
-    if tags is None:
-        return Made(Page(status, extra, body), frozenset(), _UNKEPT)
-    return Made(Page(status, extra, body), tags, MISSING if status == 301 else None)
+        fresh = MISSING if answer.status == 301 else None
+        return Made(Page(answer.status, extra, answer.body), answer.tags, fresh)
 
 
 def _key(route: Route, parts: list[str], query: bytes) -> str:
@@ -238,7 +221,3 @@ def _key(route: Route, parts: list[str], query: bytes) -> str:
     counted = sorted((pair for pair in pairs if route.counts(pair[0])), key=lambda pair: pair[0])
     path = quote("/" + "/".join(parts))
     return f"{path}?{urlencode(counted)}" if counted else path
-
-
-async def _nothing() -> Message:
-    return {"type": "http.request", "body": b"", "more_body": False}
