@@ -7,12 +7,14 @@ time spent in Python (decisions/0008-lean-answers.md).
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 from litestar.openapi.datastructures import ResponseSpec
 
 from tfmshop.platform import codec
 from tfmshop.platform.cache import Fresh
+from tfmshop.surface.http.problems import Problem
 from tfmshop.surface.http.tiers import limited
 
 _JSON: Final = (b"content-type", b"application/json")
@@ -44,6 +46,14 @@ class Public:
         """Send it to the edge, which adds what belongs to the request."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A page that cannot be made: why, and as it is sent."""
+
+    error: Exception
+    problem: Problem
 
 
 def public(kind: type[Any], meaning: str, fresh: Fresh, limit: str = "api") -> dict[str, Any]:

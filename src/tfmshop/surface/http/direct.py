@@ -8,16 +8,14 @@ framework still reads the parameters. On the page of a product the rest of it wa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from litestar.routes import HTTPRoute
 
 from tfmshop.surface.http import problems
-from tfmshop.surface.http.answers import Public
+from tfmshop.surface.http.answers import Public, Refused
 from tfmshop.surface.http.context import StrictRequest
 from tfmshop.surface.http.paths import parts_of
-from tfmshop.surface.http.problems import Problem
 from tfmshop.surface.http.routing import before
 
 if TYPE_CHECKING:
@@ -30,14 +28,6 @@ _ASKED: Final = {
     "scheme": "http", "root_path": "", "server": None, "client": None, "headers": [(b"host", b"shop")],
 }  # fmt: skip
 """Who asks for a page that is shared: nobody."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """A page that cannot be made: why, and as it is sent."""
-
-    error: Exception
-    problem: Problem
 
 
 class Maker:

@@ -17,8 +17,7 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission
-from tfmshop.surface.http.answers import Public
-from tfmshop.surface.http.direct import Refused
+from tfmshop.surface.http.answers import Public, Refused
 from tfmshop.surface.http.edge.body import Scope
 from tfmshop.surface.http.edge.page import Page
 from tfmshop.surface.http.paths import Paths, parts_of
