@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from math import ceil
 from typing import Final
 
@@ -90,16 +88,12 @@ class Admission:
             return PATIENCE_OF_FIRST
         return 0.0 if self._flooded else PATIENCE
 
-    @asynccontextmanager
-    async def place(self, *, first: bool) -> AsyncIterator[None]:
-        """A place for the block; who comes `first` may take those that are kept. `Overloaded`."""
-        await self._enter(first)
-        try:
-            yield
-        finally:
-            self._leave(first)
+    def place(self, *, first: bool) -> Place:
+        """A place for the block: `async with`; who comes `first` may take those that are kept. `Overloaded`."""
+        return Place(self, first)
 
-    async def _enter(self, first: bool) -> None:
+    async def enter(self, first: bool) -> None:
+        """Take a place until `leave`. `Overloaded`."""
         if self._next is None:
             self._look_again()
         if self._is_free(first) and not self._waiting[first]:
@@ -115,13 +109,14 @@ class Admission:
             came = await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.result():
-                self._leave(first)
+                self.leave(first)
             raise
         if not came:
             self.turn_away(first)
             raise Overloaded
 
-    def _leave(self, first: bool) -> None:
+    def leave(self, first: bool) -> None:
+        """Give a place back."""
         self.taken -= 1
         self._left += 1
         self._others -= not first
@@ -187,3 +182,21 @@ class Admission:
             self._flooded, self._slow_since, self._refused_at = True, None, now
             log.warning("there is more to do than can be done: who finds no place is turned away",
                         places=round(self.places), turned_away=self.turned_away)  # fmt: skip
+
+
+class Place:
+    """A place for the time of a block."""
+
+    __slots__ = ("_admission", "_first")
+
+    def __init__(self, admission: Admission, first: bool) -> None:
+        self._admission = admission
+        self._first = first
+
+    async def __aenter__(self) -> None:
+        """Wait for the place. `Overloaded`."""
+        await self._admission.enter(self._first)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give it back."""
+        self._admission.leave(self._first)
