@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import io
 import os
 import random
 import sys
@@ -14,6 +15,7 @@ from uuid import uuid4
 import brotli
 import httpx
 import pytest
+from PIL import Image
 
 from tests.client import Client, client_of
 from tests.conftest import SEALS
@@ -30,6 +32,7 @@ from tfmshop.platform import Platform, clock
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, asked
 from tfmshop.platform.db import Database, Options, Query, connect, listening
 from tfmshop.platform.errors import DatabaseUnavailable
+from tfmshop.platform.files import images
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.limits import Rates
 from tfmshop.platform.security.access import AccessTokens
@@ -605,6 +608,27 @@ PRIVATE = (
     "me%00.css",
     "me.css",
 )
+
+
+async def test_a_picture_is_made_once_for_many_and_kept(fresh_url, tmp_path, monkeypatch):
+    made = []
+    real = images.resized
+    monkeypatch.setattr(images, "resized", lambda *given: (made.append(given[1:]), real(*given))[1])
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    async with serving(db, fresh_url, tmp_path, "") as shop:
+        files = shop.shop.platform.files
+        drawn = io.BytesIO()
+        Image.new("RGB", (400, 300), "teal").save(drawn, "JPEG")
+        path = f"media/{files.put(drawn.getvalue(), 'jpg')}?width=160"
+        answers = await asyncio.gather(*[shop.raw(path, {"Accept": "image/webp"}) for _ in range(20)])
+        assert {(status, headers["content-type"], body) for status, headers, body in answers} == {
+            (200, "image/webp", answers[0][2])
+        }
+        assert made == [(160, "webp")]
+        monkeypatch.setattr(files, "get", None)
+        assert (await shop.raw(path, {"Accept": "image/webp"}))[0] == 200, "from memory"
+        assert shop.cache.tallies["pictures"].rebuilds == 1
+    await db.close()
 
 
 async def test_private_pages_are_never_kept(processes, world):

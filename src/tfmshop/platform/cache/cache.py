@@ -232,7 +232,7 @@ class Cache:
         process makes that. Whether somebody `asked` for it is for the numbers.
         """
         began, ticket = self._clock, Ticket()
-        if self._shared is not None and self.sure:
+        if self._shared is not None and self.sure and kind.pack is not None:
             found = await self._shared.look(kind, key, monotonic() - old.born if old else None)
             if found is None:
                 return None

@@ -35,13 +35,14 @@ class Kind(Generic[V]):
     """A sort of things that are cached under one name: how long they hold, and how they travel to other processes.
 
     After `fresh` an entry is still handed out for as long as `stale` while it is made anew; an event makes it stale at
-    once. `pack` and `unpack` turn it into bytes and back; `size` is what it takes in memory, in bytes.
+    once. `pack` and `unpack` turn it into bytes and back; without them each process has its own. `size` is what it
+    takes in memory, in bytes.
     """
 
     name: str
     fresh: timedelta
-    pack: Callable[[V], bytes]
-    unpack: Callable[[bytes], V]
+    pack: Callable[[V], bytes] | None
+    unpack: Callable[[bytes], V] | None
     size: Callable[[V], int]
     stale: timedelta = timedelta(seconds=60)
 

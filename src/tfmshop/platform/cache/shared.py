@@ -162,6 +162,8 @@ class Shared:
 
     async def put(self, kind: Kind[Any], key: str, made: Made[Any] | None, ticket: Ticket, seconds: float) -> None:
         """Share a value; None, or a ticket without time, gives the turn to make it to somebody else."""
+        if not ticket.owner or kind.pack is None:
+            return
         if not ticket.time:
             made = None
         fresh = made.fresh or kind.fresh if made else kind.fresh
@@ -219,6 +221,7 @@ def _packed(value: bytes) -> bytes:
 
 def _found(kind: Kind[Any], answer: list[bytes]) -> Found:
     packed = answer[1]
+    assert kind.unpack is not None  # noqa: S101 - what is not packed is not looked up
     value = kind.unpack(zlib.decompress(packed[1:]) if packed[:1] == b"z" else packed[1:])
     tags = frozenset(answer[2].decode().split(",")) if answer[2] else frozenset()
     return Found(Made(value, tags, timedelta(seconds=float(answer[4]))), float(answer[3]), float(answer[5]))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import asyncio
+from datetime import timedelta
+from functools import partial
+from typing import Annotated, Final, Literal
 
 from litestar import Response, get
 from litestar.params import Parameter
 
+from tfmshop.platform import cache
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.files import Files, images
 from tfmshop.platform.files.keys import is_original
@@ -15,7 +19,14 @@ from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.tiers import limited
 
 FOREVER = "public, max-age=31536000, immutable"
+LARGEST_KEPT: Final = 64 << 10
+"""Bytes of a picture that is kept in memory."""
 Format = Literal["avif", "webp", "jpg"] | None
+Picture = tuple[bytes, str]
+PICTURES: Final[cache.Kind[Picture | None]] = cache.Kind(
+    "pictures", timedelta(days=1), None, None, lambda found: len(found[0]) if found else 0
+)
+"""Their content never changes; each process has its own, because the files are there for all."""
 
 
 class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="There is no such file."):
@@ -27,10 +38,9 @@ class FileNotFound(ShopError, kind=Kind.NOT_FOUND, code="file_not_found", says="
     summary="A picture",
     tags=["media"],
     media_type="image/*",
-    sync_to_thread=True,
     opt=limited("general"),
 )
-def show_file(
+async def show_file(
     request: AnyRequest,
     key: str,
     width: Annotated[
@@ -49,9 +59,10 @@ def show_file(
         raise InvalidField("width", f"One of {', '.join(map(str, images.WIDTHS))}.")
     if not is_original(key):
         raise FileNotFound
-    files = shop_of(request).platform.files
+    platform = shop_of(request).platform
     wanted = kind or _best(request.headers.get("accept", ""))
-    found = files.get(key) if key.endswith(".svg") else _fitting(files, key, width, wanted)
+    name = key if key.endswith(".svg") else f"{key}?width={width or 0}&format={wanted}"
+    found = await platform.cache.get(PICTURES, name, partial(_made, platform.files, key, width, wanted))
     if found is None:
         raise FileNotFound
     headers = {"cache-control": FOREVER, "content-disposition": f'inline; filename="{key}"'}
@@ -63,7 +74,15 @@ def _best(accept: str) -> str:
     return "avif" if "image/avif" in accept else "webp" if "image/webp" in accept else "jpg"
 
 
-def _fitting(files: Files, key: str, width: int | None, kind: str) -> tuple[bytes, str] | None:
+async def _made(files: Files, key: str, width: int | None, kind: str) -> cache.Made[Picture | None]:
+    """A picture, made by one thread however many wait for it. Large ones stay in their store: that is as quick."""
+    found = await asyncio.to_thread(_fitting, files, key, width, kind)
+    return cache.Made(found, frozenset(), None if found and len(found[0]) <= LARGEST_KEPT else timedelta(0))
+
+
+def _fitting(files: Files, key: str, width: int | None, kind: str) -> Picture | None:
+    if key.endswith(".svg"):
+        return files.get(key)
     stem, _, _ = key.partition(".")
     made = f"{stem}.{width or 0}.{kind}"
     if (ready := files.get(made)) is not None:
