@@ -1,6 +1,6 @@
 """What may be handed out again: in the memory of each process, over Redis for all of them."""
 
-from tfmshop.platform.cache import asked, report
+from tfmshop.platform.cache import advice, asked, report
 from tfmshop.platform.cache.cache import Cache
 from tfmshop.platform.cache.entry import EVERYTHING, Entry, Fresh, Kind, Made
 from tfmshop.platform.cache.memory import Memory
@@ -19,6 +19,7 @@ __all__ = [
     "Redis",
     "Shared",
     "Tally",
+    "advice",
     "asked",
     "report",
 ]

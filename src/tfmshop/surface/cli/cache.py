@@ -87,7 +87,7 @@ def clear(
     Examples: `tfmshop cache clear`, `tfmshop cache clear --tag list`, `tfmshop cache clear --pattern /search`
     """
     tags = [*(tag or []), *([f"~{pattern}"] if pattern else [])] or [EVERYTHING]
-    odd = [one for one in tags if "," in one or not one.strip("~ ")]
+    odd = [one for one in tags if "," in one or one.startswith("#") or not one.strip("~ ")]
     if odd:
         raise typer.BadParameter(f"{odd[0]!r} is neither a tag nor a pattern.")
 

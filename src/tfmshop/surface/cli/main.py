@@ -19,6 +19,7 @@ from tfmshop.surface.cli import (
     doctor,
     inventory,
     logs,
+    optimize,
     orders,
     prices,
     pricing,
@@ -61,6 +62,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(security.app, name="security")
 app.add_typer(cache.app, name="cache")
 app.add_typer(logs.app, name="logs")
+app.add_typer(optimize.app, name="optimize")
 
 
 @app.command()
