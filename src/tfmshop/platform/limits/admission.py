@@ -35,7 +35,7 @@ BURST: Final = 1.0
 LINE: Final = 200
 """How many may wait at least; more where so many get a place within their patience."""
 TICK: Final = 0.05
-TOO_LATE: Final = 0.03
+TOO_LATE: Final = 0.015
 """Seconds by which the event loop may be late."""
 TOO_LONG: Final = 0.015
 """Seconds that work may wait for a database connection, on average."""
