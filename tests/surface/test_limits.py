@@ -21,6 +21,7 @@ from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.platform import ids
 from tfmshop.platform.limits import Rates
 from tfmshop.platform.observe import security
+from tfmshop.platform.security.access import AccessTokens, Viewer
 from tfmshop.surface.http.app import build, limits, routes
 from tfmshop.surface.http.context import Shop
 from tfmshop.surface.http.edge import Rules
@@ -125,6 +126,16 @@ async def test_the_security_log_says_once_who_asks_too_often(limited_shop: Clien
     assert [(event, facts["address"], facts["key"]) for event, facts in told] == [
         ("limited", "192.0.2.9", "api:192.0.2.9")
     ]
+
+
+async def test_staff_who_look_as_a_customer_spend_their_own(limited_shop: Client) -> None:
+    tokens, customer, member = AccessTokens("a secret of the tests, long enough"), ids.new(), ids.new()
+    own = tokens.issue(Viewer(customer, "customer"))
+    looking = tokens.issue(Viewer(customer, "customer", watched_by=member))
+    await asked(limited_shop, "me", 12, authorization=f"Bearer {looking}")
+    assert statuses(await asked(limited_shop, "me", 1, authorization=f"Bearer {looking}")) == [429]
+    (answer,) = await asked(limited_shop, "me", 1, authorization=f"Bearer {own}")
+    assert answer.headers["ratelimit"].startswith('"api";r=11;')
 
 
 async def test_who_signs_in_counts_by_address_whatever_tokens_they_have(limited_shop: Client) -> None:

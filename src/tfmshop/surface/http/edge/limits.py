@@ -71,7 +71,9 @@ class Limits:
         return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds))]
 
     def _who(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> str:
-        """The person of the token; who signs in counts by address, however many accounts they have."""
+        """The person of the token, or who looks at the shop as that person; who signs in counts by address, however many
+        accounts they have.
+        """
         if tier != AUTH and (b"authorization" in named or b"cookie" in named):
             person = self._person(token_of(named), now)
             if person is not None:
@@ -87,8 +89,9 @@ class Limits:
             return None
         if len(self._people) >= _MOST_TOKENS:
             self._people.clear()
-        self._people[token] = (now + _REMEMBERED_SECONDS, viewer.id.hex)
-        return viewer.id.hex
+        person = (viewer.watched_by or viewer.id).hex
+        self._people[token] = (now + _REMEMBERED_SECONDS, person)
+        return person
 
 
 def token_of(named: Mapping[bytes, bytes]) -> bytes:
