@@ -71,7 +71,7 @@ class Limits:
         return [self._policies[name], (b"ratelimit", self._left[name] % (left, seconds))]
 
     def _who(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> str:
-        """The person of the token, or who looks at the shop as that person; who signs in counts by address, however many
+        """The person of the token, or who looks at the shop as that one; who signs in counts by address, however many
         accounts they have.
         """
         if tier != AUTH and (b"authorization" in named or b"cookie" in named):
