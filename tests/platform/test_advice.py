@@ -8,7 +8,7 @@ from tfmshop.platform.cache import Tally
 from tfmshop.platform.cache.advice import MIB, advise
 from tfmshop.platform.cache.report import Report
 
-AGES = {"products": "CACHE_TTL_PRODUCTS"}
+AGES = {"products": "CACHE_TTL_PRODUCTS", "search": "CACHE_TTL_SEARCH"}
 GOOD = Tally(hits=9800, misses=200, shared=50, rebuilds=150, stale=10, seconds=1.5)
 
 

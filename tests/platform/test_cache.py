@@ -11,9 +11,11 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from redis.exceptions import NoPermissionError
 
 from tests.servers import REDIS
 from tfmshop.platform.cache import Cache, Kind, Made, Memory, Redis, Shared, Tally
+from tfmshop.platform.cache import shared as shared_levels
 from tfmshop.platform.cache.cache import _Flight
 from tfmshop.platform.cache.entry import Entry
 from tfmshop.platform.cache.redis import FAILURES, Away
@@ -391,10 +393,46 @@ async def test_who_asks_while_redis_is_told_waits_for_that_and_shares(processes)
     one, two = processes
     make = Maker()
     one.stale(["b"])
-    assert not one._shared.usable
+    assert one._shared._tellings
     assert await one.get(TEXT, "k", make) == "v1"
     await settled(one)
     assert await two.get(TEXT, "k", make) == "v1"
+
+
+async def test_a_miss_during_a_run_of_changes_shares(processes):
+    one, two = processes
+    make = Maker()
+    making = asyncio.create_task(one.get(TEXT, "k", make))
+    for n in range(20):
+        one.stale([f"other {n}"])
+        await asyncio.sleep(0)
+    assert await making == "v1"
+    await settled(one)
+    assert await two.get(TEXT, "k", make) == "v1"
+
+
+async def test_a_telling_that_failed_makes_all_stale_once_however_many_look(processes, monkeypatch):
+    one, _ = processes
+    shared = one._shared
+    monkeypatch.setattr(shared_levels, "TELL_AGAIN", ())
+    told, away, real = [], True, shared._redis.run
+
+    async def run(script, keys, args):
+        if script is shared._stale:
+            if away:
+                raise Away
+            told.append(args[2:])
+        return await real(script, keys, args)
+
+    monkeypatch.setattr(shared._redis, "run", run)
+    for times in (1, 2):
+        away = True
+        one.stale(["a"])
+        await settled(one)
+        away = False
+        await asyncio.gather(*[one.get(TEXT, f"{times} {n}", Maker()) for n in range(5)])
+        await settled(one)
+        assert told == [["*"]] * times
 
 
 async def test_a_turn_whose_answer_was_lost_is_given_back(processes, monkeypatch):
@@ -496,7 +534,7 @@ async def test_many_who_come_at_once_do_not_make_redis_look_away(processes):
     make = Maker()
     await asyncio.gather(*[one.get(TEXT, f"k{n}", make) for n in range(200)])
     await settled(one)
-    assert (one._shared._redis.failures, one._shared.usable) == (0, True)
+    assert (one._shared._redis.failures, one._shared._redis.usable) == (0, True)
 
 
 # Redis comes and goes.
@@ -590,6 +628,63 @@ async def test_a_redis_that_came_back_from_the_past_is_not_believed(tmp_path):
     assert redis.breaks == 1
     await redis.close()
     server.stop()
+
+
+async def test_a_ticket_of_a_redis_that_is_gone_is_behind_every_change(tmp_path):
+    """Another Redis takes over whose clock is far behind; what was read before a change stays refused."""
+    server = Server(tmp_path)
+    url = server.start()
+    clients = [Redis(url, 1.0) for _ in range(2)]
+    one, two = (Cache(Memory(1 << 20), Shared(redis, "r")) for redis in clients)
+    for cache in (one, two):
+        cache.trust()
+        await settled(cache)
+    past = {key: await clients[0]._client.dump(key) for key in await clients[0]._client.keys("*:r:*")}
+    for n in range(50):
+        one.stale([f"other {n}"])
+    await settled(one)
+    old = Maker("old")
+    old.let = asyncio.Event()
+    making = asyncio.create_task(one.get(TEXT, "k", old))
+    await old.begun.wait()
+    server._process.kill()
+    server._process.wait()
+    assert server.revive()
+    probe = Redis(url, 1.0)
+    await probe._client.flushall()
+    for key, value in past.items():
+        await probe._client.restore(key, 0, value)
+    await probe.close()
+    old.let.set()
+    assert await making == "old1"
+    await settled(one)
+    assert await two.get(TEXT, "other", Maker()) == "v1"
+    await settled(two)
+    for cache in (one, two):
+        cache.stale(["a", "#900"])
+        await settled(cache)
+    assert [await cache.get(TEXT, "k", Maker("new")) for cache in (two, one)] == ["new1"] * 2
+    for redis in clients:
+        await redis.close()
+    server.stop()
+
+
+@pytest.mark.parametrize("told", [None, b"# Server\r\nredis_version:7.2\r\n"], ids=["refused", "without identity"])
+async def test_a_redis_that_does_not_say_who_it_is_is_another_one(told):
+    class Connection:
+        async def send_command(self, name: str) -> None:
+            assert name == "INFO"
+
+        async def read_response(self) -> bytes:
+            if told is None:
+                raise NoPermissionError("INFO")
+            return told
+
+    redis = Redis(os.environ[REDIS], 1.0)
+    for breaks in (0, 1, 2):
+        await redis._pool._connected(Connection())
+        assert redis.breaks == breaks
+    await redis.close()
 
 
 async def test_a_stopped_redis_costs_three_short_waits(tmp_path):

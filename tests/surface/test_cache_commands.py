@@ -17,6 +17,7 @@ def test_the_cache_by_commands(fresh_url, tmp_path):
 
     nobody = run("stats")
     assert (nobody.returncode, "No web server" in nobody.stderr) == (1, True)
+    assert "No web server" in tfmshop("optimize", "cache", cwd=tmp_path, **given).stderr
     assert tfmshop("seed", cwd=tmp_path, **given).returncode == 0
     port = free_port()
     with serving(fresh_url, tmp_path, port):
@@ -36,11 +37,13 @@ def test_the_cache_by_commands(fresh_url, tmp_path):
         text = run("stats")
         assert "hears of changes, with Redis" in text.stdout
         assert max(map(len, text.stdout.splitlines())) <= 80
+        advice = [tfmshop("optimize", "cache", *words, cwd=tmp_path, **given) for words in ((), ("--json",))]
+        assert [one.stdout for one in advice] == ["Nothing to change.\n", "[]\n"]
         (first,) = json.loads(run("keys", "--pattern", "lamp", "--json").stdout)
         assert (first["key"], first["hits"]) == ("/api/v1/products/sand-arc-floor-lamp", 9)
         assert "/api/v1/products/sand-arc-floor-lamp" in run("keys").stdout
         for words in ((), ("--tag", "list"), ("--pattern", "/search"), ("--tag", "list", "--tag", "search")):
             assert run("clear", *words).stdout == "Told 1 web server processes.\n"
         assert run("warm").stdout == "Told 1 web server processes.\n"
-        for wrong in (("--tag", "a,b"), ("--pattern", " "), ("--tag", "")):
+        for wrong in (("--tag", "a,b"), ("--tag", "#1"), ("--pattern", " "), ("--tag", "")):
             assert (run("clear", *wrong).returncode, run("clear", *wrong).stdout) == (2, "")

@@ -1,6 +1,6 @@
--- squawk-ignore-file require-concurrent-index-creation
--- What is told of a change names its transaction, so that processes that all hear of it tell others once; how many units
--- there are makes stale what shows them, and not what shows that there are some.
+-- What is told of a change names its transaction, so that processes that all hear of it tell others once: by its number,
+-- which comes again after a failover that lost some, and the moment it began. How many units there are makes stale what
+-- shows them, and not what shows that there are some.
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     IF message IS NOT NULL THEN
         PERFORM pg_notify('stale', CASE WHEN octet_length(message) > 7000 THEN '*' ELSE message END
-            || ',#' || pg_current_xact_id());
+            || ',#' || pg_current_xact_id() || '-' || (extract(epoch FROM now()) * 1000000)::bigint);
     END IF;
 END
 $$;

@@ -79,7 +79,7 @@ def _kind(name: str, tally: Tally, age: str | None) -> Iterable[Advice]:
             f"{name} end by age", f"{tally.stale:,} of {tally.rebuilds:,} were made anew because of their age alone",
             f"Raise {age}: changes are told at once, the age is for what is not told.",
         )  # fmt: skip
-    elif found < GOOD_RATE:
+    elif age and found < GOOD_RATE:
         yield Advice(
             f"{name} are found too rarely", f"{found:.1%} of {asked:,} in memory or Redis; {tally.misses:,} misses",
             "See `tfmshop cache keys`: many different pages want more CACHE_MEMORY, many changes fewer writes.",

@@ -52,7 +52,8 @@ class _Pool(BlockingConnectionPool):
         try:
             await connection.send_command("INFO")
             told = await connection.read_response()
-            server = " ".join(sorted(line for line in told.decode().split() if line.startswith(_IDENTITY)))
+            lines = told.decode(errors="replace").split()
+            server = " ".join(line for line in lines if line.startswith(_IDENTITY)) or ids.token()
         except ResponseError:
             server = ids.token()
         except BaseException:

@@ -1,6 +1,7 @@
 """What all processes share in Redis, and never hand out once a change made it stale.
 
-Redis keeps a clock that moves with each invalidation, and when each tag was last made stale. Who finds nothing gets
+Redis keeps a clock that moves with each invalidation, to the present moment at least so that no ticket of another Redis
+is ahead of it, and when each tag was last made stale. Who finds nothing gets
 the clock's time as a ticket before it makes the value; the value is kept and handed out only while nothing that it was
 made of became stale after the ticket. So a value that was read before a change and arrives after it is refused,
 whichever process is slow. Everything is decided inside Redis, in one round trip each.
@@ -81,7 +82,9 @@ STALE = (
     _STATE
     + """
 if ARGV[2] ~= '' and redis.call('EXISTS', KEYS[2]) == 1 then return clock end
-clock = redis.call('HINCRBY', KEYS[1], 'clock', 1)
+local t = redis.call('TIME')
+clock = string.format('%d', math.max(tonumber(clock) + 1, t[1] * 1000000 + t[2]))
+redis.call('HSET', KEYS[1], 'clock', clock)
 if redis.call('HLEN', KEYS[1]) > tonumber(ARGV[1]) then
     redis.call('DEL', KEYS[1])
     redis.call('HSET', KEYS[1], 'clock', clock, 'floor', clock)
@@ -122,24 +125,21 @@ class Shared:
         self._prefix = f"{{tfmshop}}:{release}:"
         self._state = self._prefix + "state"
         self._look, self._put, self._stale = (redis.script(source) for source in (LOOK, PUT, STALE))
-        self._believed = redis.breaks
         self._failed = 0
+        self._believed = (redis.breaks, 0)
+        self._believing = asyncio.Lock()
         self._tellings: set[asyncio.Future[None]] = set()
-
-    @property
-    def usable(self) -> bool:
-        """Whether what it has can be believed: not while this process still tells it what is stale."""
-        return not self._tellings and self._redis.usable
 
     async def look(self, kind: Kind[Any], key: str, age: float | None = None) -> Found | Ticket | None:
         """A value that holds, or the ticket to make it; what another process makes is waited for. With an `age` in
         seconds only a younger value counts, and None is the answer while another process makes one.
         """
-        if self._tellings and self._redis.usable:
-            await asyncio.wait(set(self._tellings), timeout=_WAIT_FOR_TELLING)
+        before = set(self._tellings)
+        if before and self._redis.usable:
+            await asyncio.wait(before, timeout=_WAIT_FOR_TELLING)
         owner = f"{random.getrandbits(64):x}"
         until = monotonic() + _LONGEST_WAIT
-        while self.usable and monotonic() < until:
+        while self._redis.usable and not before & self._tellings and monotonic() < until:
             try:
                 await self._believe()
                 younger = "" if age is None else f"{age:.3f}"
@@ -147,7 +147,7 @@ class Shared:
                 answer = await self._redis.run(self._look, self._keys(kind, key), [lock, younger, owner])
             except Away:
                 break
-            if self._redis.breaks != self._believed:
+            if not self._is_believed:
                 if answer[0] == 2:
                     break
                 continue
@@ -178,8 +178,8 @@ class Shared:
     def stale(self, tags: Sequence[str], news: str = "") -> Coroutine[Any, Any, None]:
         """Make everything with one of these tags stale; what Redis cannot be told makes all stale when it is back.
 
-        From this call on, and not only when it is awaited, nothing is looked up until Redis was told. `news` is what
-        other processes tell, too: it counts when it is told first, a second time would undo what was made since.
+        From this call on, and not only when it is awaited, who begins to look waits until Redis was told. `news` is
+        what other processes tell, too: it counts when it is told first, a second time would undo what was made since.
         """
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tellings.add(told)
@@ -204,11 +204,17 @@ class Shared:
 
     async def _believe(self) -> None:
         """After a time without Redis, or where another may be in its place, make all stale that it has from before."""
-        at = (self._redis.breaks, self._failed)
-        if at != (self._believed, 0):
-            await self._make_stale([EVERYTHING])
-            self._believed = at[0]
-            self._failed -= at[1]
+        if self._is_believed:
+            return
+        async with self._believing:
+            at = (self._redis.breaks, self._failed)
+            if at != self._believed:
+                await self._make_stale([EVERYTHING])
+                self._believed = at
+
+    @property
+    def _is_believed(self) -> bool:
+        return self._believed == (self._redis.breaks, self._failed)
 
     def _keys(self, kind: Kind[Any], key: str) -> list[str]:
         name = f"{self._prefix}{kind.name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"

@@ -77,6 +77,10 @@ class Admission:
         patience = self._patience(first)
         return not patience or len(self._waiting[first]) >= max(LINE, self._rate * patience)
 
+    def has_room(self) -> bool:
+        """Whether a place is free, and nobody waits for it."""
+        return self._is_free(False) and not self._waiting[False]
+
     def turn_away(self, first: bool) -> None:
         """Count somebody who was refused."""
         self.turned_away += 1

@@ -158,27 +158,31 @@ class Rates:
             self._task = asyncio.get_running_loop().create_task(self._tell_all())
 
     async def _tell_all(self) -> None:
-        left = len(self._dirty)
-        while left > 0 or self._urgent:
-            if self._urgent:
-                left, self._urgent = len(self._dirty), False
-            told, self._dirty = self._dirty[:AT_ONCE], self._dirty[AT_ONCE:]
-            left -= len(told)
-            batch = [self._said(counted) for counted in told]
-            try:
-                answer = await self._counted(batch)
-                for n, (counted, spent, _, turns) in enumerate(batch):
-                    heard = answer[3 * n : 3 * n + 3] if answer else None
-                    live = [turn for turn in turns if not turn.done()]
-                    granted = self._settle(counted, spent, len(live), heard, monotonic())
-                    for place, turn in enumerate(live):
-                        turn.set_result(place < granted)
-            finally:
-                for *_, turns in batch:
-                    for turn in turns:
-                        turn.cancel()
-        if self._dirty:
-            self._tell_soon()
+        try:
+            left = len(self._dirty)
+            while left > 0 or self._urgent:
+                if self._urgent:
+                    left, self._urgent = len(self._dirty), False
+                told, self._dirty = self._dirty[:AT_ONCE], self._dirty[AT_ONCE:]
+                left -= len(told)
+                await self._tell_of([self._said(counted) for counted in told])
+        finally:
+            if self._dirty:
+                self._tell_soon()
+
+    async def _tell_of(self, batch: Sequence[tuple[Counted, int, int, list[asyncio.Future[bool]]]]) -> None:
+        try:
+            answer = await self._counted(batch)
+            for n, (counted, spent, _, turns) in enumerate(batch):
+                heard = answer[3 * n : 3 * n + 3] if answer else None
+                live = [turn for turn in turns if not turn.done()]
+                granted = self._settle(counted, spent, len(live), heard, monotonic())
+                for place, turn in enumerate(live):
+                    turn.set_result(place < granted)
+        finally:
+            for *_, turns in batch:
+                for turn in turns:
+                    turn.cancel()
 
     def _said(self, counted: Counted) -> tuple[Counted, int, int, list[asyncio.Future[bool]]]:
         """What is to be told of a client: what was spent, how many to ask for, and who waits for that."""

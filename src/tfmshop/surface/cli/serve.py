@@ -44,6 +44,8 @@ def serve(
     from granian.log import LogLevels
     from granian.server import Server
 
+    from tfmshop.surface.http.app import prepare
+
     host = host_of(context)
     config = host.read_config()
     host.check(config)
@@ -56,6 +58,7 @@ def serve(
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
         os.environ["WORKERS"] = str(workers)
         raise_file_limit()
+        prepare()
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
         Server(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,

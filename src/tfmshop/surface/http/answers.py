@@ -43,7 +43,7 @@ class Public:
         return answer
 
     async def __call__(self, _: Any, __: Any, send: Any) -> None:
-        """Send it to the edge, which adds what belongs to the request."""
+        """Send it, where the framework and not the edge was asked for it."""
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body, "more_body": False})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any, Final, cast
 
@@ -56,6 +57,14 @@ from tfmshop.surface.http.storefront import (
 from tfmshop.surface.http.tiers import LIMIT, Table, limited
 
 NO_RULES: Final = Rules()
+
+
+def prepare() -> None:
+    """Make what every web process needs and none changes: those that are forked afterwards start at once."""
+    public_routes()
+    limits()
+    gc.collect()
+    gc.freeze()
 
 
 def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:

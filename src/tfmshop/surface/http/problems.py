@@ -162,7 +162,6 @@ def respond(request: Request[Any, Any, Any], problem: Problem) -> Response[bytes
 
 def on_shop_error(request: Request[Any, Any, Any], error: ShopError) -> Response[bytes]:
     """Answer a fact of the shop."""
-    request.scope["state"]["error"] = error
     return respond(request, of_shop(error))
 
 

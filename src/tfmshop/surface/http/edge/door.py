@@ -207,7 +207,9 @@ class Edge:
         entry, route = found
         headers, rules = scope["headers"], self._rules
         named = dict(headers)
-        if not len(named) == len(headers) <= FEW_HEADERS or sum(map(len, named.values())) > FEW_BYTES:
+        if not len(named) == len(headers) <= FEW_HEADERS:
+            return None
+        if sum(map(len, named)) + sum(map(len, named.values())) > FEW_BYTES:
             return None
         address, scheme = scope["client"][0] if scope["client"] else "", scope["scheme"]
         if rules.proxies:

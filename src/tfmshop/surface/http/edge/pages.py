@@ -1,4 +1,4 @@
-"""Pages that anyone may have: found by what was asked for, and nothing else, in the cache or made by the framework."""
+"""Pages that anyone may have: found by what was asked for, and nothing else, in the cache or made by their routes."""
 
 from __future__ import annotations
 
@@ -99,9 +99,7 @@ class Pages:
         return known
 
     def find(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
-        """A page that memory has, asked for as before, for `hand_out`; None where the framework is needed, and for
-        problems.
-        """
+        """A page that memory has, asked for as before, for `hand_out`; None where it must be made, and for problems."""
         known = self._names.get((scope["path"], scope["query_string"]))
         if known is None:
             return None
@@ -162,7 +160,8 @@ class Pages:
 
     def _again(self, gone: list[Entry]) -> None:
         """What was asked for often is made anew before somebody asks, one page after another."""
-        for entry in nlargest(MOST_AGAIN, gone, key=lambda entry: entry.hits):
+        pages = (entry for entry in gone if entry.kind.name in self._kinds)
+        for entry in nlargest(MOST_AGAIN, pages, key=lambda entry: entry.hits):
             if len(self._waiting) < MOST_WAITING:
                 self._waiting[entry.key] = None
         if not self._filling:
@@ -179,9 +178,9 @@ class Pages:
             self._filling = False
 
     async def _fill(self, key: str) -> None:
-        """Make a page if there is a place for that."""
+        """Make a page that is not there, if there is room beside what people ask for."""
         route = self._routes.find(parts_of(key.partition("?")[0]))
-        if route is not None:
+        if route is not None and self._admission.has_room() and not self.cache.is_near(key, monotonic()):
             made = partial(self._made, route, key, ids.request_id())
             with suppress(ShopError):
                 async with self._admission.place(first=False):
