@@ -56,8 +56,8 @@ def run(requests: int = REQUESTS) -> bool:
         Figure("memory, last third against first", "MiB", memory[-1:], memory[:1], 1.05, at_most=True),
     ]
     notes = (
-        f"{STARTS} workers, each in the place of one that was killed, and {STARTS} starts of `tfmshop serve` in turn with "
-        "Python importing Litestar, asyncpg, Granian, uvloop; memory is the resident set of the worker."
+        f"{STARTS} workers, each in the place of one that was killed, and {STARTS} starts of `tfmshop serve` in turn "
+        "with Python importing Litestar, asyncpg, Granian, uvloop; memory is the resident set of the worker."
     )
     return write("p7", "P7: start and memory of a web process", notes, figures)
 
