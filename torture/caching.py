@@ -96,7 +96,8 @@ async def redis_gone(shop: Shop, report: Report, seed: int, part: int) -> None:
     """R11: Redis hangs for half a minute, then is killed for as long, under mixed traffic."""
     seconds = 30 / part
     draw = random.Random(seed)
-    await shop.people(["shopper@example.com"], "correct horse")
+    shopper = f"shopper{seed}@example.com"
+    await shop.people([shopper], "correct horse")
     async with shop.database() as db, shop.client(AT_ONCE) as client:
         sold = await goods(db, 50, 100_000)
         for how, gone in (("hangs", hanging), ("is killed", dying)):
@@ -109,9 +110,9 @@ async def redis_gone(shop: Shop, report: Report, seed: int, part: int) -> None:
 
             async with gone(shop):
                 await asyncio.gather(*[traffic(over, kinds) for _ in range(AT_ONCE)])
-                wrong = {"email": f"guessed-{how[:2]}@example.com", "password": "a wrong one"}
+                wrong = {"email": f"guessed-{how[:2]}{seed}@example.com", "password": "a wrong one"}
                 guesses = [await client.post("/auth/login", wrong, {}) for _ in range(12)]
-                right = {"email": "shopper@example.com", "password": "correct horse"}
+                right = {"email": shopper, "password": "correct horse"}
                 known = await client.post("/auth/login", right, {})
             failed = sum(times for kind, times in kinds.items() if kind.startswith("5"))
             report.at_least("R11", f"Redis {how}: answers", kinds.total(), 50 * seconds)

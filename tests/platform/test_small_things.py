@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
@@ -53,6 +54,21 @@ def test_repeatable_ids_depend_on_the_seed_alone():
     assert made == again(MOMENT) != other(MOMENT)
     assert (made.version, made.variant) == (7, UUID(int=0x8 << 60).variant)
     assert made.int >> 80 == int(MOMENT.timestamp() * 1000)
+
+
+def test_forked_processes_name_requests_differently():
+    ids.request_id()
+    told = []
+    for _ in range(2):
+        reading, writing = os.pipe()
+        if (child := os.fork()) == 0:
+            os.write(writing, ids.request_id().encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        told.append(os.read(reading, 32).decode())
+        os.close(reading)
+        os.close(writing)
+    assert len({*told, ids.request_id()}) == 3
 
 
 def test_readable_numbers_have_no_doubtful_symbols():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import secrets
 from collections.abc import Callable
@@ -25,6 +26,13 @@ class _Requests:
 
     begin = ""
     numbers = itertools.count()
+
+
+def _begin_anew() -> None:
+    _Requests.numbers = itertools.count()
+
+
+os.register_at_fork(after_in_child=_begin_anew)
 
 
 def request_id() -> str:
