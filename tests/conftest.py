@@ -24,6 +24,7 @@ from tfmshop.platform.cache.redis import Redis
 from tfmshop.platform.db import Database, Options, Tx, connect, listening, open_connection
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.files.local import LocalFiles
+from tfmshop.platform.limits import admission
 from tfmshop.platform.mail import LogMailer, SmtpMailer
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens
@@ -163,6 +164,14 @@ def platform_of(settings: Config, db: Database) -> Platform:
         passwords=Passwords(),
         seals=SEALS,
     )
+
+
+@pytest.fixture(autouse=True)
+def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turn nobody away because the machine is slow, but in the tests of that: others ask what the shop answers then."""
+    if not request.path.stem.startswith(("test_admission", "test_overload")):
+        for name in ("BURST", "PATIENCE", "PATIENCE_OF_FIRST"):
+            monkeypatch.setattr(admission, name, 60.0)
 
 
 @pytest.fixture
