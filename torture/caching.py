@@ -15,6 +15,7 @@ from typing import Final
 from uuid import UUID
 
 from tfmshop.platform import cache, codec
+from tfmshop.platform.cache.cache import EARLY
 from tfmshop.platform.db import Database, Query
 from torture.client import Answer, Client
 from torture.report import Report
@@ -26,7 +27,7 @@ HEARD_SECONDS: Final = 0.1
 """How long after its commit a change may be unseen."""
 REBUILD_SECONDS: Final = 0.3
 AGE: Final = 4
-EARLIEST: Final = AGE * 0.9 - 3 * 1.2 * REBUILD_SECONDS
+EARLIEST: Final = AGE * 0.9 - EARLY * REBUILD_SECONDS
 """Seconds after which a page ends, and after which it may be made anew by chance."""
 TITLE = Query("torture.title", "UPDATE catalog.product SET title = $2, updated_at = now() WHERE id = $1")
 HOLD = Query("torture.hold", "LOCK TABLE catalog.variant IN ACCESS EXCLUSIVE MODE")
