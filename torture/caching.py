@@ -194,12 +194,26 @@ async def _get(client: Client, path: str) -> Answer:
 @asynccontextmanager
 async def hanging(shop: Shop) -> AsyncIterator[None]:
     """Redis takes connections and does nothing."""
-    pid = shop.redis_pid
+    pid = await _redis_there(shop)
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+async def _redis_there(shop: Shop) -> int:
+    """The process of Redis, which may have been killed a moment ago and be started again now."""
+    known, seen = 0, 0
+    for _ in range(200):
+        with suppress(ProcessLookupError, FileNotFoundError, ValueError):
+            os.kill(shop.redis_pid, 0)
+            seen = seen + 1 if shop.redis_pid == known else 0
+            known = shop.redis_pid
+            if seen == 40:
+                return known
+        await asyncio.sleep(0.05)
+    raise ProcessLookupError("Redis was not started again")
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ def _run() -> int:
         opened=app.opened_for_commands,
         serve_target="tfmshop.app:serve",
         schedule=app.schedule,
+        observed=app.observed,
         check=app.check,
     )
     return cli.run(host, config.ConfigError)

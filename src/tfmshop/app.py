@@ -17,8 +17,9 @@ from tfmshop import config as settings
 from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, db, ids
+from tfmshop.platform import Platform, db, ids, measures
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
+from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.files import Files
@@ -27,6 +28,8 @@ from tfmshop.platform.limits import Rates
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs, security
+from tfmshop.platform.observe.metrics import CELLS
+from tfmshop.platform.observe.process import Ticker
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("app")
 
+METRICS_FOLDER = "metrics"
+"""Where the processes of an installation count, below TFMSHOP_HOME."""
 TELL_SECONDS = 3.0
 """How often a web process writes down what its cache does."""
 COLLECT_AFTER = 20_000
@@ -126,6 +131,23 @@ async def _tell(platform: Platform) -> None:
             log.error("what the cache does is not told", exc_info=error)
 
 
+@asynccontextmanager
+async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterator[None]:
+    """Measure this process while the block runs, where the other processes of the installation can read it."""
+    home = platform.config.home
+    try:
+        CELLS.keep_in(home / METRICS_FOLDER, role)
+    except OSError as error:
+        log.warning("each process is measured by itself", folder=str(home / METRICS_FOLDER), why=error.strerror)
+    ending = measures.of(platform)
+    try:
+        async with Ticker(home), checks:
+            yield
+    finally:
+        ending()
+        CELLS.leave()
+
+
 def seals_of(config: Config) -> Seals:
     """The maker of tokens and seals, with a key of its own: that of access tokens may change more lightly."""
     return Seals(config.text("SEAL_SECRET") or secret_kept_in(config.home / "seal.secret"))
@@ -202,7 +224,10 @@ def http(config: Config) -> Edge:
     async def open_shop() -> AsyncIterator[Shop]:
         companies = providers(config)
         async with opened(config, options(config, "tfmshop web")) as platform, hearing(platform):
-            yield Shop(platform, companies, checkout.Till(platform.db), providers_of(config.words("OIDC_PROVIDERS")))
+            elsewhere = providers_of(config.words("OIDC_PROVIDERS"))
+            shop = Shop(platform, companies, checkout.Till(platform.db), elsewhere)
+            async with observed(platform, "web", shop.checks):
+                yield shop
         await companies.close()
 
     return build(open_shop, Rules.of(config))

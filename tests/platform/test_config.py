@@ -82,13 +82,23 @@ def test_every_mistake_is_named_at_once():
 
 def test_secrets_are_not_shown():
     given = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "DATABASE_URL": "postgresql://u:password@h/db",
-             "REDIS_URL": "redis://:pw@h",
+             "REDIS_URL": "redis://:pw@h", "METRICS_TOKEN": "m" * 40,
              "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
              "SHOP_URL": "https://shop.example",
              "OIDC_PROVIDERS": "acme|https://acme.example|us|clientsecret"}  # fmt: skip
     settings = config.read(given, None)
     shown = repr(settings) + str([row.value for row in settings.rows()])
-    for secret in ("s" * 40, "e" * 40, "password", "pw@", "secretword", "sk_ours", "whsec_ours", "clientsecret"):
+    for secret in (
+        "s" * 40,
+        "e" * 40,
+        "m" * 40,
+        "password",
+        "pw@",
+        "secretword",
+        "sk_ours",
+        "whsec_ours",
+        "clientsecret",
+    ):
         assert secret not in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(given) - {"SHOP_URL"}
 

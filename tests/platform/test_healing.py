@@ -14,6 +14,7 @@ import pytest
 from tests.conftest import open_client
 from tests.making import a_product
 from tfmshop.commerce.payments import FakeProvider
+from tfmshop.platform import checks
 from tfmshop.platform.db import Options, connect, migrate
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.jobs import HANDLERS, enqueue, job
@@ -47,6 +48,7 @@ async def test_the_shop_heals_after_postgresql_was_killed(own_postgres, settings
         cart = await shop.cart_with((lamp, 1))
         assert (await shop.get("/health/ready")).json()["status"] == "ok"
         kill(server)
+        await asyncio.sleep(checks.HOLDS_SECONDS)
         down = [await shop.get("products"), await shop.buy(cart, key="k"), await shop.get("/health/ready")]
         assert [answer.status_code for answer in down] == [503, 503, 503]
         assert down[0].json()["code"] == "database_unavailable"

@@ -13,6 +13,7 @@ from tfmshop import app as composition  # noqa: F401 - registers every error
 from tfmshop.config import SETTINGS
 from tfmshop.platform.errors import CODES
 from tfmshop.platform.files import objects  # noqa: F401 - registers its error
+from tfmshop.platform.observe.metrics import METRICS, Over
 from tfmshop.surface.cli.main import app as cli
 from tfmshop.surface.http.openapi import named_errors, status_of
 from tfmshop.surface.http.problems import EDGE_CODES, HTTP_CODES
@@ -38,6 +39,15 @@ def test_every_setting_has_a_row_with_its_default():
 def test_every_error_code_has_a_row():
     codes = {code for code in CODES if not code.startswith("test_")}
     assert headings("errors.md") == codes | {code for code, _ in HTTP_CODES.values()} | set(EDGE_CODES)
+
+
+def test_every_metric_has_a_row_with_its_labels():
+    text = (DOCS / "metrics.md").read_text()
+    ours = {name: metric for name, metric in METRICS.items() if not name.startswith("test_")}
+    assert headings("metrics.md") == ours.keys()
+    for metric in ours.values():
+        labels = [f"`{label}`" for label in (*metric.labels, *(["process"] if metric.over is Over.EACH else []))]
+        assert f"| `{metric.name}` | {metric.kind} | {', '.join(labels)} | {metric.meaning} |" in text
 
 
 def commands() -> set[str]:

@@ -23,10 +23,12 @@ from tfmshop.surface.http.backoffice.guard import all_guarded, needs
 
 API = "/api/v1"
 PUBLIC, SIGNED, CART, ORDER, MINE = "public", "signed in", "a cart's owner", "an order's owner", "one's own thing"
+PROBES = "probes'"
 POLICY = {
     "/openapi.json": PUBLIC, "/health": PUBLIC, "/health/live": PUBLIC, "/health/ready": PUBLIC,
-    "/health/startup": PUBLIC, "/auth": PUBLIC, "/categories": PUBLIC, "/search": PUBLIC, "/media": PUBLIC,
-    "/payments": PUBLIC, "/fake-bank": PUBLIC, "/products": PUBLIC, "/products/{id_or_slug}/reviews POST": SIGNED,
+    "/health/startup": PUBLIC, "/metrics": PROBES, "/auth": PUBLIC, "/categories": PUBLIC, "/search": PUBLIC,
+    "/media": PUBLIC, "/payments": PUBLIC, "/fake-bank": PUBLIC, "/products": PUBLIC,
+    "/products/{id_or_slug}/reviews POST": SIGNED,
     "/carts POST": PUBLIC, "/carts/mine": SIGNED, "/carts/mine/merge": SIGNED, "/carts/{cart_id}": CART,
     "/orders": SIGNED, "/orders/{order_id}": ORDER, "/orders/number/{number}": ORDER, "/me": SIGNED,
     "/me/addresses/{address_id}": MINE, "/me/sessions/{session_id}": MINE,

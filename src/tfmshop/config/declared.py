@@ -36,6 +36,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "What happens to addresses that look for holes: block (slowed, then kept out), log, or off.",
         choices=("block", "log", "off"),
     ),
+    Setting(
+        "PROBE_NETWORKS",
+        "127.0.0.0/8,::1/128",
+        "Networks that may read /metrics and all of /health.",
+        check=each(network),
+    ),
+    Setting(
+        "METRICS_TOKEN",
+        "",
+        "Bearer token that opens /metrics and all of /health from elsewhere.",
+        secret=True,
+        check=secret_text,
+    ),
     Setting("REQUEST_TIMEOUT", 30_000, "Longest time for a request, ms.", least=100, most=600_000),
     Setting("TFMSHOP_HOME", ".tfmshop", "Folder for embedded servers, pictures and generated secrets."),
     Setting(

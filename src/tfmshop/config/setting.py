@@ -112,7 +112,7 @@ def sender_or_nobody(text: str) -> str | None:
 def secret_text(text: str) -> str | None:
     """A key of 32 bytes at least, or nothing."""
     if text and len(text.encode()) < 32:
-        return "must be empty (a secret is then made and kept in TFMSHOP_HOME) or at least 32 bytes long"
+        return "must be empty or at least 32 bytes long"
     return None
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -17,8 +18,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.observe.metrics import Counter
 
 TIMEOUT_SECONDS: Final = 10.0
+REQUESTS = Counter(
+    "tfmshop_outgoing_requests_total",
+    "Requests to receivers of webhooks: taken, refused, no_reply, certificate (not to be trusted), not_allowed.",
+    "outcome",
+)
 MOST_READ: Final = 64 * 1024
 """Bytes of an answer that are read; the rest is of no use to us."""
 
@@ -67,14 +74,25 @@ class Outgoing:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a body. `NotAllowedThere`, `NoReply`."""
-        self.check(url)
+        outcome = "no_reply"
         try:
+            self.check(url)
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                return await self._post(httpx.URL(url), body, headers)
+                reply = await self._post(httpx.URL(url), body, headers)
+            outcome = "taken" if 200 <= reply.status < 300 else "refused"
+            return reply
+        except NotAllowedThere:
+            outcome = "not_allowed"
+            raise
         except TimeoutError:
             raise NoReply(why=f"not within {TIMEOUT_SECONDS:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            if _is_about_certificates(error):
+                outcome = "certificate"
+                raise NoReply(why="its certificate is not to be trusted") from error
             raise NoReply(why=type(error).__name__) from error
+        finally:
+            REQUESTS.of(outcome).add()
 
     async def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> Reply:
         address = await self._address(url.host, url.port or (443 if url.scheme == "https" else 80))
@@ -101,6 +119,12 @@ class Outgoing:
         if not self.private and not all(_public(address) for address in addresses):
             raise NotAllowedThere(why="it leads into a private network")
         return str(addresses[0])
+
+
+def _is_about_certificates(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -21,6 +21,7 @@ class Permission(StrEnum):
     AUDIT = "audit"
     CATALOG = "catalog"
     CUSTOMERS = "customers"
+    OPERATIONS = "operations"
     ORDERS = "orders"
     PROMOTIONS = "promotions"
     REVIEWS = "reviews"
@@ -35,6 +36,7 @@ PERMISSIONS: Final = {
     "audit": "read what staff did",
     "catalog": "change products, variants and pictures",
     "customers": "find customers, close accounts, view the shop as one",
+    "operations": "see how the shop does: health, metrics, alerts",
     "orders": "see and move orders, returns and refunds",
     "promotions": "change coupons and offers",
     "reviews": "decide on reviews",

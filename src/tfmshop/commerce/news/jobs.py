@@ -19,8 +19,10 @@ from tfmshop.platform import codec
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.jobs import job, schedule
 from tfmshop.platform.mail import Mailer
+from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.outgoing import Outgoing
 
+EVENTS = Counter("tfmshop_events_total", "What happened and was spread, such as orders.placed.", "topic")
 KEPT: Final = timedelta(days=30)
 """How long what was told can be told again."""
 
@@ -46,7 +48,8 @@ def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_afte
     @job("news.spread")
     async def spread_news(db: Database, payload: bytes) -> None:
         subject = codec.decode_as(payload, UUID)
-        await db.transact(lambda tx: spread(tx, subject, sender.staff))
+        for event in await db.transact(lambda tx: spread(tx, subject, sender.staff)):
+            EVENTS.of(event.topic).add()
 
     for name, tell in (("accounts.forgot", people.forgot), ("accounts.registered", people.registered),
                        ("accounts.password_changed", people.password_changed), ("accounts.new_email", people.new_email),

@@ -14,9 +14,10 @@ from tfmshop.platform.db import Tx
 from tfmshop.platform.jobs.events import Event
 
 
-async def spread(tx: Tx, subject: UUID, staff: str) -> None:
+async def spread(tx: Tx, subject: UUID, staff: str) -> list[Event]:
     """Spread everything that happened to a subject and was not spread yet; `staff` is who looks after the shelves."""
-    for event in await jobs.events.take(tx, subject):
+    taken = await jobs.events.take(tx, subject)
+    for event in taken:
         await tx.execute(KEEP_EVENT, event.number, event.topic, event.subject, event.data, event.at)
         for row in await tx.rows(ADDRESS, event.number, subject, event.topic):
             await jobs.enqueue(tx, "news.deliver", ToDeliver(row["endpoint_id"], subject))
@@ -24,6 +25,7 @@ async def spread(tx: Tx, subject: UUID, staff: str) -> None:
             await _tell_buyer(tx, event)
         if event.topic == "stock.low" and staff:
             await write(tx, f"event {event.number}", "low", staff, event.subject, event.data)
+    return taken
 
 
 async def _tell_buyer(tx: Tx, event: Event) -> None:

@@ -10,6 +10,7 @@ from typing import Protocol
 from uuid import UUID
 
 from tfmshop.commerce.payments.errors import UnknownProvider
+from tfmshop.commerce.payments.measured import Measured
 from tfmshop.commerce.vocabulary import Money
 
 
@@ -98,6 +99,7 @@ class Providers:
 
     def __init__(self, **providers: Provider) -> None:
         self._providers = providers
+        self._measured: dict[str, Provider] = {name: Measured(name, one) for name, one in providers.items()}
 
     def listen(self, hear: Callable[[str, Notice], Awaitable[None]]) -> None:
         """Have what companies tell from within this process heard by name, as their webhooks are."""
@@ -110,8 +112,16 @@ class Providers:
             await provider.close()
 
     def named(self, name: str) -> Provider:
-        """The provider with that name. `UnknownProvider`."""
-        provider = self._providers.get(name)
+        """The provider with that name, every call of which is measured. `UnknownProvider`."""
+        return self._of(self._measured, name)
+
+    def itself(self, name: str) -> Provider:
+        """The provider with that name, for what only it can do. `UnknownProvider`."""
+        return self._of(self._providers, name)
+
+    @staticmethod
+    def _of(providers: Mapping[str, Provider], name: str) -> Provider:
+        provider = providers.get(name)
         if provider is None:
             raise UnknownProvider(name=name[:50])
         return provider

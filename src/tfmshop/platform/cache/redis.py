@@ -130,12 +130,13 @@ class Redis:
             self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
             self._again_at = monotonic() + self._pause
 
-    async def answers(self) -> bool:
-        """Whether Redis is there, asked past the breaker."""
+    async def version(self) -> str:
+        """The version of the Redis that is there, asked past the breaker. `ConnectionError` with the reason."""
         try:
-            return bool(await self._client.ping())
-        except (RedisError, OSError):
-            return False
+            told = await self._client.info("server")
+        except (RedisError, OSError) as error:
+            raise ConnectionError(str(error)) from error
+        return str(told.get("valkey_version") or told.get("redis_version", ""))
 
     async def close(self) -> None:
         """Close the connections."""

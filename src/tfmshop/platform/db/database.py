@@ -21,6 +21,7 @@ from tfmshop.platform.db.query import Query
 from tfmshop.platform.db.share import Share
 from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
+from tfmshop.platform.observe.metrics import Counter
 
 T = TypeVar("T")
 
@@ -28,6 +29,7 @@ OLDEST_SERVER = 160_000
 """PostgreSQL 16, in the form of `server_version_num`."""
 RETRIES = 5
 
+RETRIED = Counter("tfmshop_transactions_retried_total", "Transactions tried again after a deadlock or a conflict.")
 PING = Query("db.ping", "SELECT 1")
 VACUUM = Query("db.vacuum", "VACUUM (ANALYZE)")
 EMPTY = Query("db.empty", "SELECT platform.empty_shop()")
@@ -109,6 +111,7 @@ class Database:
                     return await work(tx)
             except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
                 self.retried += 1
+                RETRIED.of().add()
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
         async with self.tx() as tx:
             return await work(tx)

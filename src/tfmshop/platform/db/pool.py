@@ -49,7 +49,8 @@ class Pool:
     ) -> None:
         self._connect = connect
         self._minimum = minimum
-        self._maximum = maximum
+        self.maximum = maximum
+        """Connections that may be open at once."""
         self._patience = patience_seconds
         self._idle: list[Connection] = []
         self._waiters: deque[asyncio.Future[Connection | None]] = deque()
@@ -88,7 +89,7 @@ class Pool:
             if not connection.is_closed():
                 return connection
             self._forget()
-        if self._open < self._maximum:
+        if self._open < self.maximum:
             return await self._new()
         return await self._wait() or await self._new(counted=True)
 

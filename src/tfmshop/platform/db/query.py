@@ -4,21 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from tfmshop.platform.observe.metrics import Counter, Gauge, Histogram, Over, Timed
+
+DURATION = Histogram("db_client_operation_duration_seconds", "How long statements took.", "db_query_summary")
+ERRORS = Counter("tfmshop_query_errors_total", "Statements that failed.", "db_query_summary")
+ROWS = Counter("tfmshop_query_rows_total", "Rows that statements gave or touched.", "db_query_summary")
+SLOWEST = Gauge("tfmshop_query_slowest_seconds", "The longest that a statement took in a living process.",
+                "db_query_summary", over=Over.MOST)  # fmt: skip
 
 QUERIES: dict[str, Query] = {}
 FAMILIES: dict[str, Family] = {}
 
 
-@dataclass(slots=True)
 class Statistics:
-    """What a statement has cost this process so far."""
+    """What a statement has cost this process so far; all processes together are what a scrape shows."""
 
-    calls: int = 0
-    errors: int = 0
-    rows: int = 0
-    seconds: float = 0.0
-    slowest_seconds: float = 0.0
+    __slots__ = ("_errors", "_name", "_rows", "_slowest", "_timed")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._timed: Timed | None = None
+
+    def ran(self, seconds: float, rows: int) -> None:
+        """It ran once."""
+        timed = self._timed or self._begin()
+        timed.add(seconds)
+        self._rows.add(rows)
+        if seconds > self._slowest.value:
+            self._slowest.set(seconds)
+
+    def failed(self, seconds: float) -> None:
+        """It failed once."""
+        timed = self._timed or self._begin()
+        timed.add(seconds)
+        self._errors.add()
+
+    def _begin(self) -> Timed:
+        self._rows, self._errors, self._slowest = ROWS.of(self._name), ERRORS.of(self._name), SLOWEST.of(self._name)
+        self._timed = DURATION.of(self._name)
+        return self._timed
+
+    @property
+    def calls(self) -> int:
+        """How often it ran, or failed."""
+        return DURATION.of(self._name).count
+
+    @property
+    def errors(self) -> int:
+        """How often it failed."""
+        return ERRORS.of(self._name).value
+
+    @property
+    def rows(self) -> int:
+        """Rows that it gave or touched."""
+        return ROWS.of(self._name).value
 
 
 class Query:
@@ -34,14 +74,14 @@ class Query:
             raise TypeError(f"a query named {name!r} exists")
         self.name = name
         self.sql = sql
-        self.statistics = Statistics()
+        self.statistics = Statistics(name)
         QUERIES[name] = self
 
 
 def written(name: str, sql: str) -> Query:
     """A statement that the database itself wrote, such as the definition of an index; it is counted under `name`."""
     query = Query.__new__(Query)
-    query.name, query.sql, query.statistics = name, sql, Statistics()
+    query.name, query.sql, query.statistics = name, sql, Statistics(name)
     return query
 
 
@@ -75,7 +115,7 @@ class Family:
         self.name = name
         self.write = write
         self.shapes = shapes
-        self.statistics = Statistics()
+        self.statistics = Statistics(name)
         self._known: dict[tuple[str, ...], Query] = {}
         FAMILIES[name] = self
 
@@ -104,19 +144,13 @@ def listening(listener: Callable[[str], None]) -> Iterator[None]:
 
 def record(query: Query, seconds: float, rows: int) -> None:
     """Count one finished run of `query`."""
-    statistics = query.statistics
-    statistics.calls += 1
-    statistics.rows += rows
-    statistics.seconds += seconds
-    if seconds > statistics.slowest_seconds:
-        statistics.slowest_seconds = seconds
+    query.statistics.ran(seconds, rows)
     for listener in _listeners:
         listener(query.name)
 
 
-def record_error(query: Query) -> None:
+def record_error(query: Query, seconds: float) -> None:
     """Count one failed run of `query`."""
-    query.statistics.calls += 1
-    query.statistics.errors += 1
+    query.statistics.failed(seconds)
     for listener in _listeners:
         listener(query.name)

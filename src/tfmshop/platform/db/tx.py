@@ -91,10 +91,10 @@ class Tx:
         try:
             result = await work
         except asyncpg.IntegrityConstraintViolationError as error:
-            record_error(query)
+            record_error(query, monotonic() - started)
             raise Refused(error.constraint_name or "") from error
         except BaseException as error:
-            record_error(query)
+            record_error(query, monotonic() - started)
             if (fact := as_fact(error)) is not None:
                 raise fact from error
             raise

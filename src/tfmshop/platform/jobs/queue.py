@@ -7,12 +7,22 @@ from dataclasses import dataclass
 
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database, Query, Truth, Tx
+from tfmshop.platform.observe.metrics import Gauge, Histogram, Over
 
 Handler = Callable[[Database, bytes], Awaitable[None]]
 Task = Callable[[Database], Awaitable[None]]
 
 HANDLERS: dict[str, Handler] = {}
 SCHEDULES: dict[str, Schedule] = {}
+
+DURATION = Histogram("tfmshop_job_duration_seconds", "Runs of jobs and schedules, by how they came out: ok or failed.",
+                     "job", "outcome")  # fmt: skip
+SUCCEEDED_AT = Gauge("tfmshop_schedule_last_success_timestamp_seconds", "When a schedule ended well last, since 1970.",
+                     "job", over=Over.MOST)  # fmt: skip
+WAITING_NOW = Gauge("tfmshop_jobs_waiting", "Jobs that are not done yet.", "job", over=Over.MOST)
+LATE = Gauge("tfmshop_jobs_late_seconds", "By how much the most overdue job is late.", "job", over=Over.MOST)
+HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "job",
+             over=Over.MOST)  # fmt: skip
 
 ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")
 WAITING = Query(
@@ -22,7 +32,16 @@ SELECT count(*) AS jobs, coalesce(extract(epoch FROM now() - min(created)), 0)::
 FROM jobs.pgqueuer WHERE entrypoint = ANY($1::text[]) AND status IN ('queued', 'picked')
 """,
 )
-
+FIGURES = Query(
+    "jobs.figures",
+    """
+SELECT entrypoint, count(*) FILTER (WHERE status IN ('queued', 'picked')) AS waiting,
+    coalesce(extract(epoch FROM max(now() - execute_after) FILTER (WHERE status IN ('queued', 'picked'))), 0)::float8
+        AS late,
+    count(*) FILTER (WHERE status = 'failed') AS held
+FROM jobs.pgqueuer WHERE entrypoint = ANY($1::text[]) GROUP BY entrypoint
+""",
+)
 
 Truth("no job waits longer than ten minutes", Query(
     "jobs.truth_waiting", """
@@ -83,3 +102,13 @@ async def waiting(tx: Tx, *names: str) -> Waiting:
     row = await tx.row(WAITING, list(names))
     assert row is not None  # noqa: S101 - an aggregate has one row
     return Waiting(*row)
+
+
+async def measure(tx: Tx) -> None:
+    """Bring the metrics of what waits up to date."""
+    found = {row["entrypoint"]: row for row in await tx.rows(FIGURES, list(HANDLERS))}
+    for name in HANDLERS:
+        row = found.get(name)
+        WAITING_NOW.of(name).set(row["waiting"] if row else 0)
+        LATE.of(name).set(max(0.0, row["late"]) if row else 0.0)
+        HELD.of(name).set(row["held"] if row else 0)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -17,9 +18,10 @@ from pgqueuer.executors import DatabaseRetryEntrypointExecutor
 from pgqueuer.models import Job
 from pgqueuer.models import Schedule as PgSchedule
 
+from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
-from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES, Handler, Task
+from tfmshop.platform.jobs.queue import DURATION, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
 
 log = structlog.get_logger("jobs")
 
@@ -114,13 +116,27 @@ async def _while_connected(connection: asyncpg.Connection[asyncpg.Record], work:
 
 def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
     async def run(job: Job) -> None:
-        await handler(db, job.payload or b"")
+        with timed(name):
+            await handler(db, job.payload or b"")
 
     runner.entrypoint(name, on_failure="hold", executor_factory=_TRIED_AGAIN)(run)
 
 
 def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:
     async def run(_: PgSchedule) -> None:
-        await task(db)
+        with timed(name):
+            await task(db)
+        SUCCEEDED_AT.of(name).set(clock.now().timestamp())
 
     runner.schedule(name, cron)(run)
+
+
+@contextmanager
+def timed(name: str) -> Iterator[None]:
+    """Measure a run of a job."""
+    started, outcome = monotonic(), "failed"
+    try:
+        yield
+        outcome = "ok"
+    finally:
+        DURATION.of(name, outcome).add(monotonic() - started)

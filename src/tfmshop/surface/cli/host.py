@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 import typer
 
 from tfmshop.platform import Config, Platform
+from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import check_server, migrate
 from tfmshop.surface.cli.output import err
 
@@ -30,6 +31,8 @@ class Host:
     opened: Callable[[Config], AbstractAsyncContextManager[Platform]]
     serve_target: str
     schedule: Callable[[Config], None]
+    observed: Callable[[Platform, str, Checks], AbstractAsyncContextManager[None]]
+    """Measures a process that goes on, of a role, where the others of the installation can read it."""
     check: Callable[[Config], None]
     """Raises the settings' error for what they name and is not installed."""
 

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from tfmshop.platform import Platform
+from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import check_server
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import out
@@ -82,7 +83,8 @@ def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> Non
     host.schedule(host.read_config())
 
     async def run(platform: Platform) -> None:
-        await worker.work(platform.config.text("DATABASE_URL"), platform.db)
+        async with host.observed(platform, "jobs", Checks(platform)):
+            await worker.work(platform.config.text("DATABASE_URL"), platform.db)
 
     host.with_platform(run)
 

@@ -15,10 +15,11 @@ from litestar.params import ParameterKwarg
 from litestar.routes import HTTPRoute
 
 from tfmshop import __version__
-from tfmshop.surface.http import health, openapi, problems
+from tfmshop.surface.http import health, openapi, problems, scrape
 from tfmshop.surface.http.backoffice import assortment as admin_assortment
 from tfmshop.surface.http.backoffice import audit as admin_audit
 from tfmshop.surface.http.backoffice import customers as admin_customers
+from tfmshop.surface.http.backoffice import operations as admin_operations
 from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import promotions as admin_promotions
@@ -82,7 +83,7 @@ def public_routes() -> list[Route]:
         handler, _ = route.route_handler_map["GET"]
         if "public" in handler.opt:
             make = Maker(routes(), route).make
-            found.append(Route(route.path, handler.opt["public"], _names_of(handler), handler.opt[LIMIT], make))
+            found.append(Route(route.path_format, handler.opt["public"], _names_of(handler), handler.opt[LIMIT], make))
     return found
 
 
@@ -124,13 +125,13 @@ def routes() -> Litestar:
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
             *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
             *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES, *admin_stock.ROUTES,
-            *admin_promotions.ROUTES,
+            *admin_promotions.ROUTES, *admin_operations.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],
     )  # fmt: skip
     return Litestar(
-        route_handlers=[storefront, staff, *health.ROUTES, openapi.document],
+        route_handlers=[storefront, staff, *health.ROUTES, *scrape.ROUTES, openapi.document],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
             title="TFMShop",

@@ -15,6 +15,7 @@ from litestar.connection import ASGIConnection
 from tfmshop.commerce import accounts, cart, checkout
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import Platform, clock, codec
+from tfmshop.platform.checks import Checks
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security import openid
 from tfmshop.platform.security.access import Viewer, digest
@@ -70,8 +71,10 @@ class Shop:
     providers: Providers
     till: checkout.Till
     sign_in_providers: Mapping[str, openid.Provider] = field(default_factory=dict)
+    checks: Checks = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "checks", Checks(self.platform))
         self.providers.listen(partial(checkout.hear, self.platform.db, self.providers))
 
     @property

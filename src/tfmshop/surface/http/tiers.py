@@ -36,13 +36,17 @@ def tiers_of(config: Config) -> dict[str, Tier]:
     return {name: Tier(name, config.number(setting)) for name, setting in SETTING.items()}
 
 
+NO_ROUTE: Final = "(none)"
+"""What stands for every path that no route has."""
+
+
 class Table:
-    """The tier of each method and path."""
+    """The template of each path, and the tier of each method there."""
 
     def __init__(self, routes: Iterable[Any]) -> None:
         """`routes` are the framework's."""
         self.declared: dict[tuple[str, str], str] = {}
-        self._methods: Paths[dict[str, str]] = Paths()
+        self._known: Paths[tuple[str, dict[str, str]]] = Paths()
         for route in routes:
             if not isinstance(route, HTTPRoute):
                 continue
@@ -50,10 +54,14 @@ class Table:
                 str(method): handler.opt.get(LIMIT, "general")
                 for method, (handler, _) in route.route_handler_map.items() if method != "OPTIONS"
             }  # fmt: skip
-            self._methods.add(route.path, methods)
-            self.declared |= {(method, route.path_format): tier for method, tier in methods.items()}
+            template = route.path_format
+            self._known.add(route.path, (template, methods))
+            self.declared |= {(method, template): tier for method, tier in methods.items()}
 
-    def of(self, method: str, path: str) -> str:
-        """The name of the tier; what there is no route for, OPTIONS among it, counts as general."""
-        methods = self._methods.find(parts_of(path)) or {}
-        return methods.get("GET" if method == "HEAD" else method, "general")
+    def of(self, method: str, path: str) -> tuple[str, str]:
+        """The names of the tier and of the route; what there is no route for, OPTIONS among it, counts as general."""
+        found = self._known.find(parts_of(path))
+        if found is None:
+            return "general", NO_ROUTE
+        template, methods = found
+        return methods.get("GET" if method == "HEAD" else method, "general"), template

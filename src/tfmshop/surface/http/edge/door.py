@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from tfmshop.platform import clock, ids
+from tfmshop.platform import clock, ids, measures
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission, Overloaded
 from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
-from tfmshop.surface.http.edge import sharing, signs
+from tfmshop.surface.http.edge import measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
@@ -49,6 +49,8 @@ TARGET_BYTES: Final = 8 << 10
 _GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 """What has limits of its own."""
+OPERATIONS: Final = ("/health", "/metrics")
+"""What probes ask for, by whatever name of the machine."""
 _NONE: Final[list[tuple[bytes, bytes]]] = []
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
@@ -87,14 +89,14 @@ class Edge:
             return
         started = monotonic()
         if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
-            start, end, id = ready
+            start, end, id, route = ready
             await send(start)
             await send(end)
-            logs.access("GET", scope["path"], start["status"], id, monotonic() - started)
+            measure.answered("GET", scope["path"], route, start["status"], id, monotonic() - started)
             return
-        tier = self._tiers.of(scope["method"], scope["path"])
+        tier, route = self._tiers.of(scope["method"], scope["path"])
         if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
-            await self._turn_away(scope, send, started, tier)
+            await self._turn_away(scope, send, started, tier, route)
             return
         head = scope["method"] == "HEAD"
         if head:
@@ -111,24 +113,31 @@ class Edge:
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
+        measure.ACTIVE.of().add(1)
         try:
             async with asyncio.timeout(self._rules.deadline_seconds):
                 await self._answer(scope, receive, exit, named, tier)
         except bodies.Gone:
-            return
+            exit.status = measure.GONE
+        except asyncio.CancelledError:
+            exit.status = measure.GONE
+            raise
         except TimeoutError:
             await exit.refuse(Problem(503, "took_too_long", "Unavailable", "The request took too long."))
         except Exception as error:
             log.error("unhandled error", path=scope["path"], request_id=exit.request_id, exc_info=error)
             await exit.refuse(Problem(500, *HTTP_CODES[500], "Something went wrong on our side; it was logged."))
-        logs.access(scope["method"], scope["path"], exit.status, exit.request_id, monotonic() - started)
+        finally:
+            measure.ACTIVE.of().add(-1)
+            method = "HEAD" if head else scope["method"]
+            measure.answered(method, scope["path"], route, exit.status, exit.request_id, monotonic() - started)
 
     def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
         """Whether a request needs a place: not a browser that asks beforehand, nor who asks whether the shop lives."""
         near = self._pages is not None and scope["method"] in ("GET", "HEAD") and self._pages.is_near(scope, now)
         return tier != FREE and scope["method"] != "OPTIONS" and not near
 
-    async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str) -> None:
+    async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str, route: str) -> None:
         """Answer 503 at once, without much of a look: there is more to do than can be done."""
         named, peer = dict(scope["headers"]), scope["client"]
         id = request_id(named.get(b"x-request-id", b""))
@@ -144,7 +153,7 @@ class Edge:
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         ended = {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False}
         await send(ended)
-        logs.access(scope["method"], scope["path"], 503, id, monotonic() - started)
+        measure.answered(scope["method"], scope["path"], route, 503, id, monotonic() - started)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol: the shop is open between the two messages that the server sends."""
@@ -154,6 +163,7 @@ class Edge:
             async with self._open_shop() as self.shop:
                 platform = self.shop.platform
                 self._admission = Admission(platform.db.pool.statistics)
+                unmeasured = measures.of_admission(self._admission)
                 self._pages = Pages(self._routes, self.shop, self._admission)
                 if platform.rates is not None:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
@@ -164,6 +174,7 @@ class Edge:
                 await receive()
                 await self.watch.works_with(None)
                 await self._pages.close()
+                unmeasured()
                 logs.flush()
         except Exception as error:
             log.error("the shop does not open" if moment == "startup" else "the shop does not close", exc_info=error)
@@ -195,7 +206,7 @@ class Edge:
             else:
                 await self._pass(scope, bodies.replay(body, receive), exit, named, body, tier)
 
-    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str] | None:
+    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str] | None:
         """The answer to somebody without a record who asks for a page that is in memory: no wait, no framework.
 
         None for everything else, and for all that this does not know; the long way then decides.
@@ -229,7 +240,7 @@ class Edge:
         id = request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
         extra = shared if pages.cdn or told is None else [*told, *shared]
-        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra), id
+        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra), id, route.path
 
     async def _show(
         self, pages: Pages, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]
@@ -273,7 +284,7 @@ class Edge:
 
     async def _watched(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
         """Look at who comes: refuse who is kept out, have who is suspicious wait."""
-        if scope["path"].startswith("/health"):
+        if scope["path"].startswith(OPERATIONS):
             return None
         who = household(scope["client"][0])
         self.watch.comes(who, monotonic())
@@ -312,7 +323,7 @@ class Edge:
         return None
 
     def _misdirected(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
-        if scope["path"].startswith("/health") or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
+        if scope["path"].startswith(OPERATIONS) or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
 

@@ -41,7 +41,7 @@ class Rules:
 
     def trusts(self, address: str) -> bool:
         """Whether an address is a proxy of ours."""
-        return bool(self.proxies) and _is_in(address, self.proxies)
+        return bool(self.proxies) and is_in(address, self.proxies)
 
     def allows_host(self, host: str) -> bool:
         """Whether requests may name that host; its port does not matter."""
@@ -75,7 +75,8 @@ class Rules:
 
 
 @lru_cache(maxsize=1024)
-def _is_in(address: str, networks: tuple[Network, ...]) -> bool:
+def is_in(address: str, networks: tuple[Network, ...]) -> bool:
+    """Whether an address belongs to one of these networks."""
     try:
         found = _unmapped(ip_address(address))
     except ValueError:

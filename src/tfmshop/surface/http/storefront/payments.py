@@ -66,7 +66,7 @@ async def answer_challenge(request: AnyRequest, order_id: UUID, word: str) -> Re
 
 
 def _fake(request: AnyRequest) -> FakeProvider:
-    provider = shop_of(request).providers.named("fake")
+    provider = shop_of(request).providers.itself("fake")
     assert isinstance(provider, FakeProvider)  # noqa: S101 - nothing else is called so
     return provider
 

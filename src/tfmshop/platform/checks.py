@@ -1,0 +1,103 @@
+"""Whether what the shop needs is there: asked four times a second at most, however often somebody wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from tfmshop.platform import clock
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.db import Query
+from tfmshop.platform.errors import ShopError
+from tfmshop.platform.observe.metrics import Gauge, Over
+
+if TYPE_CHECKING:
+    from tfmshop.platform import Platform
+
+UP = Gauge("tfmshop_dependency_up", "1 where every process reaches what it needs: postgresql, redis.", "dependency",
+           over=Over.LEAST)  # fmt: skip
+LATENCY = Gauge("tfmshop_dependency_latency_seconds", "How long the last look at a dependency took.", "dependency",
+                over=Over.MOST)  # fmt: skip
+LOOK = Query(
+    "platform.look", "SELECT current_setting('server_version') AS server, version_num FROM public.alembic_version"
+)
+HOLDS_SECONDS: Final = 0.25
+EVERY_SECONDS: Final = 5.0
+"""How often somebody looks when nobody asks."""
+
+
+class Seen(msgspec.Struct, omit_defaults=True):
+    """One dependency: `ok` or `down`, its version, how long it took to find out, and the last error with its moment."""
+
+    status: str
+    version: str = ""
+    milliseconds: float = 0.0
+    last_error: str = ""
+    last_error_at: str = ""
+
+
+class Checks:
+    """The checks of one process."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._db = platform.db
+        self._asks: dict[str, Callable[[], Awaitable[str]]] = {
+            "postgresql": self._database, "redis": platform.redis.version,
+        }  # fmt: skip
+        self.seen = {name: Seen("down") for name in self._asks}
+        self.schema = ""
+        """The revision that the schema had when PostgreSQL was there last."""
+        self._looked_at = float("-inf")
+        self._looking: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def look(self) -> dict[str, Seen]:
+        """Each dependency as it is now, or was a quarter of a second ago."""
+        if monotonic() - self._looked_at >= HOLDS_SECONDS:
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look())
+            await asyncio.shield(self._looking)
+        return self.seen
+
+    async def __aenter__(self) -> None:
+        """Look now and then, for the metrics."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def __aexit__(self, *_: object) -> None:
+        """Look no more."""
+        tasks = [task for task in (self._watching, self._looking) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    async def _watch(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def _look(self) -> None:
+        await asyncio.gather(*(self._ask(name, ask) for name, ask in self._asks.items()))
+        self._looked_at = monotonic()
+
+    async def _database(self) -> str:
+        async with self._db.read() as tx:
+            row = await tx.row(LOOK)
+        assert row is not None  # noqa: S101 - migrations leave one
+        self.schema = row["version_num"]
+        return str(row["server"]).partition(" ")[0]
+
+    async def _ask(self, name: str, ask: Callable[[], Awaitable[str]]) -> None:
+        seen, started = self.seen[name], monotonic()
+        try:
+            seen.version = await ask()
+            seen.status = "ok"
+        except (ShopError, OSError) as error:
+            seen.status = "down"
+            seen.last_error, seen.last_error_at = str(error)[:200], clock.now().isoformat(timespec="seconds")
+        seconds = monotonic() - started
+        seen.milliseconds = round(1000 * seconds, 2)
+        LATENCY.of(name).set(seconds)
+        UP.of(name).set(seen.status == "ok")

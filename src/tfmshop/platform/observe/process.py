@@ -1,0 +1,110 @@
+"""What a process uses: memory, processor time, files; how late its event loop is; how much disk is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import shutil
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from tfmshop import __version__
+from tfmshop.platform import clock
+from tfmshop.platform.clock import monotonic
+from tfmshop.platform.observe import metrics
+from tfmshop.platform.observe.metrics import Counter, Gauge, Over, SpentTime
+
+MEMORY = Gauge("process_resident_memory_bytes", "Memory that a process has, in bytes.", over=Over.EACH)
+CPU = SpentTime("process_cpu_seconds_total", "Processor time that the processes used, in seconds.")
+FILES = Gauge("process_open_fds", "Files and sockets that a process has open.", over=Over.EACH)
+STARTED = Gauge("process_start_time_seconds", "When a process started, in seconds since 1970.", over=Over.EACH)
+LATE = Gauge("tfmshop_event_loop_lag_seconds", "How late the event loop was at its worst in the last second.",
+             over=Over.MOST)  # fmt: skip
+COLLECTED = Counter("tfmshop_gc_collections_total", "Runs of the garbage collector.", "generation")
+LIMIT = Gauge("tfmshop_memory_limit_bytes", "Memory that all processes of the machine or container may have.",
+              over=Over.MOST)  # fmt: skip
+USED = Gauge("tfmshop_memory_used_bytes", "Memory of the machine or container that is in use.", over=Over.MOST)
+DISK_FREE = Gauge("tfmshop_disk_free_bytes", "Room that is left on the disk of TFMSHOP_HOME.", over=Over.LEAST)
+DISK_SIZE = Gauge("tfmshop_disk_size_bytes", "Size of the disk of TFMSHOP_HOME.", over=Over.MOST)
+INFO = Gauge("tfmshop_info", "Always 1; the version that runs.", "version", over=Over.MOST)
+
+SECOND: Final = 1.0
+_CGROUP: Final = Path("/sys/fs/cgroup")
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+class Ticker:
+    """Brings the gauges of this process up to date each second, and looks how late the event loop is."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._worst = 0.0
+        self._ending = metrics.sampled(self._sample)
+        self._task: asyncio.Task[None] | None = None
+        STARTED.of().set(clock.now().timestamp())
+        INFO.of(__version__).set(1)
+
+    async def __aenter__(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._tick())
+
+    async def __aexit__(self, *_: object) -> None:
+        """End, with the gauges as they are at the end."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        metrics.sample()
+        self._ending()
+
+    async def _tick(self) -> None:
+        while True:
+            due = monotonic() + SECOND
+            await asyncio.sleep(SECOND)
+            self._worst = monotonic() - due
+            metrics.sample()
+
+    def _sample(self) -> None:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        MEMORY.of().set(_resident(used))
+        CPU.of().set(used.ru_utime + used.ru_stime)
+        LATE.of().set(max(0.0, self._worst))
+        with suppress(OSError):
+            FILES.of().set(len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - names are enough
+        for generation, statistics in enumerate(gc.get_stats()):
+            COLLECTED.of(generation).set(statistics["collections"])
+        with suppress(OSError):
+            disk = shutil.disk_usage(self._home)
+            DISK_FREE.of().set(disk.free)
+            DISK_SIZE.of().set(disk.total)
+        limit, in_use = memory()
+        LIMIT.of().set(limit)
+        USED.of().set(in_use)
+
+
+def _resident(used: resource.struct_rusage) -> int:
+    try:
+        return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
+    except OSError:
+        return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def memory() -> tuple[int, int]:
+    """How much memory there is for the whole container or machine, and how much of it is in use; 0 where unknown.
+
+    A container's is its control group's (version 2), without what the kernel could drop; otherwise the machine's, from
+    /proc/meminfo.
+    """
+    with suppress(OSError, ValueError):
+        limit = int((_CGROUP / "memory.max").read_text())
+        cached = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
+        used = int((_CGROUP / "memory.current").read_text()) - int(cached.get("inactive_file", 0))
+        return limit, used
+    with suppress(OSError, ValueError, KeyError):
+        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
+        found = {name: int(amount) << 10 for name, amount, *_ in lines}
+        return found["MemTotal:"], found["MemTotal:"] - found["MemAvailable:"]
+    return 0, 0

@@ -1,0 +1,23 @@
+"""What every answered request leaves behind: how long it took, by route and status, and a line in the access log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tfmshop.platform.observe import logs
+from tfmshop.platform.observe.metrics import Gauge, Histogram
+
+DURATION = Histogram(
+    "http_server_request_duration_seconds", "How long answers took.", "http_request_method", "http_route",
+    "http_response_status_code",
+)  # fmt: skip
+ACTIVE = Gauge("http_server_active_requests", "Requests that are being answered, without those answered at once.")
+GONE: Final = 499
+"""The status of a request whose client went away before it was answered."""
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def answered(method: str, path: str, route: str, status: int, request_id: str, seconds: float) -> None:
+    """Count a request that was answered, and log it."""
+    DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
+    logs.access(method, path, status, request_id, seconds)
