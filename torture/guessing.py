@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
-from tfmshop.platform.observe import security
+from tfmshop.platform.observe import told
 from torture.client import Answer, Client
 from torture.report import Report
 from torture.shop import Shop
@@ -103,4 +103,6 @@ async def _all(work: list) -> list:
 
 def checks(shop: Shop) -> int:
     """How many wrong passwords were looked at: each is a line of the security log."""
-    return sum(event["message"] == "wrong password" for event in security.told(shop.home, shop.opened_at))
+    return sum(
+        event["message"] == "wrong password" for event in told.events(shop.home / "logs", ["security"], shop.opened_at)
+    )

@@ -29,6 +29,7 @@ def _run() -> int:
         serve_target="tfmshop.app:serve",
         schedule=app.schedule,
         observed=app.observed,
+        keep_logs=app.keep_logs,
         check=app.check,
     )
     return cli.run(host, config.ConfigError)

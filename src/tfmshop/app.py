@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,7 +18,7 @@ from tfmshop import config as settings
 from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, db, ids, measures
+from tfmshop.platform import Platform, clock, db, ids, measures
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
@@ -27,7 +28,8 @@ from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.limits import Rates
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
-from tfmshop.platform.observe import logs, security
+from tfmshop.platform.observe import logs
+from tfmshop.platform.observe.files import FILES, FOLDER, KINDS, tidy
 from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import Ticker
 from tfmshop.platform.outgoing import Outgoing
@@ -43,6 +45,8 @@ log = structlog.get_logger("app")
 
 METRICS_FOLDER = "metrics"
 """Where the processes of an installation count, below TFMSHOP_HOME."""
+TIDY_SECONDS = 60.0
+"""How often a process looks whether there are log files of days that are over."""
 TELL_SECONDS = 3.0
 """How often a web process writes down what its cache does."""
 COLLECT_AFTER = 20_000
@@ -140,12 +144,22 @@ async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterat
     except OSError as error:
         log.warning("each process is measured by itself", folder=str(home / METRICS_FOLDER), why=error.strerror)
     ending = measures.of(platform)
+    tidying = asyncio.create_task(_tidy(home / FOLDER, platform.config.number("LOG_DAYS")))
     try:
         async with Ticker(home), checks:
             yield
     finally:
+        tidying.cancel()
         ending()
         CELLS.leave()
+
+
+async def _tidy(folder: Path, days: int) -> None:
+    """Compress log files soon after midnight, and drop old ones."""
+    while True:
+        with suppress(OSError):
+            await asyncio.to_thread(tidy, folder, clock.now().date(), days)
+        await asyncio.sleep(TIDY_SECONDS)
 
 
 def seals_of(config: Config) -> Seals:
@@ -240,6 +254,18 @@ def settings_and_logs() -> Config:
     return config
 
 
+def keep_logs(config: Config) -> None:
+    """Have a process that goes on write into the log files: security events, and where the settings ask all others."""
+    folder = config.home / FOLDER
+    try:
+        FILES.keep_in(folder, KINDS if config.flag("ENABLE_FILE_LOGGING") else ("security",))
+    except OSError as error:
+        log.warning("nothing is kept in log files", folder=str(folder), why=error.strerror)
+    logs.configure(config.text("LOG_LEVEL"), config.text("LOG_FORMAT"), config.number("ACCESS_LOG_PERCENT"))
+    logs.slow_from(request=config.seconds("SLOW_REQUEST"), query=config.seconds("SLOW_QUERY"),
+                   job=config.seconds("SLOW_JOB"))  # fmt: skip
+
+
 def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]:
     """A platform for commands and jobs: few connections, and statements that may take minutes."""
     bounds = db.Options(
@@ -251,7 +277,7 @@ def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]
 def serve() -> Edge:
     """What the web server's processes call: settings come from the environment."""
     config = settings_and_logs()
-    security.keep_in(config.home)
+    keep_logs(config)
     edge = http(config)
     gc.collect()
     gc.freeze()

@@ -68,10 +68,10 @@ async def test_requests_are_lines_of_json_written_together(log, capfd):
     assert capfd.readouterr().err == ""
     await asyncio.sleep(LONGEST_WAIT + 0.05)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
-    assert [line["path"] for line in lines] == paths
+    assert [line["url.path"] for line in lines] == paths
     assert {name: lines[0][name] for name in lines[0] if name != "@timestamp"} == {
-        "method": "GET", "path": paths[0], "status": 404, "request_id": "0123", "milliseconds": 1.24,
-        "log.level": "info", "message": "request",
+        "http.request.method": "GET", "url.path": paths[0], "http.response.status_code": 404,
+        "http.request.id": "0123", "event.duration": 1_239_000,
     }  # fmt: skip
     assert abs(datetime.fromisoformat(lines[0]["@timestamp"]) - clock.now()) < timedelta(seconds=5)
     for _ in range(MOST_LINES):

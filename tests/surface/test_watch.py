@@ -19,6 +19,7 @@ from tfmshop.commerce import checkout
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import clock, limits
 from tfmshop.platform.observe import security
+from tfmshop.platform.observe.files import LogFiles
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
 from tfmshop.surface.http.edge import Rules, signs, watch
@@ -247,8 +248,9 @@ async def test_without_a_database_a_process_scores_by_itself(world, monkeypatch)
 
 
 def test_events_are_kept_and_read_by_command(tmp_path, monkeypatch):
-    monkeypatch.setattr(security, "_file", {})
-    security.keep_in(tmp_path)
+    kept = LogFiles()
+    kept.keep_in(tmp_path / "logs", ["security"])
+    monkeypatch.setattr(security, "FILES", kept)
     security.tell("wrong password", address="192.0.2.1", key="account:x", password="canary-7", note="a\nb\x1b[31m")
     with clock.held(datetime.now(UTC) - timedelta(days=2)):
         security.tell("address blocked", key="all:192.0.2.9")
@@ -258,13 +260,13 @@ def test_events_are_kept_and_read_by_command(tmp_path, monkeypatch):
     (tmp_path / "logs" / "security-1999-01-01.log").write_text('{"cut off')
     shown = tfmshop("logs", "security", "--json", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
     event, other = json.loads(shown.stdout)
-    assert (other["message"], other["address"]) == ("sign-in refused", "192.0.2.7")
-    assert (event["message"], event["address"], event["password"]) == ("wrong password", "192.0.2.1", "(hidden)")
+    assert (other["message"], other["client.address"]) == ("sign-in refused", "192.0.2.7")
+    assert (event["message"], event["client.address"], event["password"]) == ("wrong password", "192.0.2.1", "(hidden)")
     text = tfmshop("logs", "security", "--since", "7d", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
     assert "address blocked" in text.stdout
     assert "canary-7" not in text.stdout
     assert "\x1b" not in text.stdout
-    assert "No security events" in tfmshop("logs", "security", "--address", "x", cwd=tmp_path,
+    assert "Nothing since" in tfmshop("logs", "security", "--address", "x", cwd=tmp_path,
                                            TFMSHOP_HOME=str(tmp_path)).stdout  # fmt: skip
     wrong = tfmshop("logs", "security", "--since", "soon", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
     assert (wrong.returncode, "such as 90s" in wrong.stderr) == (1, True)

@@ -180,5 +180,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("RATE_LIMIT_UPLOAD", 60, "Requests a window: sending pictures.", least=1, most=MANY),
     Setting("RATE_LIMIT_ADMIN", 600, "Requests a window: the back office.", least=1, most=MANY),
     Setting("RATE_LIMIT_AUTH", 5, "Wrong passwords of an account in 15 minutes.", least=1, most=1_000_000),
-    Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files.", waits_for="log files"),
+    Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files, one of each kind and day."),
+    Setting("LOG_DAYS", 14, "How long log files are kept, days; security events 90 at least.", least=1, most=3650),
+    Setting(
+        "ACCESS_LOG_PERCENT",
+        100,
+        "Of so many of a hundred requests there is a line; of failed ones always.",
+        least=0,
+        most=100,
+    ),
+    Setting("SLOW_REQUEST", 1000, "From here on a request is slow, ms.", least=1, most=600_000),
+    Setting("SLOW_QUERY", 100, "From here on a statement is slow, ms.", least=1, most=600_000),
+    Setting("SLOW_JOB", 10_000, "From here on a job is slow, ms.", least=1, most=3_600_000),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar, Token, copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
@@ -19,6 +19,7 @@ from tfmshop.platform.db.faults import LOST, NoAnswer, as_fact
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
 from tfmshop.platform.db.share import Share
+from tfmshop.platform.db.slow import Slow
 from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.observe.metrics import Counter
@@ -87,6 +88,7 @@ class Database:
         self.pool = pool
         self.lender = share or pool
         self.retried = 0
+        self.slow = Slow(self)
         self._shares: dict[str, Database] = {}
 
     def share(self, name: str, *, maximum: int, patience_seconds: float) -> Database:
@@ -124,6 +126,12 @@ class Database:
             tx.roll_back()
         return answers[0]
 
+    def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Start work that takes a connection of its own, from within something that holds one."""
+        context = copy_context()
+        context.run(_holding.set, False)
+        return asyncio.get_running_loop().create_task(work, context=context)
+
     async def ping(self) -> None:
         """Raise `DatabaseUnavailable`, `Busy` or `TookTooLong` unless PostgreSQL answers."""
         async with self.read() as tx:
@@ -141,6 +149,7 @@ class Database:
 
     async def close(self) -> None:
         """Close the pool."""
+        await self.slow.close()
         await self.pool.close()
 
     async def acquire(self) -> Connection:
@@ -177,7 +186,7 @@ class _Lent:
             except BaseException as error:
                 self._let_go(broken=True)
                 raise as_fact(error) or error from error
-        return Tx(connection)
+        return Tx(connection, self._db.slow)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
         try:

@@ -11,9 +11,12 @@ import asyncpg
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.faults import as_fact
 from tfmshop.platform.db.query import Copy, Query, record, record_error
+from tfmshop.platform.observe import logs
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
+
+    from tfmshop.platform.db.slow import Slow
 
     Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
 
@@ -36,26 +39,27 @@ class RolledBack(Exception):
 class Tx:
     """Runs named queries on one connection. Verbs receive it and never commit."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "_slow")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, slow: Slow | None = None) -> None:
         self._connection = connection
+        self._slow = slow
 
     async def rows(self, query: Query, *args: object) -> list[Row]:
         """Every row of the result."""
-        return await self._run(query, self._connection.fetch(query.sql, *args), len)
+        return await self._run(query, self._connection.fetch(query.sql, *args), len, args)
 
     async def row(self, query: Query, *args: object) -> Row | None:
         """The first row, or None."""
-        return await self._run(query, self._connection.fetchrow(query.sql, *args), _one)
+        return await self._run(query, self._connection.fetchrow(query.sql, *args), _one, args)
 
     async def value(self, query: Query, *args: object) -> Any:
         """The first column of the first row, or None."""
-        return await self._run(query, self._connection.fetchval(query.sql, *args), _one)
+        return await self._run(query, self._connection.fetchval(query.sql, *args), _one, args)
 
     async def execute(self, query: Query, *args: object) -> int:
         """Run a change; the number of rows it touched."""
-        return await self._run(query, self._touched(query, args), int)
+        return await self._run(query, self._touched(query, args), int, args)
 
     async def copy(self, copy: Copy, records: Iterable[Sequence[object]]) -> int:
         """Add many rows at once by COPY; how many."""
@@ -86,7 +90,9 @@ class Tx:
         )
         return int(status.rpartition(" ")[2])
 
-    async def _run(self, query: Query, work: Awaitable[T], count: Callable[[T], int]) -> T:
+    async def _run(
+        self, query: Query, work: Awaitable[T], count: Callable[[T], int], args: tuple[object, ...] = ()
+    ) -> T:
         started = monotonic()
         try:
             result = await work
@@ -94,11 +100,17 @@ class Tx:
             record_error(query, monotonic() - started)
             raise Refused(error.constraint_name or "") from error
         except BaseException as error:
-            record_error(query, monotonic() - started)
+            seconds = monotonic() - started
+            record_error(query, seconds)
+            if self._slow is not None and logs.too_slow("query", seconds):
+                self._slow.note(query, args, seconds)
             if (fact := as_fact(error)) is not None:
                 raise fact from error
             raise
-        record(query, monotonic() - started, count(result))
+        seconds = monotonic() - started
+        record(query, seconds, count(result))
+        if self._slow is not None and logs.too_slow("query", seconds):
+            self._slow.note(query, args, seconds)
         return result
 
 

@@ -22,6 +22,7 @@ from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs.queue import DURATION, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
+from tfmshop.platform.observe import logs
 
 log = structlog.get_logger("jobs")
 
@@ -139,4 +140,7 @@ def timed(name: str) -> Iterator[None]:
         yield
         outcome = "ok"
     finally:
-        DURATION.of(name, outcome).add(monotonic() - started)
+        seconds = monotonic() - started
+        DURATION.of(name, outcome).add(seconds)
+        if logs.too_slow("job", seconds):
+            logs.slow("job", name=name, seconds=round(seconds, 2), outcome=outcome)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import MutableMapping
+from contextvars import ContextVar
+from datetime import date
 from typing import Any, Final
 
 import structlog
 
 from tfmshop.platform import codec
 from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.files import FILES
 
 LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": logging.INFO,
                  "debug": logging.DEBUG}  # fmt: skip
@@ -18,27 +21,62 @@ WITH_ACCESS: Final = {"http", "debug"}
 """The levels that show every request, too."""
 SECRET_WORDS: Final = ("password", "token", "secret", "authorization", "cookie", "card")
 HIDDEN: Final = "(hidden)"
+DATASET: Final = "event.dataset"
+ECS: Final = {
+    "timestamp": "@timestamp", "level": "log.level", "event": "message", "exception": "error.stack_trace",
+    "request_id": "http.request.id", "trace_id": "trace.id", "method": "http.request.method", "path": "url.path",
+    "status": "http.response.status_code", "address": "client.address",
+}  # fmt: skip
+"""Names of the Elastic Common Schema for what ours are called in the code."""
 
 Event = MutableMapping[str, Any]
 _requests = structlog.get_logger("access")
+_performance = structlog.get_logger("performance")
+
+asked: ContextVar[tuple[str, str]] = ContextVar("the request and the trace that this is about", default=("", ""))
+"""Ids of the request and of the trace, empty where there is none."""
 
 
 class _Access:
-    """Where lines about requests go: nowhere, as JSON to a writer of their own, or as text with the other events."""
+    """Where lines about requests go: to a writer of their own, or as text with the other events."""
 
     shown = False
     lines: AccessLog | None = None
 
 
-def access(method: str, path: str, status: int, request_id: str, seconds: float) -> None:
-    """Log a request that was answered, where the level shows them."""
+class _Slow:
+    """From how many seconds on something is slow."""
+
+    request = query = job = float("inf")
+
+
+def access(method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
+    """Log a request that was answered, where the level shows them or there is a file for them."""
     if _Access.lines is not None:
-        _Access.lines.note(method, path, status, request_id, seconds)
-    elif _Access.shown:
+        _Access.lines.note(method, path, status, request_id, seconds, trace_id)
+    if _Access.shown:
         milliseconds = round(seconds * 1000, 2)
         _requests.info(
             "request", method=method, path=path, status=status, request_id=request_id, milliseconds=milliseconds
         )
+    if seconds >= _Slow.request:
+        slow("request", method=method, path=path, status=status, request_id=request_id, seconds=round(seconds, 4))
+
+
+def slow(what: str, **facts: Any) -> None:
+    """Tell of something that took too long, in the performance log too."""
+    _performance.warning(f"slow {what}", **{DATASET: "performance"}, **facts)
+
+
+def too_slow(what: str, seconds: float) -> bool:
+    """Whether a request, a query or a job that took so long is slow."""
+    limit: float = getattr(_Slow, what)
+    return seconds >= limit
+
+
+def slow_from(*, request: float, query: float, job: float) -> None:
+    """From how many seconds on requests, queries and jobs are slow."""
+    _Slow.request, _Slow.query, _Slow.job = request, query, job
 
 
 def flush() -> None:
@@ -47,11 +85,15 @@ def flush() -> None:
         _Access.lines.flush()
 
 
-def configure(level: str, form: str) -> None:
-    """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal)."""
+def configure(level: str, form: str, percent: int = 100) -> None:
+    """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal); and to
+    files where `FILES` has a folder. Of requests, so many of a hundred.
+    """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
-    _Access.shown = level in WITH_ACCESS
-    _Access.lines = AccessLog() if _Access.shown and not as_text else None
+    shown, filed = level in WITH_ACCESS, "app" in FILES.kinds
+    _Access.shown = shown and as_text
+    in_json = shown and not as_text
+    _Access.lines = AccessLog(shown=in_json, percent=percent) if in_json or filed else None
     render: Any = _text() if as_text else _render_json
     names: list[Any] = [_in_one_line] if as_text else [_ecs_names]
     structlog.configure(
@@ -59,8 +101,10 @@ def configure(level: str, form: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _of_the_request,
             hide_secrets,
             structlog.processors.format_exc_info,
+            *([_to_files] if filed else []),
             *names,
             render,
         ],
@@ -70,6 +114,29 @@ def configure(level: str, form: str) -> None:
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("pgqueuer").setLevel(logging.ERROR)
+
+
+def _of_the_request(_: object, __: str, event: Event) -> Event:
+    request_id, trace_id = asked.get()
+    if request_id:
+        event.setdefault("request_id", request_id)
+    if trace_id:
+        event.setdefault("trace_id", trace_id)
+    return event
+
+
+def _to_files(_: object, __: str, event: Event) -> Event:
+    """Write a copy into the files: slow things into theirs, everything else into app, errors into error, too."""
+    line = _ecs_names(None, "", dict(event))
+    content = _render_json(None, "", line).encode() + b"\n"
+    day = date.fromisoformat(line["@timestamp"][:10])
+    if line.get(DATASET) == "performance":
+        FILES.write("performance", day, content)
+    else:
+        FILES.write("app", day, content)
+        if line["log.level"] in ("error", "critical"):
+            FILES.write("error", day, content)
+    return event
 
 
 def _text() -> Any:
@@ -103,12 +170,15 @@ def _plainly(text: str) -> str:
 
 
 def _ecs_names(_: object, __: str, event: Event) -> Event:
-    event["@timestamp"] = event.pop("timestamp")
-    event["log.level"] = event.pop("level")
-    event["message"] = event.pop("event")
-    if "exception" in event:
-        event["error.stack_trace"] = event.pop("exception")
+    for ours, theirs in ECS.items():
+        if ours in event:
+            event[theirs] = event.pop(ours)
     return event
+
+
+def named(event: Event) -> Event:
+    """An event that is written past the log, as the log would have it: with the request's id, no secrets, ECS names."""
+    return _ecs_names(None, "", hide_secrets(None, "", _of_the_request(None, "", event)))
 
 
 def _render_json(_: object, __: str, event: Event) -> str:

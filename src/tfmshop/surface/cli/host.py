@@ -33,6 +33,7 @@ class Host:
     schedule: Callable[[Config], None]
     observed: Callable[[Platform, str, Checks], AbstractAsyncContextManager[None]]
     """Measures a process that goes on, of a role, where the others of the installation can read it."""
+    keep_logs: Callable[[Config], None]
     check: Callable[[Config], None]
     """Raises the settings' error for what they name and is not installed."""
 

@@ -80,7 +80,9 @@ def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> Non
     if until_stdin_closes:
         _stop_when_stdin_closes()
     host = host_of(context)
-    host.schedule(host.read_config())
+    config = host.read_config()
+    host.keep_logs(config)
+    host.schedule(config)
 
     async def run(platform: Platform) -> None:
         async with host.observed(platform, "jobs", Checks(platform)):

@@ -7,7 +7,6 @@ response, the framework's own errors included.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -16,14 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from tfmshop.platform import clock, ids, measures
+from tfmshop.platform import clock, measures
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission, Overloaded
-from tfmshop.platform.observe import logs, security
+from tfmshop.platform.observe import logs, security, traces
 from tfmshop.surface.http.edge import body as bodies
-from tfmshop.surface.http.edge import measure, sharing, signs
+from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
@@ -40,13 +39,8 @@ if TYPE_CHECKING:
 
 OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
-MOST_HEADERS: Final = 100
 FEW_HEADERS, FEW_BYTES = 40, 8 << 10
 """More than a browser sends: who sends more headers, or more bytes in them, is answered the long way."""
-HEADER_BYTES: Final = 16 << 10
-TARGET_BYTES: Final = 8 << 10
-"""Bytes of path and query."""
-_GIVEN_ID: Final = re.compile(rb"[A-Za-z0-9_.-]{8,64}")
 _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 """What has limits of its own."""
 OPERATIONS: Final = ("/health", "/metrics")
@@ -89,10 +83,10 @@ class Edge:
             return
         started = monotonic()
         if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
-            start, end, id, route = ready
+            start, end, id, route, trace = ready
             await send(start)
             await send(end)
-            measure.answered("GET", scope["path"], route, start["status"], id, monotonic() - started)
+            measure.answered("GET", scope["path"], route, start["status"], id, monotonic() - started, trace)
             return
         tier, route = self._tiers.of(scope["method"], scope["path"])
         if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
@@ -109,9 +103,10 @@ class Edge:
         exit = Exit(
             scope,
             without_body(send) if head else send,
-            request_id(named.get(b"x-request-id", b"")),
+            bounds.request_id(named.get(b"x-request-id", b"")),
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
+        logs.asked.set((exit.request_id, trace := traces.given(named.get(b"traceparent"))))
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
         measure.ACTIVE.of().add(1)
         try:
@@ -130,7 +125,7 @@ class Edge:
         finally:
             measure.ACTIVE.of().add(-1)
             method = "HEAD" if head else scope["method"]
-            measure.answered(method, scope["path"], route, exit.status, exit.request_id, monotonic() - started)
+            measure.answered(method, scope["path"], route, exit.status, exit.request_id, monotonic() - started, trace)
 
     def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
         """Whether a request needs a place: not a browser that asks beforehand, nor who asks whether the shop lives."""
@@ -140,7 +135,7 @@ class Edge:
     async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str, route: str) -> None:
         """Answer 503 at once, without much of a look: there is more to do than can be done."""
         named, peer = dict(scope["headers"]), scope["client"]
-        id = request_id(named.get(b"x-request-id", b""))
+        id = bounds.request_id(named.get(b"x-request-id", b""))
         body = OVERLOADED.encode(id)
         headers = [*_TURNED_AWAY, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
         headers += sharing.headers(named.get(b"origin"), self._rules.origins)
@@ -183,7 +178,7 @@ class Edge:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], tier: str) -> None:
-        problem = self._unbounded(scope) or self._misdirected(scope, named) or _ambiguous(scope, named)
+        problem = bounds.unbounded(scope) or self._misdirected(scope, named) or bounds.ambiguous(scope, named)
         if problem is None and self.watch.on:
             problem = await self._watched(scope, named)
         if problem is None and self._limits is not None:
@@ -206,7 +201,7 @@ class Edge:
             else:
                 await self._pass(scope, bodies.replay(body, receive), exit, named, body, tier)
 
-    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str] | None:
+    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str, str] | None:
         """The answer to somebody without a record who asks for a page that is in memory: no wait, no framework.
 
         None for everything else, and for all that this does not know; the long way then decides.
@@ -237,10 +232,15 @@ class Edge:
             self.watch.comes(who, now)
         pages.hand_out(entry, route, now)
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
-        id = request_id(named.get(b"x-request-id", b""))
+        id = bounds.request_id(named.get(b"x-request-id", b""))
         shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
         extra = shared if pages.cdn or told is None else [*told, *shared]
-        return *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra), id, route.path
+        return (
+            *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra),
+            id,
+            route.path,
+            traces.given(named.get(b"traceparent")),
+        )
 
     async def _show(
         self, pages: Pages, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]
@@ -312,27 +312,10 @@ class Edge:
         shop = self.shop
         return bool(given and shop and shop.platform.tokens.read(given.decode("latin-1")) is not None)
 
-    def _unbounded(self, scope: Scope) -> Problem | None:
-        headers = scope["headers"]
-        if len(scope["path"]) + len(scope["query_string"]) > TARGET_BYTES:
-            return Problem(414, "address_too_long", "Address too long", f"At most {TARGET_BYTES} bytes.")
-        if len(headers) > MOST_HEADERS or sum(len(name) + len(value) for name, value in headers) > HEADER_BYTES:
-            return Problem(
-                431, "headers_too_large", "Headers too large", f"At most {MOST_HEADERS}, of {HEADER_BYTES} bytes."
-            )
-        return None
-
     def _misdirected(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
         if scope["path"].startswith(OPERATIONS) or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
-
-
-def _ambiguous(scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
-    """Two proofs of who asks are refused: each part of a shop would believe another one."""
-    if len(named) == len(scope["headers"]) or sum(name == b"authorization" for name, _ in scope["headers"]) < 2:
-        return None
-    return Problem(400, *HTTP_CODES[400], "There is more than one Authorization header.")
 
 
 def _kept_out(until: datetime) -> Problem:
@@ -341,8 +324,3 @@ def _kept_out(until: datetime) -> Problem:
         429, "blocked", "Too many requests", f"This address is kept out for {seconds} seconds.",
         facts={"retry_after": seconds},
     )  # fmt: skip
-
-
-def request_id(given: bytes) -> str:
-    """The id that a client gave its request, if it can be one, or a new one."""
-    return given.decode() if given and _GIVEN_ID.fullmatch(given) else ids.request_id()

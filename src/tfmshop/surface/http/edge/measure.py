@@ -17,7 +17,9 @@ GONE: Final = 499
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-def answered(method: str, path: str, route: str, status: int, request_id: str, seconds: float) -> None:
+def answered(
+    method: str, path: str, route: str, status: int, request_id: str, seconds: float, trace_id: str = ""
+) -> None:
     """Count a request that was answered, and log it."""
     DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
-    logs.access(method, path, status, request_id, seconds)
+    logs.access(method, path, status, request_id, seconds, trace_id)

@@ -1,0 +1,151 @@
+"""Log files: nothing lost or doubled at midnight, by several processes, nor by a kill meanwhile."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import multiprocessing
+import time
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+import structlog
+
+from tfmshop.platform import clock
+from tfmshop.platform.observe import files, logs, told
+from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.files import AWAY, LogFiles
+
+DAY = date(2026, 3, 28)
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.fixture
+def kept(tmp_path):
+    found = LogFiles()
+    found.keep_in(tmp_path)
+    yield found
+    found.close()
+
+
+def numbers(folder):
+    """Every line that is there, in files of any kind of writing."""
+    return sorted(json.loads(line)["n"] for path, _, _ in files.files(folder) for line in files.lines(path))
+
+
+def line(n):
+    return b'{"n":%d}\n' % n
+
+
+def _write(folder, first, count, together):
+    own = LogFiles()
+    own.keep_in(folder)
+    together.wait(timeout=20)
+    for n in range(first, first + count):
+        day = DAY if n < first + count / 2 else NEXT
+        own.write("app", day, line(n))
+        if n % 50 == 0:
+            files.tidy(folder, day, 14)
+            time.sleep(0.004)
+
+
+def test_processes_write_through_midnight_while_the_day_is_put_away(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    together = context.Barrier(2)
+    writers = [context.Process(target=_write, args=(tmp_path, n * 10_000, 10_000, together)) for n in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    files.tidy(tmp_path, NEXT, 14)
+    assert numbers(tmp_path) == list(range(20_000))
+    assert {path.name for path, _, _ in files.files(tmp_path)} >= {f"app-{DAY}.log.gz", f"app-{NEXT}.log"}
+
+
+def test_a_line_that_comes_late_is_added_to_its_day(kept, tmp_path):
+    for n in (1, 2):
+        kept.write("app", DAY, line(n))
+        files.tidy(tmp_path, NEXT, 14)
+        assert [path.name for path in tmp_path.glob("app*")] == [f"app-{DAY}.log.gz"]
+    assert numbers(tmp_path) == [1, 2]
+
+
+@pytest.mark.parametrize("moment", ["taken away", "compressed", "half compressed"])
+def test_a_kill_while_a_file_is_put_away_costs_nothing(kept, tmp_path, moment):
+    kept.write("app", DAY, line(1))
+    files.tidy(tmp_path, NEXT, 14)
+    kept.write("app", DAY, line(2))
+    away = (tmp_path / f"app-{DAY}.log").rename(tmp_path / f"app-{DAY}.log{AWAY}")
+    packed = tmp_path / f"app-{DAY}.log.gz"
+    if moment == "compressed":
+        packed.write_bytes(packed.read_bytes() + gzip.compress(away.read_bytes()))
+    elif moment == "half compressed":
+        (tmp_path / f"app-{DAY}.log.tmp").write_bytes(b"half")
+    kept.write("app", DAY, line(3))
+    files.tidy(tmp_path, NEXT, 14)
+    files.tidy(tmp_path, NEXT, 14)
+    assert numbers(tmp_path) == [1, 2, 3]
+    assert not list(tmp_path.glob(f"*{AWAY}"))
+
+
+def test_old_files_go_and_security_events_stay_longer(kept, tmp_path):
+    for kind in ("app", "security"):
+        for days in (1, 14, 15, 90, 91):
+            kept.write(kind, NEXT - timedelta(days=days), line(days))
+    (tmp_path / "app-notes.txt").write_text("mine")
+    files.tidy(tmp_path, NEXT, 14)
+    left = {(kind, (NEXT - day).days) for _, kind, day in files.files(tmp_path)}
+    assert left == {("app", 1), ("app", 14), *(("security", days) for days in (1, 14, 15, 90))}
+    assert (tmp_path / "app-notes.txt").exists()
+
+
+def test_a_full_disk_is_counted_and_nobody_is_troubled(tmp_path):
+    own = LogFiles()
+    own.keep_in(tmp_path)
+    own.folder = tmp_path / "gone"
+    before = files.LOST.of("app").value
+    assert not own.write("app", DAY, line(1))
+    assert files.LOST.of("app").value == before + 1
+
+
+@pytest.fixture
+def all_kinds(kept, monkeypatch):
+    for module in (files, logs):
+        monkeypatch.setattr(module, "FILES", kept)
+    monkeypatch.setattr("tfmshop.platform.observe.access.FILES", kept)
+    logs.configure("info", "json")
+    logs.slow_from(request=1, query=1, job=1)
+    yield
+    logs.slow_from(request=float("inf"), query=float("inf"), job=float("inf"))
+    structlog.reset_defaults()
+
+
+def test_events_go_where_they_belong_and_are_found_by_kind(all_kinds, tmp_path, capfd):
+    token = logs.asked.set(("request-1", "0af7651916cd43dd8448eb211c80319c"))
+    structlog.get_logger("x").warning("careful", password="canary", address="192.0.2.1")
+    logs.slow("query", name="orders.find", seconds=2.0)
+    for n in (1, 2):
+        try:
+            raise ValueError(f"order {n} is broken")
+        except ValueError as error:
+            structlog.get_logger("y").error(f"job {n} failed", exc_info=error)
+    logs.asked.reset(token)
+    since = clock.now() - timedelta(minutes=1)
+    (careful, *_) = told.events(tmp_path, ["app"], since)
+    assert (careful["message"], careful["password"], careful["client.address"]) == ("careful", "(hidden)", "192.0.2.1")
+    assert (careful["http.request.id"], careful["trace.id"]) == ("request-1", "0af7651916cd43dd8448eb211c80319c")
+    (slow,) = told.events(tmp_path, ["performance"], since)
+    assert (slow["message"], slow["name"]) == ("slow query", "orders.find")
+    (group,) = told.grouped(told.events(tmp_path, ["error"], since))
+    assert (group.times, group.event["message"]) == (2, "job 2 failed")
+    assert len(list(told.events(tmp_path, ["app"], since))) == 3
+
+
+async def test_a_sample_of_requests_has_every_failed_one(kept, tmp_path, monkeypatch):
+    monkeypatch.setattr("tfmshop.platform.observe.access.FILES", kept)
+    sampled = AccessLog(shown=False, percent=0)
+    for status in (200, 404, 500, 503):
+        sampled.note("GET", "/x", status, "id", 0.1)
+    sampled.flush()
+    found = told.events(tmp_path, ["access"], datetime(2020, 1, 1, tzinfo=UTC))
+    assert [event["http.response.status_code"] for event in found] == [500, 503]
