@@ -31,7 +31,7 @@ from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs
 from tfmshop.platform.observe.files import FILES, FOLDER, KINDS, tidy
 from tfmshop.platform.observe.metrics import CELLS
-from tfmshop.platform.observe.process import Ticker
+from tfmshop.platform.observe.process import METRICS, Ticker
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("app")
 
-METRICS_FOLDER = "metrics"
-"""Where the processes of an installation count, below TFMSHOP_HOME."""
 TIDY_SECONDS = 60.0
 """How often a process looks whether there are log files of days that are over."""
 TELL_SECONDS = 3.0
@@ -140,9 +138,9 @@ async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterat
     """Measure this process while the block runs, where the other processes of the installation can read it."""
     home = platform.config.home
     try:
-        CELLS.keep_in(home / METRICS_FOLDER, role)
+        CELLS.keep_in(home / METRICS, role)
     except OSError as error:
-        log.warning("each process is measured by itself", folder=str(home / METRICS_FOLDER), why=error.strerror)
+        log.warning("each process is measured by itself", folder=str(home / METRICS), why=error.strerror)
     ending = measures.of(platform)
     tidying = asyncio.create_task(_tidy(home / FOLDER, platform.config.number("LOG_DAYS")))
     try:

@@ -78,6 +78,7 @@ class Postgres:
             "unix_socket_directories": str(socket),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
+            "shared_preload_libraries": "pg_stat_statements",
             **_for_this_machine(),
             **self._settings,
         }

@@ -32,6 +32,8 @@ DISK_FREE = Gauge("tfmshop_disk_free_bytes", "Room that is left on the disk of T
 DISK_SIZE = Gauge("tfmshop_disk_size_bytes", "Size of the disk of TFMSHOP_HOME.", over=Over.MOST)
 INFO = Gauge("tfmshop_info", "Always 1; the version that runs.", "version", over=Over.MOST)
 
+METRICS: Final = "metrics"
+"""Where the processes of an installation count, below TFMSHOP_HOME."""
 SECOND: Final = 1.0
 _CGROUP: Final = Path("/sys/fs/cgroup")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")

@@ -1,17 +1,36 @@
-"""`tfmshop db`: the schema, and what the statements cost."""
+"""`tfmshop db`: the schema, what statements cost, and what PostgreSQL is doing."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from tfmshop.platform.analysis import plans, queries
 from tfmshop.platform.db import check_server, migrate
-from tfmshop.surface.cli.host import host_of
-from tfmshop.surface.cli.output import AsJson, print_json
+from tfmshop.platform.db.query import FAMILIES, QUERIES
+from tfmshop.platform.observe import cells, readings
+from tfmshop.platform.observe.process import METRICS
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
 
-app = typer.Typer(no_args_is_help=True, help="The database: migrations.")
+app = typer.Typer(no_args_is_help=True, help="The database: migrations, what statements cost, what it is doing.")
+Limit = Annotated[int, typer.Option(min=1, max=10_000, help="Rows at most.")]
+
+
+class By(StrEnum):
+    """What statements are ordered by."""
+
+    TOTAL = "total"
+    MEAN = "mean"
+    P95 = "p95"
+    MOST = "most"
+    CALLS = "calls"
+    ERRORS = "errors"
+    SLOW = "slow"
 
 
 @app.command("migrate")
@@ -37,3 +56,63 @@ def migrate_command(
     for name in done:
         typer.echo(f"applied {name}")
     typer.echo(f"The schema is at {migrate.newest()}.")
+
+
+@app.command("queries")
+def show_queries(
+    context: typer.Context,
+    by: Annotated[By, typer.Option(help="The order.")] = By.TOTAL,
+    only: Annotated[str, typer.Option(help="Only names that have this in them.")] = "",
+    limit: Limit = 25,
+    as_json: AsJson = False,
+) -> None:
+    """Show what each statement costs: over all web servers and job runners of this installation, since they started.
+
+    Percentiles are estimated within the buckets of /metrics. Examples: `tfmshop db queries`,
+    `tfmshop db queries --by p95 --only orders.`
+    """
+    folder = host_of(context).read_config().home / METRICS
+    costs = queries.costs(readings.summed(cells.read(folder)))
+    columns: dict[By, Callable[[queries.Cost], float]] = {
+        By.TOTAL: lambda c: c.total_ms, By.MEAN: lambda c: c.mean_ms, By.P95: lambda c: c.p95_ms,
+        By.MOST: lambda c: c.most_ms, By.CALLS: lambda c: c.calls, By.ERRORS: lambda c: c.errors,
+        By.SLOW: lambda c: c.slow,
+    }  # fmt: skip
+    found = sorted((c for c in costs if only in c.name), key=lambda c: -columns[by](c))[:limit]
+    if as_json:
+        print_json(found)
+    elif not found:
+        typer.echo(f"No statement was run by a web server or a job runner that counts in {folder}.")
+    else:
+        print_table(
+            ("statement", "calls", "share", "mean ms", "p95", "p99", "most", "rows", "errors", "slow"),
+            [(c.name, f"{c.calls:,}", f"{c.share:.1%}", f"{c.mean_ms:.2f}", f"{c.p95_ms:.1f}", f"{c.p99_ms:.1f}",
+              f"{c.most_ms:.1f}", f"{c.rows:,}", c.errors, c.slow) for c in found],
+        )  # fmt: skip
+
+
+@app.command("explain")
+def explain(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(help="The statement, such as orders.find.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show the SQL of a statement and the plan that PostgreSQL makes for any values; of a family, its first shape.
+
+    Example: `tfmshop db explain orders.find`
+    """
+    query = QUERIES.get(name)
+    if query is None and name in FAMILIES:
+        query = FAMILIES[name].of(next(FAMILIES[name].shapes()))
+    if query is None:
+        near = [one for one in [*QUERIES, *FAMILIES] if name.rpartition(".")[2] in one][:5]
+        raise Failure(f"There is no statement {name!r}{': is it ' + ', '.join(near) + '?' if near else '.'}")
+    if not plans.PLANNED.match(query.sql):
+        raise Failure(f"{name} has no plan: {query.sql.split()[0]}.")
+    found = query
+    lines = host_of(context).with_platform(lambda platform: plans.plan(platform.db, found))
+    if as_json:
+        print_json({"name": name, "sql": query.sql.strip(), "plan": lines})
+        return
+    for line in (query.sql.strip(), "", *lines):
+        out.print(line, markup=False)

@@ -16,6 +16,7 @@ from tfmshop.surface.cli import (
     catalog,
     categories,
     db,
+    db_server,  # noqa: F401 - adds its commands to those of db
     doctor,
     inventory,
     logs,

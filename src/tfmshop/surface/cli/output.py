@@ -41,6 +41,16 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     Console(highlight=False).print(table)
 
 
+def sized(bytes: int) -> str:
+    """A number of bytes as people read it."""
+    size = float(bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} TiB"
+
+
 def printable(text: str) -> str:
     """The text with control characters spelled out: what people typed must not steer a terminal."""
     return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)

@@ -1,0 +1,1 @@
+"""What the database does, what slows it down, and what to change."""

@@ -1,0 +1,82 @@
+"""A whole look at a database, and the mending of what may be mended at any time."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from tfmshop.platform import clock
+from tfmshop.platform.analysis.advice import Advice, advise
+from tfmshop.platform.analysis.effect import effect
+from tfmshop.platform.analysis.indexes import indexes, table_of
+from tfmshop.platform.analysis.plans import Progress, plans
+from tfmshop.platform.analysis.queries import Cost, costs
+from tfmshop.platform.analysis.tables import Table, tables
+from tfmshop.platform.db import Database, Query, Tx
+from tfmshop.platform.db.query import written
+from tfmshop.platform.observe.readings import Reading
+
+SERVER = Query(
+    "analysis.server",
+    """
+SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes,
+    CASE WHEN d.blks_hit + d.blks_read > 0 THEN d.blks_hit::float8 / (d.blks_hit + d.blks_read) ELSE 1 END AS hit_ratio,
+    d.deadlocks, d.xact_rollback AS rollbacks, d.xact_commit AS commits
+FROM pg_stat_database AS d WHERE d.datname = current_database()
+""",
+)
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The database as a whole: bytes, and the part of pages that was found in PostgreSQL's memory."""
+
+    version: str
+    bytes: int
+    hit_ratio: float
+    deadlocks: int
+    rollbacks: int
+    commits: int
+
+
+class Study(msgspec.Struct):
+    """What was seen of a database, and what to change."""
+
+    at: datetime
+    server: Server
+    tables: list[Table]
+    costs: list[Cost]
+    advice: list[Advice]
+
+
+async def study(db: Database, reading: Reading, progress: Progress) -> Study:
+    """Look at statistics, indexes and the plan of every statement, and measure what missing indexes would do."""
+    found = await plans(db, progress)
+    async with db.read() as tx:
+        server = await _server(tx)
+        looked, there = await tables(tx), await indexes(tx)
+    every = costs(reading)
+    advice = advise(looked, there, found, every)
+    lacking = [one for one in advice if one.kind == "missing index"]
+    for done, one in enumerate(lacking, 1):
+        definition = one.sql[-1].replace(" CONCURRENTLY", "")
+        table = table_of(definition) or definition.partition(" ON ")[2].partition(" ")[0]
+        one.effect = await effect(db, table, definition)
+        progress("effects", done, len(lacking))
+    return Study(clock.now(), server, looked, every, advice)
+
+
+async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> None:
+    """Run the SQL of an advice, each statement by itself; who waits for a lock longer than this changes nothing."""
+    async with db.read() as tx:
+        await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(1000 * lock_seconds)}ms'"))
+        try:
+            for sql in advice.sql:
+                await tx.execute(written("analysis.mend", sql))
+        finally:
+            await tx.execute(written("analysis.bound", "RESET lock_timeout"))
+
+
+async def _server(tx: Tx) -> Server:
+    (row,) = await tx.rows(SERVER)
+    return Server(*row)

@@ -1,0 +1,103 @@
+"""Reports as one HTML file that needs no network: tables, bars, and lines over time drawn as SVG."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from tfmshop.platform import clock
+from tfmshop.platform.analysis.study import Study
+from tfmshop.platform.cache.advice import Advice
+from tfmshop.surface.cli.output import sized
+
+WIDTH, HEIGHT = 640, 160
+"""Of a chart, in pixels."""
+COLOURS: Final = ("#2563eb", "#dc2626", "#16a34a", "#d97706", "#7c3aed")
+
+
+class Line(msgspec.Struct):
+    """A line of a chart: its name, and values at moments."""
+
+    name: str
+    points: list[tuple[datetime, float]]
+
+
+class Section(msgspec.Struct):
+    """A part of a page: words, a table, bars (a name, a value, and how it is written), or a chart."""
+
+    title: str
+    text: str = ""
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    bars: Sequence[tuple[str, float, str]] = ()
+    chart: str = ""
+    legend: Sequence[tuple[str, str]] = ()
+
+
+def optimizing(study: Study, cache: list[Advice] | None) -> str:
+    """What to change, as a page."""
+    costs = study.costs[:15]
+    sections = [
+        Section("To change", "" if study.advice else "Nothing.", ("what", "because", "effect", "SQL"),
+                [(f"{a.kind}: {a.what}", a.evidence, a.effect, ";\n".join(a.sql) + ";") for a in study.advice]),
+        Section("The cache", "" if cache else "No web server tells of its cache." if cache is None else "Nothing.",
+                ("what", "because", "do"), [(a.name, a.evidence, a.do) for a in cache or ()]),
+        Section("Statements by their part of the time", bars=[(c.name, c.share, f"{c.share:.1%}") for c in costs]),
+        Section("What they cost", "", ("statement", "calls", "mean ms", "p95 ms", "p99 ms", "most ms", "slow"),
+                [(c.name, f"{c.calls:,}", c.mean_ms, c.p95_ms, c.p99_ms, c.most_ms, c.slow) for c in costs]),
+        Section("The largest tables", bars=[(t.name, t.bytes, sized(t.bytes)) for t in study.tables[:15]]),
+    ]  # fmt: skip
+    server = study.server
+    about = f"PostgreSQL {server.version}, {sized(server.bytes)}, {server.hit_ratio:.1%} of pages found in memory."
+    return page("What to change", about, sections)
+
+
+def page(title: str, about: str, sections: Iterable[Section]) -> str:
+    """A whole page."""
+    return _template().render(title=title, about=about, at=clock.now(), sections=list(sections))
+
+
+def lines(title: str, lines: Sequence[Line], unit: str) -> Section:
+    """A chart of lines over time, from nothing up to the highest value."""
+    points = [point for line in lines for point in line.points]
+    if len(points) < 2:
+        return Section(title, "Nothing was measured yet.")
+    first, last = min(at for at, _ in points), max(at for at, _ in points)
+    span = (last - first).total_seconds() or 1.0
+    most = max(value for _, value in points) or 1.0
+
+    def place(at: datetime, value: float) -> str:
+        return f"{(at - first).total_seconds() / span * WIDTH:.1f},{HEIGHT - value / most * HEIGHT:.1f}"
+
+    drawn = "".join(
+        f'<polyline fill="none" stroke="{COLOURS[n % len(COLOURS)]}" stroke-width="2" '
+        f'points="{" ".join(place(at, value) for at, value in line.points)}"/>'
+        for n, line in enumerate(lines)
+    )
+    legend = [(line.name, COLOURS[n % len(COLOURS)]) for n, line in enumerate(lines)]
+    text = f"{first:%H:%M:%S} to {last:%H:%M:%S} UTC, 0 to {most:,.4g} {unit}"
+    return Section(title, text, chart=drawn, legend=legend)
+
+
+def write(output: Path | None, text: str) -> None:
+    """Write a report to a file, or to standard output."""
+    if output is None:
+        sys.stdout.write(text + "\n")
+    else:
+        output.write_text(text + "\n")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("tfmshop.surface.cli", "."), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    return environment.get_template("page.html")
