@@ -30,6 +30,7 @@ def _run() -> int:
         schedule=app.schedule,
         observed=app.observed,
         keep_logs=app.keep_logs,
+        channels=app.channels_of,
         check=app.check,
     )
     return cli.run(host, config.ConfigError)

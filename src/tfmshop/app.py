@@ -18,7 +18,7 @@ from tfmshop import config as settings
 from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, clock, db, ids, measures
+from tfmshop.platform import Platform, clock, db, ids, jobs, measures
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
@@ -29,6 +29,7 @@ from tfmshop.platform.limits import Rates
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs
+from tfmshop.platform.observe.alerts.channels import ByLog, ByMail, BySlack, ByWebhook, Channel
 from tfmshop.platform.observe.files import FILES, FOLDER, KINDS, tidy
 from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import METRICS, Ticker
@@ -36,6 +37,7 @@ from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
+from tfmshop.surface.watchman import Watchman
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
@@ -143,8 +145,9 @@ async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterat
         log.warning("each process is measured by itself", folder=str(home / METRICS), why=error.strerror)
     ending = measures.of(platform)
     tidying = asyncio.create_task(_tidy(home / FOLDER, platform.config.number("LOG_DAYS")))
+    jobs.RUNNERS.of().set(role == "jobs")
     try:
-        async with Ticker(home), checks:
+        async with Ticker(home), checks, Watchman(platform, channels_of(platform.config)):
             yield
     finally:
         tidying.cancel()
@@ -195,6 +198,19 @@ def mailer_of(config: Config) -> Mailer:
     if url:
         return SmtpMailer(url, config.text("MAIL_FROM"))
     return LogMailer(config.home / "letters" if config.text("APP_ENV") == "development" else None)
+
+
+def channels_of(config: Config) -> list[Channel]:
+    """Who is told of alerts."""
+    found: list[Channel] = [ByLog()]
+    if config.text("ALERT_MAIL"):
+        found.append(ByMail(mailer_of(config), config.text("ALERT_MAIL")))
+    if config.text("ALERT_WEBHOOK"):
+        secret = config.text("ALERT_WEBHOOK_SECRET").encode()
+        found.append(ByWebhook(Outgoing(private=True), config.text("ALERT_WEBHOOK"), secret))
+    if config.text("ALERT_SLACK"):
+        found.append(BySlack(Outgoing(private=True), config.text("ALERT_SLACK")))
+    return found
 
 
 def outgoing_of(config: Config) -> Outgoing:

@@ -10,10 +10,12 @@ from typer.main import get_command
 
 from tests.client import Client
 from tfmshop import app as composition  # noqa: F401 - registers every error
+from tfmshop import config
 from tfmshop.config import SETTINGS
 from tfmshop.platform.errors import CODES
 from tfmshop.platform.files import objects  # noqa: F401 - registers its error
 from tfmshop.platform.observe.metrics import METRICS, Over
+from tfmshop.surface.alerts import alerts_of
 from tfmshop.surface.cli.main import app as cli
 from tfmshop.surface.http.openapi import named_errors, status_of
 from tfmshop.surface.http.problems import EDGE_CODES, HTTP_CODES
@@ -48,6 +50,14 @@ def test_every_metric_has_a_row_with_its_labels():
     for metric in ours.values():
         labels = [f"`{label}`" for label in (*metric.labels, *(["process"] if metric.over is Over.EACH else []))]
         assert f"| `{metric.name}` | {metric.kind} | {', '.join(labels)} | {metric.meaning} |" in text
+
+
+def test_every_alert_has_a_row_with_its_severity():
+    text = (DOCS / "alerts.md").read_text()
+    every = alerts_of(config.read({}, None))
+    assert headings("alerts.md") == {alert.name for alert in every}
+    for alert in every:
+        assert re.search(rf"^\| `{alert.name}` \| .* \| {alert.severity} \|$", text, re.MULTILINE), alert.name
 
 
 def commands() -> set[str]:

@@ -143,6 +143,8 @@ def _contradictions(values: Mapping[str, Value], source: Mapping[str, str]) -> l
         problems += [f"{name} must be set when STRIPE_SECRET_KEY is." for name in missing]
     if values["OIDC_PROVIDERS"] and not values["SHOP_URL"]:
         problems.append("SHOP_URL must be set when OIDC_PROVIDERS is.")
+    if values["ALERT_WEBHOOK"] and not values["ALERT_WEBHOOK_SECRET"]:
+        problems.append("ALERT_WEBHOOK_SECRET must be set when ALERT_WEBHOOK is.")
     if int(values["REQUEST_TIMEOUT"]) < int(values["PAYMENT_TIMEOUT"]) + BEFORE_AND_AFTER_PAYING:
         problems.append(f"REQUEST_TIMEOUT must be {BEFORE_AND_AFTER_PAYING} ms above PAYMENT_TIMEOUT.")
     if values["APP_ENV"] == "production":

@@ -191,5 +191,34 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("SLOW_REQUEST", 1000, "From here on a request is slow, ms.", least=1, most=600_000),
     Setting("SLOW_QUERY", 100, "From here on a statement is slow, ms.", least=1, most=600_000),
+    Setting("ALERT_MAIL", "", "Who gets alerts by mail; needs MAIL_URL. Empty is nobody.", check=sender_or_nobody),
+    Setting("ALERT_WEBHOOK", "", "Where alerts go as signed JSON.", secret=True, check=url("https", "http")),
+    Setting("ALERT_WEBHOOK_SECRET", "", "Key that signs them (Standard Webhooks).", secret=True, check=secret_text),
+    Setting(
+        "ALERT_SLACK", "", "Incoming webhook of Slack, or of a chat like it.", secret=True, check=url("https", "http")
+    ),
+    Setting(
+        "ALERT_REPEAT_HOURS", 4, "How often somebody is told again of an alert that goes on, hours.", least=1, most=168
+    ),
+    Setting("ALERT_ERRORS", 5, "Alert: more than so many of a hundred requests fail.", least=1, most=100),
+    Setting(
+        "ALERT_AVAILABILITY",
+        9990,
+        "Of so many of 10,000 requests people rely on an answer; failing faster alerts.",
+        least=9000,
+        most=9999,
+    ),
+    Setting("ALERT_RESPONSE", 2000, "Alert: 95 of 100 requests take longer, ms.", least=1, most=600_000),
+    Setting(
+        "ALERT_SLOW_QUERIES",
+        5,
+        "Alert: more than so many of a hundred runs of a statement are slow.",
+        least=1,
+        most=100,
+    ),
+    Setting("ALERT_MEMORY", 85, "Alert: more than so much of the memory is used, per cent.", least=1, most=100),
+    Setting("ALERT_DISK_FREE", 10, "Alert: less than so much of the disk is free, per cent.", least=1, most=90),
+    Setting("ALERT_JOB_AGE", 60, "Alert: a job is late by so much, s.", least=1, most=86_400),
+    Setting("ALERT_BACKUP_HOURS", 26, "Alert: the last backup is older, hours.", least=1, most=8760),
     Setting("SLOW_JOB", 10_000, "From here on a job is slow, ms.", least=1, most=3_600_000),
 )

@@ -14,6 +14,7 @@ from tfmshop.commerce.inventory.levels import (
     set_rules,
     warehouses,
 )
+from tfmshop.commerce.inventory.measure import measure
 from tfmshop.commerce.inventory.take import Taking, give_back, release, release_expired, reserve, take
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "correct",
     "give_back",
     "levels",
+    "measure",
     "release",
     "release_expired",
     "reserve",

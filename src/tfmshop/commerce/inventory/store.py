@@ -257,6 +257,14 @@ WHERE s.available <= $1 ORDER BY s.available, s.sku LIMIT $2
 """,
 )
 
+COUNT_LOW = Query(
+    "inventory.count_low",
+    """
+SELECT count(*) AS low, count(*) FILTER (WHERE s.available <= 0) AS nothing FROM inventory.low AS w
+JOIN inventory.stock AS s ON s.variant_id = w.variant_id AND s.warehouse = w.warehouse
+""",
+)
+
 UNTOLD = Query(
     "inventory.untold_low",
     """

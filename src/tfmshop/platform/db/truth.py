@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from tfmshop.platform.db.query import Query
 from tfmshop.platform.db.tx import Tx
+from tfmshop.platform.observe.metrics import Gauge, Over
 
+BROKEN = Gauge("tfmshop_truths_broken", "Things that must never be false about the data, and are.", over=Over.MOST)
 TRUTHS: list[Truth] = []
 
 
@@ -28,4 +30,5 @@ async def broken(tx: Tx) -> dict[str, list[object]]:
         rows = await tx.rows(truth.offenders)
         if rows:
             found[truth.sentence] = [row[0] for row in rows]
+    BROKEN.of().set(len(found))
     return found

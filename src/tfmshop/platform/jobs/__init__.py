@@ -2,9 +2,11 @@
 
 from tfmshop.platform.jobs import events
 from tfmshop.platform.jobs.queue import (
+    DURATION,
     HANDLERS,
     HELD,
     LATE,
+    RUNNERS,
     SCHEDULES,
     WAITING_NOW,
     Waiting,
@@ -16,9 +18,11 @@ from tfmshop.platform.jobs.queue import (
 )
 
 __all__ = [
+    "DURATION",
     "HANDLERS",
     "HELD",
     "LATE",
+    "RUNNERS",
     "SCHEDULES",
     "WAITING_NOW",
     "Waiting",

@@ -16,12 +16,13 @@ HANDLERS: dict[str, Handler] = {}
 SCHEDULES: dict[str, Schedule] = {}
 
 DURATION = Histogram("tfmshop_job_duration_seconds", "Runs of jobs and schedules, by how they came out: ok or failed.",
-                     "job", "outcome")  # fmt: skip
+                     "task", "outcome")  # fmt: skip
 SUCCEEDED_AT = Gauge("tfmshop_schedule_last_success_timestamp_seconds", "When a schedule ended well last, since 1970.",
-                     "job", over=Over.MOST)  # fmt: skip
-WAITING_NOW = Gauge("tfmshop_jobs_waiting", "Jobs that are not done yet.", "job", over=Over.MOST)
-LATE = Gauge("tfmshop_jobs_late_seconds", "By how much the most overdue job is late.", "job", over=Over.MOST)
-HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "job",
+                     "task", over=Over.MOST)  # fmt: skip
+WAITING_NOW = Gauge("tfmshop_jobs_waiting", "Jobs that are not done yet.", "task", over=Over.MOST)
+LATE = Gauge("tfmshop_jobs_late_seconds", "By how much the most overdue job is late.", "task", over=Over.MOST)
+RUNNERS = Gauge("tfmshop_job_runners", "Job runners that work.")
+HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "task",
              over=Over.MOST)  # fmt: skip
 
 ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")

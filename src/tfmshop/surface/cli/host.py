@@ -13,6 +13,7 @@ import typer
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import check_server, migrate
+from tfmshop.platform.observe.alerts.channels import Channel
 from tfmshop.surface.cli.output import err
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ class Host:
     observed: Callable[[Platform, str, Checks], AbstractAsyncContextManager[None]]
     """Measures a process that goes on, of a role, where the others of the installation can read it."""
     keep_logs: Callable[[Config], None]
+    channels: Callable[[Config], list[Channel]]
+    """Who is told of alerts."""
     check: Callable[[Config], None]
     """Raises the settings' error for what they name and is not installed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +16,9 @@ from tfmshop.platform.observe.files import FOLDER
 from tfmshop.platform.observe.told import Event
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table, printable
+from tfmshop.surface.cli.spans import span_of
 
 app = typer.Typer(no_args_is_help=True, help="What the shop wrote into its log files (TFMSHOP_HOME/logs).")
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _OWN = ("@timestamp", "message", "client.address", "log.level", "event.dataset", "error.stack_trace")
 
 Since = Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h or 7d.")]
@@ -180,10 +180,7 @@ def _folder(context: typer.Context) -> Path:
 
 
 def _start(since: str) -> datetime:
-    asked = re.fullmatch(r"([0-9]{1,6})([smhd])", since)
-    if asked is None:
-        raise Failure(f"--since must be such as 90s, 15m, 24h or 7d, not {since!r}.")
-    return clock.now() - timedelta(seconds=int(asked[1]) * _UNITS[asked[2]])
+    return clock.now() - span_of(since, "--since")
 
 
 def _wanted(events: Iterable[Event], grep: str | None) -> Iterable[Event]:

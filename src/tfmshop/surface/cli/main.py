@@ -11,6 +11,7 @@ from tfmshop.platform.embedded import CannotStart
 from tfmshop.platform.errors import ShopError
 from tfmshop.surface.cli import (
     accounts,
+    alerts,
     audit,
     cache,
     catalog,
@@ -63,6 +64,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(security.app, name="security")
 app.add_typer(cache.app, name="cache")
 app.add_typer(logs.app, name="logs")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(optimize.app, name="optimize")
 
 

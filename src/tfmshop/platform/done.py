@@ -1,0 +1,33 @@
+"""When what must be done again and again, such as a backup, was done last."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tfmshop.platform.db import Query, Tx
+from tfmshop.platform.observe.metrics import Gauge, Over
+
+BACKUP = "backup"
+DONE_AT = Gauge("tfmshop_done_timestamp_seconds", "When something was done last that must be done again, since 1970.",
+                "what", over=Over.MOST)  # fmt: skip
+NOTE = Query(
+    "platform.note_done",
+    """
+INSERT INTO platform.done (what, at) VALUES ($1, $2)
+ON CONFLICT (what) DO UPDATE SET at = greatest(platform.done.at, $2)
+""",
+)
+LAST = Query("platform.done", "SELECT what, at FROM platform.done")
+
+
+async def note(tx: Tx, what: str, at: datetime) -> None:
+    """Something was done at a moment."""
+    await tx.execute(NOTE, what, at)
+
+
+async def measure(tx: Tx) -> dict[str, datetime]:
+    """When each was done last; the metric has it from now on."""
+    found = {row["what"]: row["at"] for row in await tx.rows(LAST)}
+    for what, at in found.items():
+        DONE_AT.of(what).set(at.timestamp())
+    return found
