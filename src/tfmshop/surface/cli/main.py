@@ -16,11 +16,13 @@ from tfmshop.surface.cli import (
     cache,
     catalog,
     categories,
+    dashboard,
     db,
     db_server,  # noqa: F401 - adds its commands to those of db
     doctor,
     inventory,
     logs,
+    monitor,
     optimize,
     orders,
     prices,
@@ -65,6 +67,8 @@ app.add_typer(security.app, name="security")
 app.add_typer(cache.app, name="cache")
 app.add_typer(logs.app, name="logs")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(monitor.app, name="monitor")
+app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(optimize.app, name="optimize")
 
 

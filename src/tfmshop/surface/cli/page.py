@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,9 +13,12 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tfmshop.platform import clock
+from tfmshop.platform.analysis import queries
 from tfmshop.platform.analysis.study import Study
 from tfmshop.platform.cache.advice import Advice
 from tfmshop.surface.cli.output import sized
+from tfmshop.surface.cli.source import Seen
+from tfmshop.surface.pulse import Pulse, Route, kpis
 
 WIDTH, HEIGHT = 640, 160
 """Of a chart, in pixels."""
@@ -59,6 +62,36 @@ def optimizing(study: Study, cache: list[Advice] | None) -> str:
     return page("What to change", about, sections)
 
 
+def watching(seen: Seen, whole: Pulse, over: str, pulses: Sequence[Pulse], asked: Sequence[Route]) -> str:
+    """How a shop does, as a page."""
+
+    def line(name: str, value: Callable[[Pulse], float | None]) -> Line:
+        return Line(name, [(one.at, found) for one in pulses if (found := value(one)) is not None])
+
+    health, found = seen.health, queries.costs(seen.reading)[:12]
+    alerts = [one for one in health.get("alerts") or () if one["state"] == "firing"]
+    sections = [
+        Section("Indicators", over, ("figure", "value", "should be", "state"),
+                [(k.name, k.shown, k.goal, k.state) for k in kpis(whole)]),
+        Section("Alerts", "" if alerts else "Nothing fires.", ("alert", "severity", "says", "what to do"),
+                [(a["alert"], a["severity"], a["says"], a["mend"]) for a in alerts]),
+        lines("Requests", [line("all", lambda p: p.requests), line("failed", lambda p: p.errors)], "a second"),
+        lines("Response times", [line("p50", lambda p: p.p50_ms), line("p95", lambda p: p.p95_ms),
+                                 line("p99", lambda p: p.p99_ms)], "ms"),
+        lines("Statements", [line("all", lambda p: p.queries)], "a second"),
+        lines("Cache hit rate", [line("found", lambda p: p.hit_rate and 100 * p.hit_rate)], "%"),
+        lines("Connections", [line("in use", lambda p: float(p.pool_used)),
+                              line("waiting", lambda p: float(p.pool_waiting))], ""),
+        lines("Memory of our processes", [line("all", lambda p: p.memory_of_processes / (1 << 20))], "MiB"),
+        Section("Routes, since they started", "", ("route", "method", "a second", "failed", "p50 ms", "p95 ms"),
+                [(r.route, r.method, f"{r.requests:,.2f}", f"{r.error_rate:.1%}", f"{r.p50_ms:.1f}", f"{r.p95_ms:.1f}")
+                 for r in asked[:20]]),
+        Section("Statements by their part of the time", bars=[(c.name, c.share, f"{c.share:.1%}") for c in found]),
+    ]  # fmt: skip
+    about = f"The shop is {health['status']}. TFMShop {health.get('version', '')}."
+    return page("How the shop does", about, sections)
+
+
 def page(title: str, about: str, sections: Iterable[Section]) -> str:
     """A whole page."""
     return _template().render(title=title, about=about, at=clock.now(), sections=list(sections))
@@ -82,8 +115,12 @@ def lines(title: str, lines: Sequence[Line], unit: str) -> Section:
         for n, line in enumerate(lines)
     )
     legend = [(line.name, COLOURS[n % len(COLOURS)]) for n, line in enumerate(lines)]
-    text = f"{first:%H:%M:%S} to {last:%H:%M:%S} UTC, 0 to {most:,.4g} {unit}"
+    text = f"{first:%H:%M:%S} to {last:%H:%M:%S} UTC, 0 to {_short(most)} {unit}"
     return Section(title, text, chart=drawn, legend=legend)
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write(output: Path | None, text: str) -> None:

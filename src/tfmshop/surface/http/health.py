@@ -17,6 +17,7 @@ from tfmshop.platform import clock, jobs, measures
 from tfmshop.platform.checks import Seen
 from tfmshop.platform.db import migrate
 from tfmshop.platform.observe import metrics, process, readings
+from tfmshop.platform.observe.alerts import Firing, engine
 from tfmshop.platform.observe.metrics import Metric
 from tfmshop.surface.http.context import AnyRequest, Shop, address_of, shop_of
 from tfmshop.surface.http.edge.sender import is_in
@@ -72,6 +73,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     jobs: Jobs | None = None
     disk: Disk | None = None
     memory: Memory | None = None
+    alerts: list[Firing] | None = None
 
 
 def state(seen: Mapping[str, Seen]) -> str:
@@ -109,6 +111,7 @@ async def look(shop: Shop) -> Health:
         Jobs(whole(jobs.WAITING_NOW), reading.sum(jobs.LATE.name), whole(jobs.HELD)),
         Disk(whole(process.DISK_FREE), whole(process.DISK_SIZE)),
         Memory(whole(process.USED), whole(process.LIMIT)),
+        engine.shown(shop.platform.config.home / process.METRICS)[1],
     )  # fmt: skip
 
 

@@ -1,0 +1,55 @@
+"""A running shop, here or elsewhere, as seen through its /metrics and /health."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import httpx
+import msgspec
+import typer
+
+from tfmshop.platform import Config, codec
+from tfmshop.platform.observe.readings import Reading
+from tfmshop.surface.cli.host import Failure
+
+Url = Annotated[str | None, typer.Option(help="Address of the shop; default: HOST and PORT of the settings.")]
+Token = Annotated[
+    str | None, typer.Option(envvar="METRICS_TOKEN", help="Bearer token that opens /metrics; default: METRICS_TOKEN.")
+]
+TIMEOUT_SECONDS = 5.0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a shop says of itself at a moment."""
+
+    reading: Reading
+    health: dict[str, Any]
+
+
+class Source:
+    """Where to look."""
+
+    def __init__(self, config: Config, url: str | None, token: str | None) -> None:
+        host = config.text("HOST")
+        host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
+        self.url = (url or f"http://{host}:{config.number('PORT')}").rstrip("/")
+        given = token or config.text("METRICS_TOKEN")
+        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {given}"} if given else {})
+        self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
+
+    async def look(self) -> Seen:
+        """What it says now. `Failure` in one sentence."""
+        try:
+            told, health = await self._client.get(f"{self.url}/metrics"), await self._client.get(f"{self.url}/health")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise Failure(f"No shop answers at {self.url} ({type(error).__name__}): name another with --url.") from None
+        if told.status_code == 403:
+            raise Failure(f"{self.url} does not let us look: give --token, or add our address to its PROBE_NETWORKS.")
+        try:
+            return Seen(codec.decode_as(told.content, Reading), codec.decode(health.content))
+        except (codec.Malformed, codec.Unfit):
+            raise Failure(f"What answers at {self.url} is no TFMShop of this release.") from None
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._client.aclose()
