@@ -15,7 +15,21 @@ import structlog
 
 from tfmshop import __version__
 from tfmshop import config as settings
-from tfmshop.commerce import audit, checkout, news, reviews, search  # noqa: F401 - their jobs are declared on import
+from tfmshop.commerce import (
+    accounts,
+    audit,  # noqa: F401 - its jobs are declared on import
+    cart,
+    catalog,
+    checkout,
+    inventory,
+    news,
+    orders,
+    payments,
+    pricing,
+    promotions,
+    reviews,  # noqa: F401 - the same
+    search,
+)
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, clock, db, ids, jobs, measures
@@ -28,7 +42,7 @@ from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.limits import Rates
 from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, traces
 from tfmshop.platform.observe.alerts.channels import ByLog, ByMail, BySlack, ByWebhook, Channel
 from tfmshop.platform.observe.files import FILES, FOLDER, KINDS, tidy
 from tfmshop.platform.observe.metrics import CELLS
@@ -144,6 +158,7 @@ async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterat
     except OSError as error:
         log.warning("each process is measured by itself", folder=str(home / METRICS), why=error.strerror)
     ending = measures.of(platform)
+    trace(platform.config)
     tidying = asyncio.create_task(_tidy(home / FOLDER, platform.config.number("LOG_DAYS")))
     jobs.RUNNERS.of().set(role == "jobs")
     try:
@@ -151,6 +166,7 @@ async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterat
             yield
     finally:
         tidying.cancel()
+        await asyncio.to_thread(traces.stop)
         ending()
         CELLS.leave()
 
@@ -198,6 +214,17 @@ def mailer_of(config: Config) -> Mailer:
     if url:
         return SmtpMailer(url, config.text("MAIL_FROM"))
     return LogMailer(config.home / "letters" if config.text("APP_ENV") == "development" else None)
+
+
+def trace(config: Config) -> None:
+    """Make traces from now on, where the settings ask for them: of every verb of the shop, too. `ConfigError`."""
+    if not config.text("TRACES"):
+        return
+    try:
+        traces.start(config.text("TRACES"), config.number("TRACES_PERCENT"), config.text("SHOP_NAME"))
+    except ImportError:
+        raise ConfigError(["TRACES needs the extra: pip install 'tfmshop[traces]'."]) from None
+    traces.follow([accounts, cart, catalog, checkout, inventory, orders, payments, pricing, promotions, search])
 
 
 def channels_of(config: Config) -> list[Channel]:

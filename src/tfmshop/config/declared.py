@@ -17,6 +17,7 @@ from tfmshop.config.setting import (
     sender_or_nobody,
     sign_in_provider,
     starting,
+    traces_to,
     url,
 )
 
@@ -191,6 +192,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("SLOW_REQUEST", 1000, "From here on a request is slow, ms.", least=1, most=600_000),
     Setting("SLOW_QUERY", 100, "From here on a statement is slow, ms.", least=1, most=600_000),
+    Setting(
+        "TRACES",
+        "",
+        "Where traces go: an OTLP collector, as http://127.0.0.1:4318/v1/traces, or console; empty: off.",
+        check=traces_to,
+    ),
+    Setting("TRACES_PERCENT", 100, "Of so many of a hundred requests there is a trace.", least=0, most=100),
     Setting("ALERT_MAIL", "", "Who gets alerts by mail; needs MAIL_URL. Empty is nobody.", check=sender_or_nobody),
     Setting("ALERT_WEBHOOK", "", "Where alerts go as signed JSON.", secret=True, check=url("https", "http")),
     Setting("ALERT_WEBHOOK_SECRET", "", "Key that signs them (Standard Webhooks).", secret=True, check=secret_text),

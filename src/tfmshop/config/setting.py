@@ -116,6 +116,11 @@ def secret_text(text: str) -> str | None:
     return None
 
 
+def traces_to(text: str) -> str | None:
+    """An address of a collector, or `console`."""
+    return None if text == "console" else url("https", "http")(text)
+
+
 def currency(text: str) -> str | None:
     """A code of ISO 4217."""
     return None if len(text) == 3 and text.isascii() and text.isupper() else "must be an ISO 4217 code such as USD"

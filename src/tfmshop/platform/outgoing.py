@@ -17,7 +17,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.observe import traces
 from tfmshop.platform.observe.metrics import Counter
 
 TIMEOUT_SECONDS: Final = 10.0
@@ -74,7 +76,7 @@ class Outgoing:
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
         """Send a body. `NotAllowedThere`, `NoReply`."""
-        outcome = "no_reply"
+        outcome, started = "no_reply", monotonic()
         try:
             self.check(url)
             async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -93,6 +95,8 @@ class Outgoing:
             raise NoReply(why=type(error).__name__) from error
         finally:
             REQUESTS.of(outcome).add()
+            if traces.on:
+                traces.call("POST", monotonic() - started, outcome)
 
     async def _post(self, url: httpx.URL, body: bytes, headers: Mapping[str, str]) -> Reply:
         address = await self._address(url.host, url.port or (443 if url.scheme == "https" else 80))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tfmshop.commerce.payments.errors import PaymentDeclined
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.observe import traces
 from tfmshop.platform.observe.metrics import Histogram
 
 if TYPE_CHECKING:
@@ -80,4 +81,7 @@ class Measured:
             outcome = "timeout"
             raise
         finally:
-            CALLS.of(self._name, operation, outcome).add(monotonic() - started)
+            seconds = monotonic() - started
+            CALLS.of(self._name, operation, outcome).add(seconds)
+            if traces.on:
+                traces.call(f"{self._name} {operation}", seconds, outcome)

@@ -14,6 +14,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.observe import traces
 
 FAILURES: Final = 3
 """Failures in a row after which Redis is left alone."""
@@ -115,6 +116,8 @@ class Redis:
             if self._noted_at <= started > monotonic() - 2 * self._timeout:
                 self._note(error)
             raise Away from error
+        if traces.on:
+            traces.call("redis", monotonic() - started, "ok")
         if self._failed >= FAILURES:
             log.info("redis is back")
         self._failed, self._pause = 0, 0.0

@@ -11,7 +11,7 @@ import asyncpg
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.faults import as_fact
 from tfmshop.platform.db.query import Copy, Query, record, record_error
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, traces
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -102,6 +102,8 @@ class Tx:
         except BaseException as error:
             seconds = monotonic() - started
             record_error(query, seconds)
+            if traces.on:
+                traces.query(query.name, seconds, error)
             if self._slow is not None and logs.too_slow("query", seconds):
                 self._slow.note(query, args, seconds)
             if (fact := as_fact(error)) is not None:
@@ -109,6 +111,8 @@ class Tx:
             raise
         seconds = monotonic() - started
         record(query, seconds, count(result))
+        if traces.on:
+            traces.query(query.name, seconds, None)
         if self._slow is not None and logs.too_slow("query", seconds):
             self._slow.note(query, args, seconds)
         return result

@@ -22,7 +22,7 @@ from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs.queue import DURATION, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, traces
 
 log = structlog.get_logger("jobs")
 
@@ -137,7 +137,8 @@ def timed(name: str) -> Iterator[None]:
     """Measure a run of a job."""
     started, outcome = monotonic(), "failed"
     try:
-        yield
+        with traces.span(f"job {name}"):
+            yield
         outcome = "ok"
     finally:
         seconds = monotonic() - started

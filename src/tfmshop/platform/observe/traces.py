@@ -1,14 +1,188 @@
-"""Traces: which request something belongs to, over all the programs that took part in it."""
+"""Traces by OpenTelemetry: a request, the verbs it calls, and what each asks of PostgreSQL, Redis and others.
+
+Off, they cost a look at one name. The SDK is an extra (`traces`) and is loaded where they are switched on. Statements
+and calls are told when they have ended: nothing happens inside of them, so nothing must be kept while they run.
+"""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final
 
-_PARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+from tfmshop import __version__
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
+
+CONSOLE: Final = "console"
+_PARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+
+on = False
+"""Whether traces are made: looked at before anything else is done for them."""
+
+
+class _Made:
+    """What makes spans; nothing until `start`."""
+
+    provider: TracerProvider | None = None
+    tracer: Any = None
+
+
+def start(url: str, percent: int, service: str, exporter: SpanExporter | None = None) -> None:
+    """Make traces from now on and send them to an OTLP collector, or to standard error with `console`; of so many of a
+    hundred requests that do not come with a decision. ImportError where the SDK is not installed.
+    """
+    global on
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
+    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+
+    resource = Resource.create({"service.name": service, "service.version": __version__})
+    provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(percent / 100)))
+    if exporter is not None:
+        provider.add_span_processor(SimpleSpanProcessor(exporter))
+    else:
+        provider.add_span_processor(BatchSpanProcessor(_exporter(url)))
+    _Made.provider, _Made.tracer = provider, provider.get_tracer("tfmshop", __version__)
+    on = True
+
+
+def stop() -> None:
+    """Send what waits, and make no more."""
+    global on
+    on = False
+    if _Made.provider is not None:
+        _Made.provider.shutdown()
+    _Made.provider = _Made.tracer = None
+
+
+def _exporter(url: str) -> SpanExporter:
+    import sys
+
+    if url == CONSOLE:
+        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+
+        return ConsoleSpanExporter(out=sys.stderr)
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return OTLPSpanExporter(endpoint=url)
 
 
 def given(traceparent: bytes | None) -> str:
     """The id of the trace that a client's `traceparent` names (W3C Trace Context), or nothing."""
     found = _PARENT.fullmatch(traceparent) if traceparent else None
     return found[1].decode() if found and found[1] != b"0" * 32 else ""
+
+
+class Request:
+    """The span of a request, as long as it is answered."""
+
+    __slots__ = ("_span", "_token", "trace_id")
+
+    def __init__(self, method: str, route: str, traceparent: bytes | None, request_id: str) -> None:
+        from opentelemetry import context, trace
+
+        self._span = _Made.tracer.start_span(
+            f"{method} {route}", context=_parent(traceparent), kind=trace.SpanKind.SERVER,
+            attributes={"http.request.method": method, "http.route": route, "http.request.id": request_id},
+        )  # fmt: skip
+        self._token = context.attach(trace.set_span_in_context(self._span))
+        self.trace_id = f"{self._span.get_span_context().trace_id:032x}"
+
+    def end(self, status: int) -> None:
+        """It was answered."""
+        from opentelemetry import context, trace
+
+        self._span.set_attribute("http.response.status_code", status)
+        if status >= 500:
+            self._span.set_status(trace.StatusCode.ERROR)
+        self._span.end()
+        context.detach(self._token)
+
+
+def answered(method: str, route: str, status: int, seconds: float, traceparent: bytes | None) -> None:
+    """A request that was answered at once, from memory."""
+    from opentelemetry import trace
+
+    attributes = {"http.request.method": method, "http.route": route, "http.response.status_code": status,
+                  "tfmshop.cache": "hit"}  # fmt: skip
+    _ended(f"{method} {route}", seconds, attributes, trace.SpanKind.SERVER, context=_parent(traceparent))
+
+
+def query(name: str, seconds: float, error: BaseException | None) -> None:
+    """A statement that ran."""
+    from opentelemetry import trace
+
+    attributes = {"db.system.name": "postgresql", "db.query.summary": name}
+    _ended(name, seconds, attributes, trace.SpanKind.CLIENT, error)
+
+
+def call(name: str, seconds: float, outcome: str) -> None:
+    """Something that was asked of another program, and how it came out."""
+    from opentelemetry import trace
+
+    _ended(name, seconds, {"tfmshop.outcome": outcome}, trace.SpanKind.CLIENT)
+
+
+@contextmanager
+def span(name: str) -> Iterator[None]:
+    """Everything inside the block belongs to this."""
+    if not on:
+        yield
+        return
+    with _Made.tracer.start_as_current_span(name):
+        yield
+
+
+def follow(faces: list[ModuleType]) -> None:
+    """Have every verb of these modules make a span whenever it is called by way of its face."""
+    for face in faces:
+        for name in getattr(face, "__all__", ()):
+            verb = getattr(face, name)
+            if inspect.iscoroutinefunction(verb) and not hasattr(verb, "__wrapped__"):
+                setattr(face, name, _followed(f"{face.__name__.rpartition('.')[2]}.{name}", verb))
+
+
+def _followed(name: str, verb: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(verb)
+    async def followed(*args: Any, **named: Any) -> Any:
+        with span(name):
+            return await verb(*args, **named)
+
+    return followed
+
+
+def _ended(
+    name: str, seconds: float, attributes: dict[str, Any], kind: Any, error: BaseException | None = None,
+    context: Any = None,
+) -> None:  # fmt: skip
+    from time import time_ns
+
+    from opentelemetry import trace
+
+    now = time_ns()
+    span = _Made.tracer.start_span(name, context=context, kind=kind, attributes=attributes,
+                                   start_time=now - int(1e9 * seconds))  # fmt: skip
+    if error is not None:
+        span.set_status(trace.StatusCode.ERROR, type(error).__name__)
+    span.end(end_time=now)
+
+
+def _parent(traceparent: bytes | None) -> Any:
+    """The context of whoever asks: an empty one where they name none."""
+    from opentelemetry import trace
+    from opentelemetry.context import Context
+
+    found = _PARENT.fullmatch(traceparent) if traceparent else None
+    if found is None:
+        return Context()
+    asking = trace.SpanContext(int(found[1], 16), int(found[2], 16), is_remote=True,
+                               trace_flags=trace.TraceFlags(int(found[3], 16)))  # fmt: skip
+    return trace.set_span_in_context(trace.NonRecordingSpan(asking), Context())

@@ -132,6 +132,21 @@ def start(
     asyncio.run(work())
 
 
+@app.command("grafana")
+def grafana(
+    output: Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")] = None,
+) -> None:
+    """Write a dashboard for Grafana with a panel for each metric.
+
+    Example: `tfmshop monitor grafana --output deploy/grafana/tfmshop.json`
+    """
+    from tfmshop.surface.grafana import dashboard
+
+    page.write(output, dashboard())
+    if output is not None:
+        typer.echo(f"Wrote {output}.")
+
+
 def figures(found: Pulse) -> list[tuple[str, str]]:
     """The figures of a pulse as people read them."""
 

@@ -83,10 +83,10 @@ class Edge:
             return
         started = monotonic()
         if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
-            start, end, id, route, trace = ready
+            start, end, id, route, parent = ready
             await send(start)
             await send(end)
-            measure.answered("GET", scope["path"], route, start["status"], id, monotonic() - started, trace)
+            measure.at_once(scope["path"], route, start["status"], id, monotonic() - started, parent)
             return
         tier, route = self._tiers.of(scope["method"], scope["path"])
         if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
@@ -106,7 +106,10 @@ class Edge:
             bounds.request_id(named.get(b"x-request-id", b"")),
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
-        logs.asked.set((exit.request_id, trace := traces.given(named.get(b"traceparent"))))
+        parent, method = named.get(b"traceparent"), "HEAD" if head else scope["method"]
+        span = traces.Request(method, route, parent, exit.request_id) if traces.on else None
+        trace = span.trace_id if span is not None else traces.given(parent)
+        logs.asked.set((exit.request_id, trace))
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
         measure.ACTIVE.of().add(1)
         try:
@@ -124,7 +127,8 @@ class Edge:
             await exit.refuse(Problem(500, *HTTP_CODES[500], "Something went wrong on our side; it was logged."))
         finally:
             measure.ACTIVE.of().add(-1)
-            method = "HEAD" if head else scope["method"]
+            if span is not None:
+                span.end(exit.status)
             measure.answered(method, scope["path"], route, exit.status, exit.request_id, monotonic() - started, trace)
 
     def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
@@ -201,7 +205,7 @@ class Edge:
             else:
                 await self._pass(scope, bodies.replay(body, receive), exit, named, body, tier)
 
-    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str, str] | None:
+    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str, bytes | None] | None:
         """The answer to somebody without a record who asks for a page that is in memory: no wait, no framework.
 
         None for everything else, and for all that this does not know; the long way then decides.
@@ -239,7 +243,7 @@ class Edge:
             *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra),
             id,
             route.path,
-            traces.given(named.get(b"traceparent")),
+            named.get(b"traceparent"),
         )
 
     async def _show(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, traces
 from tfmshop.platform.observe.metrics import Gauge, Histogram
 
 DURATION = Histogram(
@@ -19,7 +19,14 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 def answered(
     method: str, path: str, route: str, status: int, request_id: str, seconds: float, trace_id: str = ""
-) -> None:
+) -> None:  # fmt: skip
     """Count a request that was answered, and log it."""
     DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
     logs.access(method, path, status, request_id, seconds, trace_id)
+
+
+def at_once(path: str, route: str, status: int, request_id: str, seconds: float, traceparent: bytes | None) -> None:
+    """The same of one that was answered from memory."""
+    answered("GET", path, route, status, request_id, seconds, traces.given(traceparent))
+    if traces.on:
+        traces.answered("GET", route, status, seconds, traceparent)

@@ -1,0 +1,63 @@
+"""Traces: a request, its verbs, and what they ask for; one trace over programs; nothing when they are off."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.making import a_product
+from tfmshop.commerce import cart
+from tfmshop.platform.observe import logs, traces
+
+PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+@pytest.fixture
+def spans():
+    memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    exporter = memory.InMemorySpanExporter()
+    traces.start("", 100, "Lamps", exporter)
+    yield exporter.get_finished_spans
+    traces.stop()
+
+
+async def test_a_request_its_verb_and_its_statements_are_one_trace(shop, db, spans, monkeypatch):
+    for name in cart.__all__:
+        monkeypatch.setattr(cart, name, getattr(cart, name))
+    traces.follow([cart])
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    made = await shop.cart_with((lamp, 1))
+    before = len(spans())
+    answer = await shop.get(f"carts/{made['id']}", headers={"Cart-Token": made["token"], "traceparent": PARENT})
+    assert answer.status_code == 200
+    told = spans()[before:]
+    request = told[-1]
+    assert (request.name, request.attributes["http.response.status_code"]) == ("GET /api/v1/carts/{cart_id}", 200)
+    assert f"{request.parent.span_id:016x}" == "b7ad6b7169203331"
+    assert {f"{one.context.trace_id:032x}" for one in told} == {"0af7651916cd43dd8448eb211c80319c"}
+    (verb,) = [one for one in told if one.name.startswith("cart.") and one.kind.name == "INTERNAL"]
+    (query,) = [one for one in told if one.name == "cart.view" and one.kind.name == "CLIENT"]
+    assert (verb.parent.span_id, query.parent.span_id) == (request.context.span_id, verb.context.span_id)
+    assert request.start_time <= verb.start_time <= query.start_time < query.end_time <= request.end_time
+
+
+async def test_a_failed_request_is_marked_and_a_stranger_begins_a_trace(shop, spans):
+    await shop.get("products/no-such-thing")
+    await shop.get("products", headers={"traceparent": "nonsense"})
+    missing, listing = [one for one in spans() if one.kind.name == "SERVER"][-2:]
+    assert missing.attributes["http.response.status_code"] == 404
+    assert listing.parent is None
+    assert missing.context.trace_id != listing.context.trace_id
+
+
+def test_off_nothing_is_loaded_and_nothing_made():
+    assert not traces.on
+    with traces.span("x"):
+        pass
+    assert traces.given(PARENT.encode()) == "0af7651916cd43dd8448eb211c80319c"
+    assert traces.given(b"00-" + b"0" * 32 + b"-b7ad6b7169203331-01") == ""
+    assert traces.given(b"nonsense") == traces.given(None) == ""
+    assert logs.asked.get() == ("", "")
+    assert "tfmshop.platform.observe.traces" in sys.modules
