@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
 
 from tests.processes import BIN, UNLIMITED, call, environment, free_port, kill_group, wait_for
@@ -49,6 +50,7 @@ def test_no_secret_is_written_down(tmp_path, fresh_url):
             [str(BIN), "serve"], cwd=tmp_path, start_new_session=True, stdout=output, stderr=output,
             env=environment(DATABASE_URL=fresh_url, REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(tmp_path),
                             PORT=str(port), LOG_LEVEL="debug", LOG_FORMAT="json", JWT_SECRET=SECRET, SUSPICION="log",
+                            TRACES="console", ENABLE_FILE_LOGGING="true", SLOW_QUERY="1", SLOW_REQUEST="1",
                             **UNLIMITED),
         )  # fmt: skip
         try:
@@ -62,12 +64,19 @@ def test_no_secret_is_written_down(tmp_path, fresh_url):
             deadline = time.monotonic() + 10
             while b"control9xx" not in written.read_bytes() and time.monotonic() < deadline:
                 time.sleep(0.05)
+            with urllib.request.urlopen(f"{base}/metrics", timeout=20) as metrics:
+                (tmp_path / "metrics.log").write_bytes(metrics.read())
+            server.terminate()
+            server.wait(timeout=60)
         finally:
             kill_group(server)
     assert sent > 500
     files = [written, *Path(tmp_path).rglob("*.log")]
-    assert len(files) == 2
-    assert b'"message":"request"' in written.read_bytes()
+    kinds = {"access", "app", "error", "metrics", "performance", "security", "written", "server"}
+    assert {file.name.partition("-")[0].removesuffix(".log") for file in files} <= kinds
+    assert len(files) >= 5
+    assert b'"url.path"' in written.read_bytes()
+    assert b'"db.query.summary"' in written.read_bytes(), "spans of the whole time are there, too"
     assert b"control9xx" in written.read_bytes(), "what is no secret is seen"
     for file in files:
         found = [line[:300] for line in file.read_bytes().splitlines() if CANARY.encode() in line]

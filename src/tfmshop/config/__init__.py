@@ -48,7 +48,6 @@ class Row:
     value: str
     given: bool
     meaning: str
-    waits_for: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ class Config:
 
     def rows(self) -> list[Row]:
         """Every setting as it may be printed: secrets are hidden."""
-        return [Row(s.name, self._shown(s), s.name in self.given, s.meaning, s.waits_for) for s in SETTINGS]
+        return [Row(s.name, self._shown(s), s.name in self.given, s.meaning) for s in SETTINGS]
 
     def _shown(self, setting: Setting) -> str:
         value = self.values[setting.name]

@@ -27,8 +27,6 @@ class Setting:
     choices: tuple[str, ...] = ()
     secret: bool = False
     check: Check | None = None
-    waits_for: str = ""
-    """The part of the system that will read it, when that part is not built yet."""
 
     def parse(self, text: str) -> Value:
         """The value of `text`, or ValueError with a sentence that names the setting."""

@@ -137,7 +137,7 @@ def span(name: str) -> Iterator[None]:
     if not on:
         yield
         return
-    with _Made.tracer.start_as_current_span(name):
+    with _Made.tracer.start_as_current_span(name, record_exception=False):
         yield
 
 

@@ -11,21 +11,14 @@ from tfmshop.surface.cli.output import AsJson, print_json, print_table
 def config(context: typer.Context, as_json: AsJson = False) -> None:
     """Print every setting in force; secrets are hidden.
 
-    A setting marked "waits for" is checked but read by a part that is not built yet.
-
     Examples: `tfmshop config`, `PORT=8001 tfmshop config --json`
     """
     rows = host_of(context).read_config().rows()
     if as_json:
-        print_json([{"name": r.name, "value": r.value, "given": r.given, "meaning": r.meaning,
-                     "waits_for": r.waits_for} for r in rows])  # fmt: skip
+        print_json([{"name": r.name, "value": r.value, "given": r.given, "meaning": r.meaning} for r in rows])
         return
     print_table(
         ("setting", "value", "meaning"),
-        [
-            (row.name, f"{row.value}{' *' if row.given else ''}",
-             f"{row.meaning}{f' (waits for: {row.waits_for})' if row.waits_for else ''}")
-            for row in rows
-        ],
-    )  # fmt: skip
+        [(row.name, f"{row.value}{' *' if row.given else ''}", row.meaning) for row in rows],
+    )
     typer.echo("* set in the environment or in .env")
