@@ -1,27 +1,41 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
 Names: r1 ... r8 (races and cuts); coherence, r11, r13, r14 (cache and load); limits, r17, r18, r19, guesses, sqlmap,
-schema (who gets in, and what breaks). `--quick` runs a tenth of each.
+schema (who gets in, and what breaks); faults and quiet (R21), r22, midnight (what operators see). `--quick` runs a
+tenth of each.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import uvloop
 
-from torture import buying, caching, guessing, hostile, injections, limiting, overload, paying, schema, world
+from torture import (
+    buying,
+    caching,
+    faults,
+    guessing,
+    hostile,
+    injections,
+    limiting,
+    overload,
+    paying,
+    schema,
+    watching,
+    world,
+)
 from torture.report import Report
 from torture.shop import Shop, open_shop
 
 Run = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
-RACES, SECURITY, CACHE = "Races and cuts", "Who gets in", "Cache and load"
-KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md"}
+RACES, SECURITY, CACHE, WATCHING = "Races and cuts", "Who gets in", "Cache and load", "What operators see"
+KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md", WATCHING: "watching.md"}
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,8 @@ class Figure:
     settings: dict[str, str] = field(default_factory=dict)
     seeds: int = 100
     workers: int = 1
+    spoiled: Sequence[str] = ()
+    disk_mib: int = 0
 
 
 FIGURES: Final = {
@@ -43,6 +59,10 @@ FIGURES: Final = {
     "r11": Figure(caching.redis_gone, CACHE, {"REDIS_TIMEOUT": "50"}, workers=2),
     "r14": Figure(caching.expiry, CACHE, {"CACHE_TTL_PRODUCTS": str(caching.AGE)}, seeds=2, workers=2),
     "r13": Figure(overload.five_times, CACHE, {"DB_POOL_MAX": "10"}, seeds=1),
+    "faults": Figure(faults.injected, WATCHING, faults.SETTINGS, 1, workers=2, spoiled=("--leak",), disk_mib=6000),
+    "quiet": Figure(watching.quiet, WATCHING, watching.SETTINGS, seeds=1, workers=2),
+    "r22": Figure(watching.counted, WATCHING, watching.SETTINGS, seeds=2, workers=2),
+    "midnight": Figure(watching.midnight, WATCHING, watching.SETTINGS, 1, workers=2, spoiled=("--midnight", "12")),
     "limits": Figure(limiting.twice, SECURITY, limiting.SETTINGS, seeds=2, workers=2),
     "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),
@@ -67,7 +87,7 @@ def main() -> int:
     for name in names:
         figure = FIGURES[name]
         report = reports.setdefault(figure.table, Report())
-        with open_shop(figure.settings, figure.workers) as shop:
+        with open_shop(figure.settings, figure.workers, figure.spoiled, figure.disk_mib) as shop:
             for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
                 uvloop.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
     keep = None if asked.quick else Path(__file__).parent

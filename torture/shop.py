@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -229,14 +230,31 @@ async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -
 
 
 @contextmanager
-def open_shop(settings: dict[str, str], workers: int = 1) -> Iterator[Shop]:
-    """A shop with servers of its own and some settings, until the block ends; loads come from one address."""
-    with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
+def open_shop(
+    settings: dict[str, str], workers: int = 1, spoiled: Sequence[str] = (), disk_mib: int = 0
+) -> Iterator[Shop]:  # fmt: skip
+    """A shop with servers of its own and some settings, until the block ends; loads come from one address. `spoiled` is
+    how its web server is made prone to a fault (see torture/spoiled.py); with `disk_mib` its folder is a disk of its
+    own, in memory, which only root may have.
+    """
+    with scratch_home() as home, _disk(home, disk_mib), running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
         url, port = config.text("DATABASE_URL"), free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
                        "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | UNLIMITED | settings  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
         base = f"http://127.0.0.1:{port}"
-        serve = [str(BIN / "tfmshop"), "serve", "--workers", str(workers)]
+        program = [sys.executable, "-m", "torture.spoiled", *spoiled] if spoiled else [str(BIN / "tfmshop")]
+        serve = [*program, "serve", "--workers", str(workers)]
         with server(serve, f"{base}/health/ready", environment):
             yield Shop(base, url, home, environment)
+
+
+@contextmanager
+def _disk(home: Path, mib: int) -> Iterator[None]:
+    if mib:
+        finished(["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=755", "tmpfs", str(home)], {})
+    try:
+        yield
+    finally:
+        if mib:
+            finished(["umount", "--lazy", str(home)], {})

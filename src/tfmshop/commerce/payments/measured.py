@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -77,7 +78,7 @@ class Measured:
         except PaymentDeclined:
             outcome = "declined"
             raise
-        except TimeoutError:
+        except (TimeoutError, asyncio.CancelledError):
             outcome = "timeout"
             raise
         finally:
