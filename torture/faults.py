@@ -145,9 +145,9 @@ async def certificate(watched: Watched) -> AsyncIterator[None]:
     port = free_port()
     receiver = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", port, ssl=context)
     async with watched.db.tx() as tx:
-        await news.endpoints.add(tx, Outgoing(private=True), f"https://127.0.0.1:{port}/hook", ["orders.*"])
+        await news.endpoints.add(tx, Outgoing(private=True), f"https://127.0.0.1:{port}/hook", ["order.delivered"])
         subject = ids.new()
-        await events.publish(tx, "orders.placed", subject, {})
+        await events.publish(tx, "order.delivered", subject, {})
     yield
     receiver.close()
 

@@ -22,7 +22,7 @@ from tfmshop.platform.mail import Mailer
 from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.outgoing import Outgoing
 
-EVENTS = Counter("tfmshop_events_total", "What happened and was spread, such as orders.placed.", "topic")
+EVENTS = Counter("tfmshop_events_total", "What happened and was spread, such as order.paid.", "topic")
 KEPT: Final = timedelta(days=30)
 """How long what was told can be told again."""
 
