@@ -155,10 +155,17 @@ async def certificate(watched: Watched) -> AsyncIterator[None]:
 @asynccontextmanager
 async def stuck(watched: Watched) -> AsyncIterator[None]:
     """A job waits for a lock that somebody holds."""
-    subject = ids.new()
-    async with watched.db.tx() as holder:
-        await holder.value(HOLD_SUBJECT, subject)
-        async with watched.shop.database() as db, db.tx() as tx:
+    subject, held = ids.new(), asyncio.Event()
+
+    async def hold() -> None:
+        async with watched.db.tx() as tx:
+            await tx.value(HOLD_SUBJECT, subject)
+            held.set()
+            await asyncio.sleep(2 * WITHIN)
+
+    async with _busy(hold):
+        await held.wait()
+        async with watched.db.tx() as tx:
             await events.publish(tx, "torture.stuck", subject, {})
         yield
 
