@@ -20,7 +20,7 @@ from tfmshop.commerce import news
 from tfmshop.platform import clock, done, ids
 from tfmshop.platform.db import Database, Query
 from tfmshop.platform.jobs import events
-from tfmshop.platform.observe.alerts import engine
+from tfmshop.platform.observe.alerts import state
 from tfmshop.platform.outgoing import Outgoing
 from torture.caching import hanging
 from torture.client import Client
@@ -52,7 +52,7 @@ class Watched:
 
     def firing(self) -> set[str]:
         """The alerts that fire now."""
-        _, found = engine.shown(self.shop.home / "metrics")
+        _, found = state.shown(self.shop.home / "metrics")
         return {one.alert for one in found if one.state == "firing"}
 
     async def traffic(self) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.processes import tfmshop
 from tfmshop import config
-from tfmshop.platform.observe.alerts import Alert, Engine, Limit, Now, Selector, Silence, channels, engine
+from tfmshop.platform.observe.alerts import Alert, Engine, Firing, Limit, Now, Selector, Silence, channels, state
 from tfmshop.platform.observe.alerts.history import COARSE_SECONDS, FINE_SECONDS, History
 from tfmshop.platform.observe.alerts.prometheus import rules
 from tfmshop.platform.observe.metrics import METRICS, Histogram
@@ -168,7 +168,7 @@ def test_pending_then_firing_then_told_then_resolved_without_flickering(alarm, t
     assert (tick(alarm, 40, 3), states(alarm)) == ([], ["firing"])
     assert (tick(alarm, 45, 11), states(alarm)) == ([], ["firing"])
     assert tick(alarm, 50, 3) == []
-    at, shown = engine.shown(tmp_path)
+    at, shown = state.shown(tmp_path)
     assert (at, [one.says for one in shown]) == (START + timedelta(seconds=50), ["It is 11 deep."])
     assert (tick(alarm, 65, 3), states(alarm)) == ([], [])
     assert tick(alarm, 75, 3) == [("Deep", "resolved")]
@@ -182,14 +182,14 @@ def test_one_that_goes_on_is_told_again_after_a_while(alarm):
 
 
 def test_nobody_is_told_while_it_is_silent_and_they_are_afterwards(alarm, tmp_path):
-    engine.keep_silences(tmp_path, [Silence("Deep", START + timedelta(seconds=60), "I know")])
+    state.keep_silences(tmp_path, [Silence("Deep", START + timedelta(seconds=60), "I know")])
     assert not any(tick(alarm, at, 20) for at in range(0, 60, 5))
     assert alarm.shown()[0].silenced
     assert [tick(alarm, at, 20) for at in (60, 65, 70)] == [[], [], [("Deep", "firing")]]
 
 
 def test_one_that_was_never_told_is_not_told_to_be_over(alarm, tmp_path):
-    engine.keep_silences(tmp_path, [Silence("*", START + timedelta(seconds=600), "all of it")])
+    state.keep_silences(tmp_path, [Silence("*", START + timedelta(seconds=600), "all of it")])
     assert not any(tick(alarm, at, 20 if at < 60 else 0) for at in range(0, 200, 5))
     assert states(alarm) == []
 
@@ -220,16 +220,16 @@ def test_commands_about_alerts(tmp_path):
     assert (wrong.returncode, "There is no alert 'Redis'" in wrong.stderr) == (1, True)
     assert tfmshop("alerts", "silence", "RedisDown", "--for", "2h", "--reason", "new version", cwd=tmp_path,
                    **settings).returncode == 0  # fmt: skip
-    assert [one.alert for one in engine.silences(tmp_path / "metrics")] == ["RedisDown"]
+    assert [one.alert for one in state.silences(tmp_path / "metrics")] == ["RedisDown"]
     assert "new version" in tfmshop("alerts", "list", cwd=tmp_path, **settings).stdout
     assert tfmshop("alerts", "unsilence", "RedisDown", cwd=tmp_path, **settings).returncode == 0
-    assert engine.silences(tmp_path / "metrics") == []
+    assert state.silences(tmp_path / "metrics") == []
     unreachable = {"ALERT_SLACK": "http://127.0.0.1:1/hook", **settings}
     tested = tfmshop("alerts", "test", "--json", cwd=tmp_path, **unreachable)
     assert (tested.returncode, json.loads(tested.stdout)["log"]) == (1, "sent")
 
 
-FIRING = engine.Firing("Deep", {"task": "<x>"}, "critical", "firing", 1.0, "It is <deep>.", "Climb.", START)
+FIRING = Firing("Deep", {"task": "<x>"}, "critical", "firing", 1.0, "It is <deep>.", "Climb.", START)
 
 
 async def test_by_mail(postbox):

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from tfmshop.platform.observe import cells, exposition, readings
-from tfmshop.platform.observe.cells import COUNTS, Cells
+from tfmshop.platform.observe import blocks, cells, exposition, readings
+from tfmshop.platform.observe.blocks import COUNTS
+from tfmshop.platform.observe.cells import Cells
 from tfmshop.platform.observe.metrics import BOUNDS, METRICS, Counter, Gauge, Histogram, Over, SpentTime
 
 HITS = Counter("test_hits_total", "Hits.", "path")
@@ -53,7 +54,7 @@ def start(tmp_path):
 
 
 def seen(folder):
-    return readings.summed(cells.read(folder))
+    return readings.summed(blocks.read(folder))
 
 
 def test_processes_are_added_up_and_nothing_is_lost_with_one_that_is_killed(tmp_path, start):

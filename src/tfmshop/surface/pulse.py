@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
-from typing import Final, Literal
 
 import msgspec
 
@@ -13,9 +11,6 @@ from tfmshop.platform.db import query, slow
 from tfmshop.platform.observe import process
 from tfmshop.platform.observe.readings import Reading, quantile
 from tfmshop.surface.alerts.answers import REQUEST
-
-FEW: Final = 20
-"""Requests below which nothing is said of how long they take."""
 
 
 class Pulse(msgspec.Struct, frozen=True):
@@ -77,40 +72,6 @@ def pulse(before: Reading | None, after: Reading) -> Pulse:
     )  # fmt: skip
 
 
-class Kpi(msgspec.Struct, frozen=True):
-    """A figure, what it should be, and whether it is: `ok`, `bad`, or `unknown` where too little happened."""
-
-    name: str
-    value: float | None
-    goal: str
-    state: Literal["ok", "bad", "unknown"]
-    shown: str
-
-
-def kpis(found: Pulse) -> list[Kpi]:
-    """The key performance indicators: response time, query time, hit rate, errors, memory, pool."""
-    enough = found.requests * found.seconds >= FEW
-    memory = found.memory_used / found.memory_limit if found.memory_limit else None
-    return [
-        _kpi("95 % of responses", found.p95_ms if enough else None, "< 500 ms", 500, "ms"),
-        _kpi("mean query", found.query_ms, "< 100 ms", 100, "ms"),
-        _kpi("cache hit rate", found.hit_rate if enough else None, "> 90 %", 0.9, "%", above=True),
-        _kpi("errors", found.error_rate if enough else None, "< 1 %", 0.01, "%"),
-        _kpi("memory", memory, "< 85 %", 0.85, "%"),
-        _kpi("connections in use", found.pool_part, "< 80 %", 0.8, "%"),
-    ]
-
-
-def _kpi(
-    name: str, value: float | None, goal: str, limit: float, unit: str, *, above: bool = False
-) -> Kpi:  # fmt: skip
-    if value is None:
-        return Kpi(name, None, goal, "unknown", "too little happened")
-    shown = f"{100 * value:.1f} %" if unit == "%" else f"{value:,.1f} ms"
-    good = value > limit if above else value < limit
-    return Kpi(name, value, goal, "ok" if good else "bad", shown)
-
-
 def _failures(reading: Reading) -> set[str]:
     codes = (one.labels["http_response_status_code"] for one in reading.find(REQUEST))
     return {code for code in codes if code.startswith("5")}
@@ -127,37 +88,3 @@ def _ms(part: float, buckets: list[int]) -> float | None:
 
 def _seconds(reading: Reading, name: str) -> float:
     return sum(one.value for one in reading.find(name))
-
-
-class Route(msgspec.Struct, frozen=True):
-    """A route between two readings: requests a second, the part that failed, and times in ms."""
-
-    route: str
-    method: str
-    requests: float
-    error_rate: float
-    p50_ms: float
-    p95_ms: float
-
-
-def routes(before: Reading | None, after: Reading) -> list[Route]:
-    """Every route that was asked for, the one asked for most first."""
-    started = min((one.value for one in after.find(process.STARTED.name)), default=after.at.timestamp())
-    seconds = max(0.001, after.at.timestamp() - (before.at.timestamp() if before else started))
-    return sorted(_routes(before, after, seconds), key=lambda one: -one.requests)
-
-
-def _routes(before: Reading | None, after: Reading, seconds: float) -> Iterator[Route]:
-    keys = {(one.labels["http_route"], one.labels["http_request_method"]) for one in after.find(REQUEST)}
-    for route, method in keys:
-        labels = {"http_route": route, "http_request_method": method}
-        buckets, failed = [0] * len(after.buckets(REQUEST)), 0.0
-        for one in after.find(REQUEST, **labels):
-            old = next(iter(before.find(REQUEST, **one.labels)), None) if before else None
-            was = old.buckets if old and old.buckets else [0] * len(buckets)
-            grown = [max(0, new - past) for past, new in zip(was, one.buckets or was, strict=True)]
-            buckets = [a + b for a, b in zip(buckets, grown, strict=True)]
-            failed += sum(grown) if one.labels["http_response_status_code"].startswith("5") else 0
-        if asked := sum(buckets):
-            yield Route(route, method, asked / seconds, failed / asked, 1000 * quantile(0.5, buckets),
-                        1000 * quantile(0.95, buckets))  # fmt: skip

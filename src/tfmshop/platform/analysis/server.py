@@ -47,6 +47,17 @@ ORDER BY total_bytes DESC
 )
 
 
+SERVER = Query(
+    "analysis.server",
+    """
+SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes,
+    CASE WHEN d.blks_hit + d.blks_read > 0 THEN d.blks_hit::float8 / (d.blks_hit + d.blks_read) ELSE 1 END AS hit_ratio,
+    d.deadlocks, d.xact_rollback AS rollbacks, d.xact_commit AS commits
+FROM pg_stat_database AS d WHERE d.datname = current_database()
+""",
+)
+
+
 class Busy(msgspec.Struct, frozen=True):
     """One connection and what it does, for how many seconds."""
 
@@ -96,3 +107,20 @@ async def locks(tx: Tx) -> list[Waiting]:
 async def sizes(tx: Tx) -> list[Size]:
     """Every table, the largest first."""
     return [Size(*row) for row in await tx.rows(SIZES)]
+
+
+class Server(msgspec.Struct, frozen=True):
+    """The database as a whole: bytes, and the part of pages that was found in PostgreSQL's memory."""
+
+    version: str
+    bytes: int
+    hit_ratio: float
+    deadlocks: int
+    rollbacks: int
+    commits: int
+
+
+async def whole(tx: Tx) -> Server:
+    """The database as a whole."""
+    (row,) = await tx.rows(SERVER)
+    return Server(*row)

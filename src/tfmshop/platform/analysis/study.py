@@ -12,31 +12,11 @@ from tfmshop.platform.analysis.effect import effect
 from tfmshop.platform.analysis.indexes import indexes, table_of
 from tfmshop.platform.analysis.plans import Progress, plans
 from tfmshop.platform.analysis.queries import Cost, costs
+from tfmshop.platform.analysis.server import Server, whole
 from tfmshop.platform.analysis.tables import Table, tables
-from tfmshop.platform.db import Database, Query, Tx
+from tfmshop.platform.db import Database
 from tfmshop.platform.db.query import written
 from tfmshop.platform.observe.readings import Reading
-
-SERVER = Query(
-    "analysis.server",
-    """
-SELECT current_setting('server_version') AS version, pg_database_size(current_database()) AS bytes,
-    CASE WHEN d.blks_hit + d.blks_read > 0 THEN d.blks_hit::float8 / (d.blks_hit + d.blks_read) ELSE 1 END AS hit_ratio,
-    d.deadlocks, d.xact_rollback AS rollbacks, d.xact_commit AS commits
-FROM pg_stat_database AS d WHERE d.datname = current_database()
-""",
-)
-
-
-class Server(msgspec.Struct, frozen=True):
-    """The database as a whole: bytes, and the part of pages that was found in PostgreSQL's memory."""
-
-    version: str
-    bytes: int
-    hit_ratio: float
-    deadlocks: int
-    rollbacks: int
-    commits: int
 
 
 class Study(msgspec.Struct):
@@ -53,7 +33,7 @@ async def study(db: Database, reading: Reading, progress: Progress) -> Study:
     """Look at statistics, indexes and the plan of every statement, and measure what missing indexes would do."""
     found = await plans(db, progress)
     async with db.read() as tx:
-        server = await _server(tx)
+        server = await whole(tx)
         looked, there = await tables(tx), await indexes(tx)
     every = costs(reading)
     advice = advise(looked, there, found, every)
@@ -75,8 +55,3 @@ async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> No
                 await tx.execute(written("analysis.mend", sql))
         finally:
             await tx.execute(written("analysis.bound", "RESET lock_timeout"))
-
-
-async def _server(tx: Tx) -> Server:
-    (row,) = await tx.rows(SERVER)
-    return Server(*row)

@@ -40,7 +40,7 @@ SELECT entrypoint, count(*) FILTER (WHERE status IN ('queued', 'picked')) AS wai
     coalesce(extract(epoch FROM max(now() - execute_after) FILTER (WHERE status IN ('queued', 'picked'))), 0)::float8
         AS late,
     count(*) FILTER (WHERE status = 'failed') AS held
-FROM jobs.pgqueuer WHERE entrypoint = ANY($1::text[]) GROUP BY entrypoint
+FROM jobs.pgqueuer GROUP BY entrypoint
 """,
 )
 
@@ -105,10 +105,14 @@ async def waiting(tx: Tx, *names: str) -> Waiting:
     return Waiting(*row)
 
 
+_measured: set[str] = set()
+
+
 async def measure(tx: Tx) -> None:
-    """Bring the metrics of what waits up to date."""
-    found = {row["entrypoint"]: row for row in await tx.rows(FIGURES, list(HANDLERS))}
-    for name in HANDLERS:
+    """Bring the metrics of what waits up to date: of every job that is there, whichever process knows how to do it."""
+    found = {row["entrypoint"]: row for row in await tx.rows(FIGURES)}
+    _measured.update(found)
+    for name in _measured:
         row = found.get(name)
         WAITING_NOW.of(name).set(row["waiting"] if row else 0)
         LATE.of(name).set(max(0.0, row["late"]) if row else 0.0)

@@ -4,32 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
 from contextvars import ContextVar
 from datetime import date
 from typing import Any, Final
 
 import structlog
 
-from tfmshop.platform import codec
 from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
 from tfmshop.platform.observe.files import FILES
 
 LEVELS: Final = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "http": logging.INFO,
                  "debug": logging.DEBUG}  # fmt: skip
 WITH_ACCESS: Final = {"http", "debug"}
 """The levels that show every request, too."""
-SECRET_WORDS: Final = ("password", "token", "secret", "authorization", "cookie", "card")
-HIDDEN: Final = "(hidden)"
-DATASET: Final = "event.dataset"
-ECS: Final = {
-    "timestamp": "@timestamp", "level": "log.level", "event": "message", "exception": "error.stack_trace",
-    "request_id": "http.request.id", "trace_id": "trace.id", "method": "http.request.method", "path": "url.path",
-    "status": "http.response.status_code", "address": "client.address",
-}  # fmt: skip
-"""Names of the Elastic Common Schema for what ours are called in the code."""
 
-Event = MutableMapping[str, Any]
 _requests = structlog.get_logger("access")
 _performance = structlog.get_logger("performance")
 
@@ -94,8 +83,8 @@ def configure(level: str, form: str, percent: int = 100) -> None:
     _Access.shown = shown and as_text
     in_json = shown and not as_text
     _Access.lines = AccessLog(shown=in_json, percent=percent) if in_json or filed else None
-    render: Any = _text() if as_text else _render_json
-    names: list[Any] = [_in_one_line] if as_text else [_ecs_names]
+    render: Any = _text() if as_text else render_json
+    names: list[Any] = [in_one_line] if as_text else [ecs_names]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -127,8 +116,8 @@ def _of_the_request(_: object, __: str, event: Event) -> Event:
 
 def _to_files(_: object, __: str, event: Event) -> Event:
     """Write a copy into the files: slow things into theirs, everything else into app, errors into error, too."""
-    line = _ecs_names(None, "", dict(event))
-    content = _render_json(None, "", line).encode() + b"\n"
+    line = ecs_names(None, "", dict(event))
+    content = render_json(None, "", line).encode() + b"\n"
     day = date.fromisoformat(line["@timestamp"][:10])
     if line.get(DATASET) == "performance":
         FILES.write("performance", day, content)
@@ -144,50 +133,6 @@ def _text() -> Any:
     return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
 
 
-def hide_secrets(_: object, __: str, event: Event) -> Event:
-    """Replace the values of fields whose name speaks of a secret, at any depth."""
-    _hide(event)
-    return event
-
-
-def _hide(event: MutableMapping[str, Any]) -> None:
-    for name, value in event.items():
-        if any(word in name.lower() for word in SECRET_WORDS):
-            event[name] = HIDDEN
-        elif isinstance(value, dict):
-            event[name] = dict(value)
-            _hide(event[name])
-
-
-def _in_one_line(_: object, __: str, event: Event) -> Event:
-    """Spell control characters out: what somebody sent must not start a line of its own, nor steer a terminal."""
-    return {name: _plainly(value) if isinstance(value, str) and name != "exception" else value
-            for name, value in event.items()}  # fmt: skip
-
-
-def _plainly(text: str) -> str:
-    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
-
-
-def _ecs_names(_: object, __: str, event: Event) -> Event:
-    for ours, theirs in ECS.items():
-        if ours in event:
-            event[theirs] = event.pop(ours)
-    return event
-
-
 def named(event: Event) -> Event:
     """An event that is written past the log, as the log would have it: with the request's id, no secrets, ECS names."""
-    return _ecs_names(None, "", hide_secrets(None, "", _of_the_request(None, "", event)))
-
-
-def _render_json(_: object, __: str, event: Event) -> str:
-    return codec.encode_text({key: value if _plain(value) else str(value) for key, value in event.items()})
-
-
-def _plain(value: object) -> bool:
-    if isinstance(value, list | tuple):
-        return all(map(_plain, value))
-    if isinstance(value, dict):
-        return all(isinstance(name, str) and _plain(part) for name, part in value.items())
-    return isinstance(value, str | int | float | bool | type(None))
+    return ecs_names(None, "", hide_secrets(None, "", _of_the_request(None, "", event)))

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, Generic, TypeVar
 
-from tfmshop.platform.observe.cells import COUNTS, Cells
+from tfmshop.platform.observe.blocks import COUNTS
+from tfmshop.platform.observe.cells import Cells
 
 BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """The upper ends of the buckets of every histogram, in seconds; one more takes what is longer."""

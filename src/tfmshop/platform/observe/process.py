@@ -7,7 +7,6 @@ import gc
 import os
 import resource
 import shutil
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from tfmshop import __version__
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import metrics
+from tfmshop.platform.observe.memory import resident, whole
 from tfmshop.platform.observe.metrics import Counter, Gauge, Over, SpentTime
 
 MEMORY = Gauge("process_resident_memory_bytes", "Memory that a process has, in bytes.", over=Over.EACH)
@@ -35,8 +35,6 @@ INFO = Gauge("tfmshop_info", "Always 1; the version that runs.", "version", over
 METRICS: Final = "metrics"
 """Where the processes of an installation count, below TFMSHOP_HOME."""
 SECOND: Final = 1.0
-_CGROUP: Final = Path("/sys/fs/cgroup")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Ticker:
@@ -71,7 +69,7 @@ class Ticker:
 
     def _sample(self) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        MEMORY.of().set(_resident(used))
+        MEMORY.of().set(resident(used))
         CPU.of().set(used.ru_utime + used.ru_stime)
         LATE.of().set(max(0.0, self._worst))
         with suppress(OSError):
@@ -82,31 +80,6 @@ class Ticker:
             disk = shutil.disk_usage(self._home)
             DISK_FREE.of().set(disk.free)
             DISK_SIZE.of().set(disk.total)
-        limit, in_use = memory()
+        limit, in_use = whole()
         LIMIT.of().set(limit)
         USED.of().set(in_use)
-
-
-def _resident(used: resource.struct_rusage) -> int:
-    try:
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * _PAGE
-    except OSError:
-        return used.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-
-
-def memory() -> tuple[int, int]:
-    """How much memory there is for the whole container or machine, and how much of it is in use; 0 where unknown.
-
-    A container's is its control group's (version 2), without what the kernel could drop; otherwise the machine's, from
-    /proc/meminfo.
-    """
-    with suppress(OSError, ValueError):
-        limit = int((_CGROUP / "memory.max").read_text())
-        cached = dict(line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines())
-        used = int((_CGROUP / "memory.current").read_text()) - int(cached.get("inactive_file", 0))
-        return limit, used
-    with suppress(OSError, ValueError, KeyError):
-        lines = (line.split() for line in Path("/proc/meminfo").read_text().splitlines())
-        found = {name: int(amount) << 10 for name, amount, *_ in lines}
-        return found["MemTotal:"], found["MemTotal:"] - found["MemAvailable:"]
-    return 0, 0

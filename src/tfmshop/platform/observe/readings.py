@@ -10,7 +10,7 @@ from itertools import accumulate
 import msgspec
 
 from tfmshop.platform import clock
-from tfmshop.platform.observe.cells import COUNTS, Block, Values
+from tfmshop.platform.observe.blocks import COUNTS, Block, Values
 from tfmshop.platform.observe.metrics import BOUNDS, CELLS, METRICS, NANO, Over
 
 

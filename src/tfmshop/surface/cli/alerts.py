@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tfmshop.platform import clock
-from tfmshop.platform.observe.alerts import Firing, Silence, channels, engine
+from tfmshop.platform.observe.alerts import Firing, Silence, channels, state
 from tfmshop.platform.observe.alerts.prometheus import rules as written
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.alerts import alerts_of
@@ -35,8 +35,8 @@ def list_alerts(
     """
     config = host_of(context).read_config()
     home = config.home / METRICS
-    at, found = engine.shown(home)
-    silences = [one for one in engine.silences(home) if one.until > clock.now()]
+    at, found = state.shown(home)
+    silences = [one for one in state.silences(home) if one.until > clock.now()]
     watched = at is not None and clock.now() - at < STALE
     if as_json:
         print_json({"watched": watched, "at": at, "alerts": found, "silences": silences,
@@ -83,8 +83,8 @@ def silence(
     until = clock.now() + span_of(for_, "--for")
     home = config.home / METRICS
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
-    kept = [one for one in engine.silences(home) if one.alert != alert and one.until > clock.now()]
-    engine.keep_silences(home, [*kept, Silence(alert, until, reason or "no reason given")])
+    kept = [one for one in state.silences(home) if one.alert != alert and one.until > clock.now()]
+    state.keep_silences(home, [*kept, Silence(alert, until, reason or "no reason given")])
     typer.echo(f"{'Everything' if alert == '*' else alert} is silent until {until:%Y-%m-%d %H:%M:%S} UTC.")
 
 
@@ -95,11 +95,11 @@ def unsilence(context: typer.Context, alert: Annotated[str, typer.Argument(help=
     Example: `tfmshop alerts unsilence RedisDown`
     """
     home = host_of(context).read_config().home / METRICS
-    before = engine.silences(home)
+    before = state.silences(home)
     kept = [one for one in before if one.alert != alert and one.until > clock.now()]
     if len(kept) == len([one for one in before if one.until > clock.now()]):
         raise Failure(f"{alert} is not silent.")
-    engine.keep_silences(home, kept)
+    state.keep_silences(home, kept)
     typer.echo(f"{alert} speaks again.")
 
 

@@ -12,10 +12,11 @@ from typing import Annotated, Literal
 import typer
 
 from tfmshop.platform import codec
+from tfmshop.surface.asked import routes
 from tfmshop.surface.cli import monitor, page
 from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.source import Source, Token, Url
-from tfmshop.surface.pulse import pulse, routes
+from tfmshop.surface.pulse import pulse
 
 app = typer.Typer(invoke_without_command=True, help="A running shop in the terminal, here or elsewhere.")
 Output = Annotated[Path | None, typer.Option(help="The file to write; default: standard output.")]

@@ -12,7 +12,7 @@ import typer
 from tfmshop.platform.analysis import plans, queries
 from tfmshop.platform.db import check_server, migrate
 from tfmshop.platform.db.query import FAMILIES, QUERIES
-from tfmshop.platform.observe import cells, readings
+from tfmshop.platform.observe import blocks, readings
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
@@ -72,7 +72,7 @@ def show_queries(
     `tfmshop db queries --by p95 --only orders.`
     """
     folder = host_of(context).read_config().home / METRICS
-    costs = queries.costs(readings.summed(cells.read(folder)))
+    costs = queries.costs(readings.summed(blocks.read(folder)))
     columns: dict[By, Callable[[queries.Cost], float]] = {
         By.TOTAL: lambda c: c.total_ms, By.MEAN: lambda c: c.mean_ms, By.P95: lambda c: c.p95_ms,
         By.MOST: lambda c: c.most_ms, By.CALLS: lambda c: c.calls, By.ERRORS: lambda c: c.errors,

@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 import typer
 
 from tfmshop.platform import clock, codec
+from tfmshop.surface.asked import routes
 from tfmshop.surface.cli import page
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, err, out, print_json, print_table, sized
 from tfmshop.surface.cli.source import Seen, Source, Token, Url
-from tfmshop.surface.pulse import FEW, Kpi, Pulse, kpis, pulse, routes
+from tfmshop.surface.kpis import FEW, Kpi, kpis
+from tfmshop.surface.pulse import Pulse, pulse
 
 app = typer.Typer(no_args_is_help=True, help="How a running shop does; exit codes: 0 well, 1 not, 2 badly, 3 unknown.")
 Seconds = Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long to look, in seconds.")]

@@ -13,7 +13,7 @@ from tfmshop.platform.analysis.advice import Advice
 from tfmshop.platform.analysis.study import Study, mend, study
 from tfmshop.platform.cache import advice, report
 from tfmshop.platform.errors import ShopError
-from tfmshop.platform.observe import cells, readings
+from tfmshop.platform.observe import blocks, readings
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli import page
 from tfmshop.surface.cli.cache import NOBODY
@@ -127,7 +127,7 @@ def _whole(context: typer.Context) -> Whole:
 
 
 def _reading(platform: Platform) -> readings.Reading:
-    return readings.summed(cells.read(platform.config.home / METRICS))
+    return readings.summed(blocks.read(platform.config.home / METRICS))
 
 
 async def _cache(platform: Platform) -> list[advice.Advice] | None:

@@ -4,44 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from tfmshop.platform import clock
 from tfmshop.platform.analysis import queries
 from tfmshop.platform.analysis.study import Study
 from tfmshop.platform.cache.advice import Advice
+from tfmshop.surface.asked import Route
+from tfmshop.surface.cli.charts import Line, Section, lines
 from tfmshop.surface.cli.output import sized
 from tfmshop.surface.cli.source import Seen
-from tfmshop.surface.pulse import Pulse, Route, kpis
-
-WIDTH, HEIGHT = 640, 160
-"""Of a chart, in pixels."""
-COLOURS: Final = ("#2563eb", "#dc2626", "#16a34a", "#d97706", "#7c3aed")
-
-
-class Line(msgspec.Struct):
-    """A line of a chart: its name, and values at moments."""
-
-    name: str
-    points: list[tuple[datetime, float]]
-
-
-class Section(msgspec.Struct):
-    """A part of a page: words, a table, bars (a name, a value, and how it is written), or a chart."""
-
-    title: str
-    text: str = ""
-    columns: Sequence[str] = ()
-    rows: Sequence[Sequence[Any]] = ()
-    bars: Sequence[tuple[str, float, str]] = ()
-    chart: str = ""
-    legend: Sequence[tuple[str, str]] = ()
+from tfmshop.surface.kpis import kpis
+from tfmshop.surface.pulse import Pulse
 
 
 def optimizing(study: Study, cache: list[Advice] | None) -> str:
@@ -95,32 +72,6 @@ def watching(seen: Seen, whole: Pulse, over: str, pulses: Sequence[Pulse], asked
 def page(title: str, about: str, sections: Iterable[Section]) -> str:
     """A whole page."""
     return _template().render(title=title, about=about, at=clock.now(), sections=list(sections))
-
-
-def lines(title: str, lines: Sequence[Line], unit: str) -> Section:
-    """A chart of lines over time, from nothing up to the highest value."""
-    points = [point for line in lines for point in line.points]
-    if len(points) < 2:
-        return Section(title, "Nothing was measured yet.")
-    first, last = min(at for at, _ in points), max(at for at, _ in points)
-    span = (last - first).total_seconds() or 1.0
-    most = max(value for _, value in points) or 1.0
-
-    def place(at: datetime, value: float) -> str:
-        return f"{(at - first).total_seconds() / span * WIDTH:.1f},{HEIGHT - value / most * HEIGHT:.1f}"
-
-    drawn = "".join(
-        f'<polyline fill="none" stroke="{COLOURS[n % len(COLOURS)]}" stroke-width="2" '
-        f'points="{" ".join(place(at, value) for at, value in line.points)}"/>'
-        for n, line in enumerate(lines)
-    )
-    legend = [(line.name, COLOURS[n % len(COLOURS)]) for n, line in enumerate(lines)]
-    text = f"{first:%H:%M:%S} to {last:%H:%M:%S} UTC, 0 to {_short(most)} {unit}"
-    return Section(title, text, chart=drawn, legend=legend)
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write(output: Path | None, text: str) -> None:

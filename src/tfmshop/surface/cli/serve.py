@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -18,6 +18,8 @@ import typer
 from tfmshop.platform import Platform
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import check_server
+from tfmshop.platform.observe.metrics import CELLS
+from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import out
 
@@ -60,6 +62,8 @@ def serve(
         os.environ["WORKERS"] = str(workers)
         raise_file_limit()
         prepare()
+        with suppress(OSError):
+            CELLS.keep_in(ready.home / METRICS, "server")  # what a lone worker counted stays when it is killed
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
         Server(
             host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,

@@ -17,7 +17,7 @@ from tfmshop.platform import clock, jobs, measures
 from tfmshop.platform.checks import Seen
 from tfmshop.platform.db import migrate
 from tfmshop.platform.observe import metrics, process, readings
-from tfmshop.platform.observe.alerts import Firing, engine
+from tfmshop.platform.observe.alerts import Firing, state
 from tfmshop.platform.observe.metrics import Metric
 from tfmshop.surface.http.context import AnyRequest, Shop, address_of, shop_of
 from tfmshop.surface.http.edge.sender import is_in
@@ -76,7 +76,7 @@ class Health(msgspec.Struct, frozen=True, omit_defaults=True):
     alerts: list[Firing] | None = None
 
 
-def state(seen: Mapping[str, Seen]) -> str:
+def in_a_word(seen: Mapping[str, Seen]) -> str:
     """The state of a shop in one word."""
     if seen["postgresql"].status != "ok":
         return "down"
@@ -105,13 +105,13 @@ async def look(shop: Shop) -> Health:
         return int(reading.sum(metric.name))
 
     return Health(
-        state(seen), __version__, machine.python_version(),
+        in_a_word(seen), __version__, machine.python_version(),
         round(clock.now().timestamp() - process.STARTED.of().value), shop.checks.schema, migrate.newest(), seen,
         CacheState(whole(measures.ENTRIES), whole(measures.BYTES), round(1 - missed / asked, 4) if asked else 0.0),
         Jobs(whole(jobs.WAITING_NOW), reading.sum(jobs.LATE.name), whole(jobs.HELD)),
         Disk(whole(process.DISK_FREE), whole(process.DISK_SIZE)),
         Memory(whole(process.USED), whole(process.LIMIT)),
-        engine.shown(shop.platform.config.home / process.METRICS)[1],
+        state.shown(shop.platform.config.home / process.METRICS)[1],
     )  # fmt: skip
 
 
@@ -126,14 +126,14 @@ async def health(request: AnyRequest) -> Response[Health]:
     for probes: from PROBE_NETWORKS, or with METRICS_TOKEN as a bearer token.
     """
     shop = shop_of(request)
-    found = await look(shop) if may_look(request) else Health(state(await shop.checks.look()))
+    found = await look(shop) if may_look(request) else Health(in_a_word(await shop.checks.look()))
     return _answer(found, ready=found.status != "down")
 
 
 @get("/health/ready", summary="Can requests be sent here?", tags=["operations"], opt=limited(FREE))
 async def ready(request: AnyRequest) -> Response[Health]:
     """200 when PostgreSQL answers, 503 otherwise."""
-    found = state(await shop_of(request).checks.look())
+    found = in_a_word(await shop_of(request).checks.look())
     return _answer(Health(found), ready=found != "down")
 
 
@@ -141,7 +141,7 @@ async def ready(request: AnyRequest) -> Response[Health]:
 async def startup(request: AnyRequest) -> Response[Health]:
     """200 once the process can work and the schema is at least that of this release, 503 before."""
     checks = shop_of(request).checks
-    found = state(await checks.look())
+    found = in_a_word(await checks.look())
     return _answer(Health(found), ready=found != "down" and checks.schema >= migrate.newest())
 
 

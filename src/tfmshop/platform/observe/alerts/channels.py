@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Final, Protocol
+from typing import Protocol
 
 import structlog
 
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.mail import CannotSend, Letter, Mailer
-from tfmshop.platform.observe.alerts.engine import Firing
+from tfmshop.platform.observe.alerts.messages import lines, title
+from tfmshop.platform.observe.alerts.state import Firing
 from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.outgoing import NoReply, NotAllowedThere, Outgoing
 from tfmshop.platform.security.webhooks import signed
 
 SENT = Counter("tfmshop_alert_messages_total", "Messages about alerts, by channel and how it came out: sent or failed.",
                "channel", "outcome")  # fmt: skip
-SIGNS: Final = {"critical": "[CRITICAL]", "warning": "[WARNING]", "resolved": "[RESOLVED]"}
 
 log = structlog.get_logger("alerts")
 
@@ -36,27 +36,6 @@ class Channel(Protocol):
 
     async def tell(self, shop: str, alerts: Sequence[Firing]) -> None:
         """Tell of alerts that began, go on or ended. `NotTold`."""
-
-
-def title(shop: str, alerts: Sequence[Firing]) -> str:
-    """A message in one line."""
-    firing = [one for one in alerts if one.state == "firing"]
-    if not firing:
-        return f"{shop}: resolved: {', '.join(dict.fromkeys(one.alert for one in alerts))}"
-    worst = "critical" if any(one.severity == "critical" for one in firing) else "warning"
-    names = ", ".join(dict.fromkeys(one.alert for one in firing))
-    return f"{shop}: {SIGNS[worst]} {names}"
-
-
-def lines(alerts: Sequence[Firing]) -> list[str]:
-    """A message as lines of text."""
-    told = []
-    for one in alerts:
-        sign = SIGNS["resolved" if one.state == "resolved" else one.severity]
-        told.append(f"{sign} {one.alert}: {one.says} Since {one.since:%Y-%m-%d %H:%M:%S} UTC.")
-        if one.state == "firing":
-            told.append(f"    {one.mend}")
-    return told
 
 
 @dataclass(frozen=True, slots=True)

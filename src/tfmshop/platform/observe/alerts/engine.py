@@ -2,53 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
-from tfmshop.platform import codec
+from tfmshop.platform.observe.alerts import state
 from tfmshop.platform.observe.alerts.history import History, Labels
 from tfmshop.platform.observe.alerts.rules import Alert
+from tfmshop.platform.observe.alerts.state import Firing, Silence
 from tfmshop.platform.observe.metrics import Gauge, Over
 from tfmshop.platform.observe.readings import Reading
 
 FIRING = Gauge("tfmshop_alerts_firing", "Alerts that are firing now, silenced ones too.", "alert", over=Over.MOST)
 GROUP_SECONDS: Final = 10.0
 """How long the first alert of a message waits for others."""
-STATE, SILENCES = "alerts.json", "silences.json"
-
-
-class Firing(msgspec.Struct):
-    """An alert that is true: `pending` until it was so for long enough, then `firing`; told `resolved` at the end."""
-
-    alert: str
-    labels: dict[str, str]
-    severity: str
-    state: str
-    value: float
-    says: str
-    mend: str
-    since: datetime
-    told_at: datetime | None = None
-    silenced: bool = False
-
-
-class Silence(msgspec.Struct, frozen=True):
-    """Nobody is told of an alert until a moment; `alert` may be `*` for all."""
-
-    alert: str
-    until: datetime
-    reason: str
-
-
-class _State(msgspec.Struct):
-    at: datetime
-    alerts: list[Firing]
 
 
 class Engine:
@@ -135,35 +104,9 @@ class Engine:
         return sorted(due, key=lambda one: (one.state != "firing", one.severity, one.alert))
 
     def _silences(self, now: datetime) -> list[Silence]:
-        return [one for one in silences(self._home) if one.until > now] if self._home is not None else []
+        return [one for one in state.silences(self._home) if one.until > now] if self._home is not None else []
 
     def _keep(self, at: datetime) -> None:
         if self._home is not None:
             with suppress(OSError):
-                _write(self._home / STATE, _State(at, self.shown()))
-
-
-def shown(home: Path) -> tuple[datetime | None, list[Firing]]:
-    """What is pending and firing, and when that was worked out last; None where nobody does."""
-    with suppress(FileNotFoundError, codec.Malformed, codec.Unfit):
-        state = codec.decode_as((home / STATE).read_bytes(), _State)
-        return state.at, state.alerts
-    return None, []
-
-
-def silences(home: Path) -> list[Silence]:
-    """Every silence, past ones too."""
-    with suppress(FileNotFoundError, codec.Malformed, codec.Unfit):
-        return codec.decode_as((home / SILENCES).read_bytes(), list[Silence])
-    return []
-
-
-def keep_silences(home: Path, every: Iterable[Silence]) -> None:
-    """Write the silences anew; those that fire hear of it within seconds."""
-    _write(home / SILENCES, list(every))
-
-
-def _write(file: Path, value: object) -> None:
-    fresh = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    fresh.write_bytes(codec.encode(value))
-    fresh.replace(file)
+                state.keep_shown(self._home, at, self.shown())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-from tfmshop.platform.observe.alerts.history import History, Labels, Moment, Selector
+from tfmshop.platform.observe.alerts.history import History, Labels, Selector
 from tfmshop.platform.observe.readings import quantile
 
 Values = dict[Labels, float]
@@ -39,7 +39,7 @@ class Now:
 
     def promql(self) -> str:
         """An aggregation of an instant vector."""
-        return f"{self.of.over}{_by(self.of)} ({self.of.promql()})"
+        return f"{self.of.over}{by_text(self.of)} ({self.of.promql()})"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own."""
@@ -63,7 +63,7 @@ class Mean:
 
     def promql(self) -> str:
         """avg_over_time."""
-        return f"{self.of.over}{_by(self.of)} (avg_over_time({self.of.promql()}[{_span(self.seconds)}]))"
+        return f"{self.of.over}{by_text(self.of)} (avg_over_time({self.of.promql()}[{span_text(self.seconds)}]))"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own."""
@@ -94,8 +94,8 @@ class Rate:
     def promql(self) -> str:
         """A sum of rates."""
         suffix = "_count" if self.of.metric.endswith("_seconds") else ""
-        offset = f" offset {_span(self.offset)}" if self.offset else ""
-        return f"sum{_by(self.of)} (rate({self.of.promql(suffix)}[{_span(self.seconds)}]{offset}))"
+        offset = f" offset {span_text(self.offset)}" if self.offset else ""
+        return f"sum{by_text(self.of)} (rate({self.of.promql(suffix)}[{span_text(self.seconds)}]{offset}))"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own."""
@@ -121,56 +121,12 @@ class Quantile:
 
     def promql(self) -> str:
         """histogram_quantile."""
-        rates = f"sum by (le) (rate({self.of.promql('_bucket')}[{_span(self.seconds)}]))"
+        rates = f"sum by (le) (rate({self.of.promql('_bucket')}[{span_text(self.seconds)}]))"
         return f"histogram_quantile({self.part:g}, {rates})"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own histogram."""
         yield self.of, True
-
-
-@dataclass(frozen=True, slots=True)
-class Growth:
-    """How much a gauge grows each second, by the straight line that is nearest to some seconds of it."""
-
-    of: Selector
-    seconds: float
-
-    def values(self, history: History) -> Values:
-        """Slopes by labels, from a third of the time on."""
-        moments = history.within(self.seconds)
-        return {key: slope for key, (slope, _) in _lines(self.of, moments, self.seconds).items()}
-
-    def promql(self) -> str:
-        """Deriv."""
-        return f"{self.of.over}{_by(self.of)} (deriv({self.of.promql()}[{_span(self.seconds)}]))"
-
-    def selectors(self) -> Iterator[tuple[Selector, bool]]:
-        """Its own."""
-        yield self.of, False
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a gauge will be some seconds `ahead`, if it goes on along that line."""
-
-    of: Selector
-    seconds: float
-    ahead: float
-
-    def values(self, history: History) -> Values:
-        """What will be, by labels."""
-        lines = _lines(self.of, history.within(self.seconds), self.seconds)
-        return {key: value + slope * self.ahead for key, (slope, value) in lines.items()}
-
-    def promql(self) -> str:
-        """predict_linear."""
-        ahead = f"{self.ahead:g}"
-        return f"{self.of.over}{_by(self.of)} (predict_linear({self.of.promql()}[{_span(self.seconds)}], {ahead}))"
-
-    def selectors(self) -> Iterator[tuple[Selector, bool]]:
-        """Its own."""
-        yield self.of, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +141,7 @@ class Age:
 
     def promql(self) -> str:
         """The time of Prometheus less the gauge."""
-        return f"time() - max{_by(self.of)} ({self.of.promql()})"
+        return f"time() - max{by_text(self.of)} ({self.of.promql()})"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own."""
@@ -221,28 +177,15 @@ class Ratio:
         yield from self.whole.selectors()
 
 
-def _by(selector: Selector) -> str:
+def by_text(selector: Selector) -> str:
+    """The `by` of a PromQL aggregation."""
     return f" by ({', '.join(selector.by)})" if selector.by else ""
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
+    """A duration as PromQL has it."""
     return f"{seconds / 60:g}m" if seconds % 60 == 0 else f"{seconds:g}s"
 
 
 def _growth(before: float, after: float) -> float:
     return after - before if after >= before else after
-
-
-def _lines(of: Selector, moments: list[Moment], seconds: float) -> dict[Labels, tuple[float, float]]:
-    """The slope and the last value of the line of least squares, by labels."""
-    if len(moments) < 3 or moments[-1].at - moments[0].at < seconds / 3:
-        return {}
-    found = {}
-    for key in moments[-1].numbers.get(of, {}):
-        points = [(one.at, one.numbers[of][key]) for one in moments if key in one.numbers.get(of, {})]
-        middle, mean = sum(at for at, _ in points) / len(points), sum(value for _, value in points) / len(points)
-        spread = sum((at - middle) ** 2 for at, _ in points)
-        if spread:
-            slope = sum((at - middle) * (value - mean) for at, value in points) / spread
-            found[key] = (slope, mean + slope * (moments[-1].at - middle))
-    return found

@@ -20,7 +20,7 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission, Overloaded
-from tfmshop.platform.observe import logs, security, traces
+from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
@@ -107,9 +107,7 @@ class Edge:
             sharing.headers(named.get(b"origin"), self._rules.origins),
         )
         parent, method = named.get(b"traceparent"), "HEAD" if head else scope["method"]
-        span = traces.Request(method, route, parent, exit.request_id) if traces.on else None
-        trace = span.trace_id if span is not None else traces.given(parent)
-        logs.asked.set((exit.request_id, trace))
+        span, trace = measure.begin(method, route, exit.request_id, parent)
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
         measure.ACTIVE.of().add(1)
         try:
