@@ -51,7 +51,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
                     found = in_turn([url, whole, body], rounds, seconds)
                 figures.append(Figure(name, "requests/s", found[url], found[whole], GOAL))
                 figures.append(Figure(f"{name}, its body alone", "requests/s", found[url], found[body], GOAL))
-        lines = sum(1 for line in log.open("rb") if b'"message":"request"' in line)
+        lines = sum(1 for line in log.open("rb") if b'"url.path"' in line)
     notes = (
         f"5,000 products, one server process and one wrk thread each, 16 connections, {rounds} alternating rounds of "
         f"{seconds} s after a warm-up. The first floor sends the same headers and body, the second the body with its "

@@ -137,7 +137,7 @@ def timed(name: str) -> Iterator[None]:
     """Measure a run of a job."""
     started, outcome = monotonic(), "failed"
     try:
-        with traces.span(f"job {name}"):
+        with traces.span(f"job {name}", first=True):
             yield
         outcome = "ok"
     finally:

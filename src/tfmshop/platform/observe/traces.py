@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import random
 import re
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ class _Made:
 
     provider: TracerProvider | None = None
     tracer: Any = None
+    part = 1.0
 
 
 def start(url: str, percent: int, service: str, exporter: SpanExporter | None = None) -> None:
@@ -42,10 +44,10 @@ def start(url: str, percent: int, service: str, exporter: SpanExporter | None = 
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-    from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
     resource = Resource.create({"service.name": service, "service.version": __version__})
-    provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(percent / 100)))
+    provider = TracerProvider(resource=resource)
+    _Made.part = percent / 100
     if exporter is not None:
         provider.add_span_processor(SimpleSpanProcessor(exporter))
     else:
@@ -81,6 +83,21 @@ def given(traceparent: bytes | None) -> str:
     return found[1].decode() if found and found[1] != b"0" * 32 else ""
 
 
+def wanted(traceparent: bytes | None) -> bool:
+    """Whether there is to be a trace of a request: as whoever asks decided, or by chance. Asked before anything is made:
+    a span that is not kept would cost as much as an answer from memory.
+    """
+    found = _PARENT.fullmatch(traceparent) if traceparent else None
+    return bool(int(found[3], 16) & 1) if found else random.random() < _Made.part  # noqa: S311 - a sample, no secret
+
+
+def _inside() -> bool:
+    """Whether this belongs to a request or a job of which there is a trace."""
+    from opentelemetry import trace
+
+    return bool(trace.get_current_span().get_span_context().is_valid)
+
+
 class Request:
     """The span of a request, as long as it is answered."""
 
@@ -109,6 +126,8 @@ class Request:
 
 def answered(method: str, route: str, status: int, seconds: float, traceparent: bytes | None) -> None:
     """A request that was answered at once, from memory."""
+    if not wanted(traceparent):
+        return
     from opentelemetry import trace
 
     attributes = {"http.request.method": method, "http.route": route, "http.response.status_code": status,
@@ -118,6 +137,8 @@ def answered(method: str, route: str, status: int, seconds: float, traceparent: 
 
 def query(name: str, seconds: float, error: BaseException | None) -> None:
     """A statement that ran."""
+    if not _inside():
+        return
     from opentelemetry import trace
 
     attributes = {"db.system.name": "postgresql", "db.query.summary": name}
@@ -126,15 +147,17 @@ def query(name: str, seconds: float, error: BaseException | None) -> None:
 
 def call(name: str, seconds: float, outcome: str) -> None:
     """Something that was asked of another program, and how it came out."""
+    if not _inside():
+        return
     from opentelemetry import trace
 
     _ended(name, seconds, {"tfmshop.outcome": outcome}, trace.SpanKind.CLIENT)
 
 
 @contextmanager
-def span(name: str) -> Iterator[None]:
-    """Everything inside the block belongs to this."""
-    if not on:
+def span(name: str, *, first: bool = False) -> Iterator[None]:
+    """Everything inside the block belongs to this; `first` begins a trace where there is none."""
+    if not on or not (_inside() or (first and wanted(None))):
         yield
         return
     with _Made.tracer.start_as_current_span(name, record_exception=False):

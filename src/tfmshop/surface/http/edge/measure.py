@@ -21,7 +21,7 @@ def begin(
     method: str, route: str, request_id: str, traceparent: bytes | None
 ) -> tuple[traces.Request | None, str]:  # fmt: skip
     """The span of a request, where traces are made, and the id of its trace; what is logged from now on has both."""
-    span = traces.Request(method, route, traceparent, request_id) if traces.on else None
+    span = traces.Request(method, route, traceparent, request_id) if traces.on and traces.wanted(traceparent) else None
     trace_id = span.trace_id if span is not None else traces.given(traceparent)
     logs.asked.set((request_id, trace_id))
     return span, trace_id
