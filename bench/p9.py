@@ -1,4 +1,4 @@
-"""P9: what it costs to tell what happens: metrics, a line for each request, alerts and traces, against nothing of it."""
+"""P9: what it costs to tell what happens: metrics, log lines, alerts and traces, against nothing of it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
             figures.append(_compared(name, {**environment, "ENABLE_CACHING": caching}, home, rounds, seconds))
     notes = (
         f"5,000 products, two server processes: one with metrics, log files (each request a line), alerts worked out, "
-        f"slow statements looked for, and traces of one in a hundred requests; one with nothing of it (bench/silent.py). "
+        f"slow statements looked for, traces of one in a hundred requests; one with nothing of it (bench/silent.py). "
         f"{rounds} alternating rounds of {seconds} s after a warm-up."
     )
     return write("p9", "P9: telemetry", notes, figures)

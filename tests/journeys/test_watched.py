@@ -37,7 +37,7 @@ async def shop(tmp_path_factory):
     )  # fmt: skip
     children = [_started(command, home, settings) for command in ("serve", "work")]
     wait_for(f"http://127.0.0.1:{port}/health/ready", children[0])
-    yield f"http://127.0.0.1:{port}", home
+    yield f"http://127.0.0.1:{port}", home, settings["DATABASE_URL"]
     for child in children:
         kill_group(child)
     await drop_database(name)
@@ -73,7 +73,7 @@ async def some(base: str, count: int, path: str) -> None:
 
 
 async def test_every_request_is_counted_once_over_processes_and_kills(shop):
-    base, _ = shop
+    base, *_ = shop
     before = scraped(base)
     assert {one["labels"]["process"].partition("-")[0] for one in
             before["families"]["process_resident_memory_bytes"]["series"]} >= {"web"}  # fmt: skip
@@ -97,7 +97,7 @@ async def test_every_request_is_counted_once_over_processes_and_kills(shop):
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
 def test_prometheus_finds_nothing_to_say_about_the_metrics(shop):
-    base, _ = shop
+    base, *_ = shop
     checked = subprocess.run(["promtool", "check", "metrics"], input=scraped(base, "text/plain"), text=True,
                              capture_output=True, timeout=30)  # fmt: skip
     assert (checked.returncode, checked.stdout + checked.stderr) == (0, "")
@@ -105,7 +105,7 @@ def test_prometheus_finds_nothing_to_say_about_the_metrics(shop):
 
 
 def test_who_may_look_and_who_may_not(shop):
-    base, _ = shop
+    base, *_ = shop
     forwarded = {"X-Forwarded-For": "203.0.113.9"}
     assert call(f"{base}/metrics", headers=forwarded)[0] == 403
     assert call(f"{base}/health", headers=forwarded) == (200, {"status": "ok"})
@@ -117,7 +117,7 @@ def test_who_may_look_and_who_may_not(shop):
 
 
 def test_logs_of_all_processes_are_read_by_command(shop):
-    base, home = shop
+    base, home, _ = shop
     trace = "0af7651916cd43dd8448eb211c80319c"
     call(f"{base}/api/v1/search?q=lamp", headers={"traceparent": f"00-{trace}-00f067aa0ba902b7-01",
                                                    "X-Request-Id": "find-me-again"})  # fmt: skip
@@ -135,13 +135,17 @@ def test_logs_of_all_processes_are_read_by_command(shop):
 
 
 def test_what_statements_cost_over_all_processes(shop):
-    _, home = shop
+    _, home, url = shop
     costs = json.loads(tfmshop("db", "queries", "--json", cwd=home, TFMSHOP_HOME=str(home)).stdout)
     assert {"platform.look", "jobs.figures"} <= {cost["name"] for cost in costs}
+    told = tfmshop("db", "queries", "--server", "--only", "platform.look", "--json", cwd=home, TFMSHOP_HOME=str(home),
+                   DATABASE_URL=url)  # fmt: skip
+    (one,) = json.loads(told.stdout)
+    assert one["server"]["calls"] >= one["cost"]["calls"] > 0
 
 
 def test_the_monitor(shop, tmp_path):
-    base, home = shop
+    base, home, _ = shop
     quick = ["--url", base, "--seconds", "0.3"]
     checked = tfmshop("monitor", "check", *quick, "--json", cwd=home, TFMSHOP_HOME=str(home))
     told_ = json.loads(checked.stdout)
@@ -165,7 +169,7 @@ def test_the_monitor(shop, tmp_path):
 
 
 async def test_the_dashboard(shop, tmp_path, monkeypatch):
-    base, _ = shop
+    base, *_ = shop
     monkeypatch.chdir(tmp_path)
     screen = Screen(Source(config.read({}, None), base, None), 60)
     async with screen.run_test(size=(80, 24)) as pilot:

@@ -13,7 +13,7 @@ from tfmshop.surface.alerts.answers import FAILED, REQUEST
 from tfmshop.surface.http.app import routes
 
 GROUPS: Final = {
-    "Requests": ("http_", "tfmshop_admission_"), "Database": ("db_", "tfmshop_query_", "tfmshop_slow_",
+    "Requests": ("http_", "tfmshop_admission_", "tfmshop_limit_", "tfmshop_security_"), "Database": ("db_", "tfmshop_query_", "tfmshop_slow_",
     "tfmshop_connection", "tfmshop_pool_", "tfmshop_transactions_", "tfmshop_truths_"),
     "Cache and Redis": ("tfmshop_cache_", "tfmshop_redis_", "tfmshop_dependency_"),
     "Jobs": ("tfmshop_job", "tfmshop_schedule_", "tfmshop_done_"),

@@ -62,11 +62,11 @@ async def plans(db: Database, progress: Progress) -> Plans:
     found = Plans({}, [])
     every = list(statements())
     for step, (setting, look) in enumerate(((BY_INDEX, _uses), (AS_LIKED, _scans))):
-        async with _planning(db, setting) as tx:
+        async with planning(db, setting) as tx:
             for done, query in enumerate(every, 1):
                 progress("plans", step * len(every) + done, 2 * len(every))
                 try:
-                    told = await _explained(tx, query, "VERBOSE, FORMAT JSON")
+                    told = await explained(tx, query, "VERBOSE, FORMAT JSON")
                 except (asyncpg.PostgresError, ShopError):
                     continue
                 look(codec.decode(told[0])[0]["Plan"], query.name, found)
@@ -75,12 +75,12 @@ async def plans(db: Database, progress: Progress) -> Plans:
 
 async def plan(db: Database, query: Query) -> list[str]:
     """The plan of one statement for any values, as text lines."""
-    async with _planning(db, BY_INDEX) as tx:
-        return await _explained(tx, query, "VERBOSE")
+    async with planning(db, BY_INDEX) as tx:
+        return await explained(tx, query, "VERBOSE")
 
 
 @asynccontextmanager
-async def _planning(db: Database, setting: Query) -> AsyncIterator[Tx]:
+async def planning(db: Database, setting: Query) -> AsyncIterator[Tx]:
     """A connection on which plans are made for any values: EXPLAIN (GENERIC_PLAN) is not for statements whose
     parameters a driver sends, so they are prepared by name, and the server told to plan so.
     """
@@ -94,7 +94,8 @@ async def _planning(db: Database, setting: Query) -> AsyncIterator[Tx]:
                 await tx.execute(told)
 
 
-async def _explained(tx: Tx, query: Query, options: str) -> list[str]:
+async def explained(tx: Tx, query: Query, options: str) -> list[str]:
+    """What EXPLAIN says of a statement, on a connection of `planning`."""
     try:
         await tx.execute(written("analysis.prepare", f"{FORGET.sql}; PREPARE analysis_plan AS {query.sql}"))
     except BaseException:

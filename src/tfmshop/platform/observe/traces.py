@@ -84,8 +84,8 @@ def given(traceparent: bytes | None) -> str:
 
 
 def wanted(traceparent: bytes | None) -> bool:
-    """Whether there is to be a trace of a request: as whoever asks decided, or by chance. Asked before anything is made:
-    a span that is not kept would cost as much as an answer from memory.
+    """Whether there is to be a trace of a request: as whoever asks decided, or by chance. Asked before anything is
+    made: a span that is not kept would cost as much as an answer from memory.
     """
     found = _PARENT.fullmatch(traceparent) if traceparent else None
     return bool(int(found[3], 16) & 1) if found else random.random() < _Made.part  # noqa: S311 - a sample, no secret

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from tfmshop.platform.analysis import plans, queries
+from tfmshop.platform.analysis import plans, queries, statements
 from tfmshop.platform.db import check_server, migrate
 from tfmshop.platform.db.query import FAMILIES, QUERIES
 from tfmshop.platform.observe import blocks, readings
@@ -64,12 +64,15 @@ def show_queries(
     by: Annotated[By, typer.Option(help="The order.")] = By.TOTAL,
     only: Annotated[str, typer.Option(help="Only names that have this in them.")] = "",
     limit: Limit = 25,
+    server: Annotated[
+        bool, typer.Option("--server", help="With PostgreSQL's own count, where it has pg_stat_statements.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what each statement costs: over all web servers and job runners of this installation, since they started.
 
     Percentiles are estimated within the buckets of /metrics. Examples: `tfmshop db queries`,
-    `tfmshop db queries --by p95 --only orders.`
+    `tfmshop db queries --by p95 --only orders.`, `tfmshop db queries --server`
     """
     folder = host_of(context).read_config().home / METRICS
     costs = queries.costs(readings.summed(blocks.read(folder)))
@@ -79,8 +82,14 @@ def show_queries(
         By.SLOW: lambda c: c.slow,
     }  # fmt: skip
     found = sorted((c for c in costs if only in c.name), key=lambda c: -columns[by](c))[:limit]
+    counted = _counted(context, {cost.name for cost in found}) if server and found else {}
     if as_json:
-        print_json(found)
+        print_json([{"cost": cost, "server": counted.get(cost.name)} for cost in found] if server else found)
+    elif server and found:
+        print_table(
+            ("statement", "calls", "mean ms", "server calls", "server ms", "rows a call", "pages in memory"),
+            [(c.name, f"{c.calls:,}", f"{c.mean_ms:.2f}", *_by_server(counted.get(c.name))) for c in found],
+        )
     elif not found:
         typer.echo(f"No statement was run by a web server or a job runner that counts in {folder}.")
     else:
@@ -89,6 +98,20 @@ def show_queries(
             [(c.name, f"{c.calls:,}", f"{c.share:.1%}", f"{c.mean_ms:.2f}", f"{c.p95_ms:.1f}", f"{c.p99_ms:.1f}",
               f"{c.most_ms:.1f}", f"{c.rows:,}", c.errors, c.slow) for c in found],
         )  # fmt: skip
+
+
+def _counted(context: typer.Context, names: set[str]) -> dict[str, statements.Counted]:
+    found = host_of(context).with_platform(lambda platform: statements.counted(platform.db, names))
+    if found is None:
+        raise Failure("PostgreSQL does not count statements: set shared_preload_libraries=pg_stat_statements there, "
+                      "and CREATE EXTENSION pg_stat_statements.")  # fmt: skip
+    return found
+
+
+def _by_server(one: statements.Counted | None) -> tuple[str, str, str, str]:
+    if one is None:
+        return "-", "-", "-", "-"
+    return f"{one.calls:,}", f"{one.mean_ms:.2f}", f"{one.rows / max(1, one.calls):,.1f}", f"{one.hit_ratio:.1%}"
 
 
 @app.command("explain")

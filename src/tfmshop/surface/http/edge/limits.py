@@ -8,6 +8,7 @@ from typing import Final
 
 from tfmshop.platform.limits import Counted, Rates, Tier
 from tfmshop.platform.observe import security
+from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge.headers import Headers
@@ -19,6 +20,8 @@ _ACCESS: Final = browsers.ACCESS.encode() + b"="
 _MOST_TOKENS, _LONGEST_TOKEN = 10_000, 2048
 _REMEMBERED_SECONDS: Final = 30.0
 """How long a token that was checked counts for its owner without another look; it opens nothing by that."""
+
+REFUSED = Counter("tfmshop_limit_refused_total", "Requests that were refused because of a rate limit.", "tier")
 
 
 class Limits:
@@ -54,6 +57,7 @@ class Limits:
         counted, slower = await self._rates.ask(self._tiers[tier], who, now)
         if slower is None:
             return self._told(counted, now), None
+        REFUSED.of(tier).add()
         if slower.first:
             security.tell("limited", address=address, key=f"{tier}:{who}", seconds=slower.seconds)
         return self._told(counted, now), Problem(
