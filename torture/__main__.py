@@ -1,8 +1,8 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
 Names: r1 ... r8 (races and cuts); coherence, r11, r13, r14 (cache and load); limits, r17, r18, r19, guesses, sqlmap,
-schema (who gets in, and what breaks); faults and quiet (R21), r22, midnight (what operators see). `--quick` runs a
-tenth of each.
+schema (who gets in, and what breaks); faults, quiet, prometheus (R21), r22, midnight (what operators see). `--quick`
+runs a tenth of each.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ FIGURES: Final = {
     "r13": Figure(overload.five_times, CACHE, {"DB_POOL_MAX": "10"}, seeds=1),
     "faults": Figure(faults.injected, WATCHING, faults.SETTINGS, 1, workers=2, spoiled=("--leak",), disk_mib=6000),
     "quiet": Figure(watching.quiet, WATCHING, watching.SETTINGS, seeds=1, workers=2),
+    "prometheus": Figure(watching.prometheus, WATCHING, watching.SETTINGS, seeds=1, workers=2),
     "r22": Figure(watching.counted, WATCHING, watching.SETTINGS, seeds=2, workers=2),
     "midnight": Figure(watching.midnight, WATCHING, watching.SETTINGS, 1, workers=2, spoiled=("--midnight", "12")),
     "limits": Figure(limiting.twice, SECURITY, limiting.SETTINGS, seeds=2, workers=2),

@@ -10,8 +10,10 @@ import urllib.request
 from collections import Counter
 from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, Final
 
+from bench.harness import free_port
 from bench.hits import CATEGORIES, PRODUCTS
 from bench.traffic import Visit, visits
 from tfmshop.config import read
@@ -20,6 +22,7 @@ from tfmshop.platform.db import Database
 from tfmshop.platform.observe.alerts import Engine
 from tfmshop.platform.observe.readings import Reading
 from tfmshop.surface.alerts import alerts_of
+from torture.caching import hanging
 from torture.client import Client
 from torture.report import Report
 from torture.shop import BUY, Shop
@@ -27,6 +30,7 @@ from torture.shop import BUY, Shop
 SETTINGS: Final = {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "error"}
 REQUEST: Final = "http_server_request_duration_seconds"
 AT_ONCE: Final = 16
+RULES: Final = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yaml"
 STEP: Final = 5.0
 """Seconds of the compressed hour between two looks."""
 FASTER: Final = 10
@@ -136,6 +140,51 @@ async def _customers(client: Client, day: list[Visit], over: asyncio.Event, seed
             await client.post(f"/carts/{cart['id']}/checkout", BUY, {**owner, "Idempotency-Key": ids.token()})
         asked += 3 + visit.ordered
     return asked
+
+
+async def prometheus(shop: Shop, report: Report, _: int, __: int) -> None:
+    """A real Prometheus scrapes the shop and loads its rules; Redis hangs; its API says what fires."""
+    port, folder = free_port(), shop.home / "prometheus"
+    folder.mkdir()
+    scrape = {"job_name": "tfmshop", "static_configs": [{"targets": [shop.base.removeprefix("http://")]}]}
+    settings = {"global": {"scrape_interval": "2s", "evaluation_interval": "2s"},
+                "rule_files": [str(RULES)], "scrape_configs": [scrape]}  # fmt: skip
+    (folder / "prometheus.yaml").write_text(json.dumps(settings))
+    program = await asyncio.create_subprocess_exec(
+        "prometheus", f"--config.file={folder / 'prometheus.yaml'}", f"--storage.tsdb.path={folder / 'data'}",
+        f"--web.listen-address=127.0.0.1:{port}", stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        await asyncio.sleep(15)
+        targets = await _asked(port, "targets?state=active")
+        up = [one["health"] for one in targets["activeTargets"]]
+        report.exactly("R21", "Prometheus: targets that are up", up.count("up"), 1)
+        rules = (await _asked(port, "rules"))["groups"][0]["rules"]
+        report.exactly("R21", "Prometheus: rules that it cannot work out", sum(r["health"] == "err" for r in rules), 0)
+        report.at_least("R21", "Prometheus: rules", len(rules), 30)
+        before = [one["labels"]["alertname"] for one in (await _asked(port, "alerts"))["alerts"]
+                  if one["state"] == "firing" and one["labels"]["alertname"] != "NoJobRunner"]  # fmt: skip
+        report.exactly("R21", "Prometheus: alerts before anything is wrong", len(before), 0)
+        async with hanging(shop):
+            for second in range(120):
+                found = [one for one in (await _asked(port, "alerts"))["alerts"]
+                         if (one["labels"]["alertname"], one["state"]) == ("RedisDown", "firing")]  # fmt: skip
+                if found:
+                    break
+                await asyncio.sleep(1)
+        print(json.dumps(found, indent=2))
+        report.at_most("R21", "Prometheus: RedisDown fires, after s", second, 120)
+    finally:
+        program.terminate()
+        await program.wait()
+
+
+async def _asked(port: int, what: str) -> Any:
+    def ask() -> Any:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/{what}", timeout=10) as answer:
+            return json.loads(answer.read())["data"]
+
+    return await asyncio.to_thread(ask)
 
 
 async def midnight(shop: Shop, report: Report, seed: int, part: int) -> None:

@@ -13,8 +13,11 @@ from tfmshop.surface.alerts.answers import FAILED, REQUEST
 from tfmshop.surface.http.app import routes
 
 GROUPS: Final = {
-    "Requests": ("http_", "tfmshop_admission_", "tfmshop_limit_", "tfmshop_security_"), "Database": ("db_", "tfmshop_query_", "tfmshop_slow_",
-    "tfmshop_connection", "tfmshop_pool_", "tfmshop_transactions_", "tfmshop_truths_"),
+    "Requests": ("http_", "tfmshop_admission_", "tfmshop_limit_", "tfmshop_security_"),
+    "Database": (
+        "db_", "tfmshop_query_", "tfmshop_slow_", "tfmshop_connection", "tfmshop_pool_", "tfmshop_transactions_",
+        "tfmshop_truths_",
+    ),
     "Cache and Redis": ("tfmshop_cache_", "tfmshop_redis_", "tfmshop_dependency_"),
     "Jobs": ("tfmshop_job", "tfmshop_schedule_", "tfmshop_done_"),
     "The shop": ("tfmshop_payment_", "tfmshop_events_", "tfmshop_stock_", "tfmshop_outgoing_"),
