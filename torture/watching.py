@@ -166,7 +166,7 @@ async def prometheus(shop: Shop, report: Report, _: int, __: int) -> None:
                   if one["state"] == "firing" and one["labels"]["alertname"] != "NoJobRunner"]  # fmt: skip
         report.exactly("R21", "Prometheus: alerts before anything is wrong", len(before), 0)
         async with hanging(shop):
-            for second in range(120):
+            for second in range(120):  # noqa: B007 - told below
                 found = [one for one in (await _asked(port, "alerts"))["alerts"]
                          if (one["labels"]["alertname"], one["state"]) == ("RedisDown", "firing")]  # fmt: skip
                 if found:
