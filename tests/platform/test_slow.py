@@ -52,6 +52,8 @@ async def test_a_slow_failure_is_told_too(wide_db, slow):
 @pytest.mark.parametrize(("line", "told"), [
     ("  Index Cond: (email = 'it''s me'::text)", "  Index Cond: (email = ?::text)"),
     ("   Filter: ((price > 100) AND (n = -1.5))", "   Filter: ((price > ?) AND (n = ?))"),
+    ("  Filter: (a = 'one\n  Filter: (secret = two''three'::text)", "  Filter: (a = ?::text)"),
+    ("  One-Time Filter: ('secret'::text = $1)", "  One-Time Filter: (?::text = $1)"),
     ("  Sort Key: (lower(title)), col2", "  Sort Key: (lower(title)), col2"),
     ("->  Seq Scan on t2  (cost=0.00..1.05 rows=5 width=36)", "->  Seq Scan on t2  (cost=0.00..1.05 rows=5 width=36)"),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tfmshop.platform import clock
-from tfmshop.platform.analysis.indexes import Index, concurrently, needed, table_of
+from tfmshop.platform.analysis.indexes import Index, concurrently, needed, schemas, table_of
 from tfmshop.platform.analysis.plans import Plans, Scan
 from tfmshop.platform.analysis.queries import Cost
 from tfmshop.platform.analysis.tables import Table
@@ -22,7 +22,9 @@ CHANGED_PART: Final = 0.2
 """The part of a table that changed since its statistics were made, from which on they are stale."""
 WASTED_PART, WASTED_BYTES = 0.5, 1 << 20
 SMALL_BYTES: Final = 64 << 20
-"""A table up to here is written anew in about a second, during which it is locked."""
+"""A table up to here, with its indexes and long values, is written anew in about a second, during which it is locked."""
+LONG: Final = timedelta(days=7)
+"""How long reads must have been counted before an index that had none is useless."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -40,12 +42,14 @@ class Advice(msgspec.Struct):
     effect: str = ""
 
 
-def advise(tables: list[Table], there: list[Index], plans: Plans, costs: list[Cost]) -> list[Advice]:
-    """What to change, the most pressing first."""
+def advise(
+    tables: list[Table], there: list[Index], plans: Plans, costs: list[Cost], since: datetime | None
+) -> list[Advice]:  # fmt: skip
+    """What to change, the most pressing first; `since` is how long reads of indexes are counted."""
     calls = {cost.name: cost for cost in costs}
     rows = {table.name: table for table in tables}
     return [
-        *_missing(there, plans, rows, calls), *_scans(there, plans, rows, calls), *_useless(there, plans),
+        *_missing(there, plans, rows, calls), *_scans(there, plans, rows, calls), *_useless(there, plans, since),
         *_stale(tables), *_bloated(tables),
     ]  # fmt: skip
 
@@ -101,24 +105,28 @@ def _costs(names: list[str], calls: dict[str, Cost]) -> str:
     return ", ".join(told[:5]) + (f" and {len(told) - 5} more" if len(told) > 5 else "")
 
 
-def _useless(there: list[Index], plans: Plans) -> Iterator[Advice]:
+def _useless(there: list[Index], plans: Plans, since: datetime | None) -> Iterator[Advice]:
     ours = needed()
+    stays = [index for index in there if index.name in ours or index.is_constraint or index.is_unique]
+    long = since is None or clock.now() - since > LONG
     for index in there:
-        if index.name in ours or index.is_constraint or index.is_unique or index.name.startswith("public."):
+        if index in stays or index.name.partition(".")[0] not in schemas():
             continue
-        covered = next((other for other in there if index.is_covered_by(other)), None)
-        users = plans.uses.get(index.name.partition(".")[2], [])
+        covered = next((other for other in stays if index.is_covered_by(other)), None)
+        users = plans.uses.get(index.name.partition(".")[2].strip('"'), [])
         size = f"It takes {index.bytes / (1 << 20):.1f} MiB and a part of every write"
         if covered is not None:
             evidence = f"{size}; {covered.name} serves the same."
         elif not index.is_valid:
             evidence = f"{size}; it is not valid, so nothing uses it."
         elif not index.scans and not users:
-            evidence = f"{size}; this release does not know it, no statement uses it, and it was never read."
+            when = f"since {since:%Y-%m-%d}" if since else "as long as it is there"
+            evidence = f"{size}; this release does not know it, no statement uses it, and nobody read it {when}."
         else:
             continue
         kind = "duplicate index" if covered is not None else "unused index"
-        yield Advice(kind, index.name, evidence, [f"DROP INDEX CONCURRENTLY {index.name}"], safe=True,
+        safe = covered is not None or not index.is_valid or long
+        yield Advice(kind, index.name, evidence, [f"DROP INDEX CONCURRENTLY {index.name}"], safe=safe,
                      undo=concurrently(index.definition))  # fmt: skip
 
 
@@ -132,18 +140,20 @@ def _stale(tables: list[Table]) -> Iterator[Advice]:
 
 def _bloated(tables: list[Table]) -> Iterator[Advice]:
     for table in tables:
+        if table.name.partition(".")[0] not in schemas():
+            continue
         if table.dead > DEAD_ROWS and table.dead_part > DEAD_PART:
             fresh = clock.now() - (table.vacuumed_at or NEVER) < timedelta(minutes=1)
             held = " A transaction that began long ago may hold them: see `tfmshop db activity`." if fresh else ""
             evidence = f"{table.dead:,} dead rows, {table.dead_part:.0%} of all.{held}"
             sql = [f"VACUUM (ANALYZE) {table.name}"]
-            if table.heap_bytes <= SMALL_BYTES:
+            if table.bytes <= SMALL_BYTES:
                 sql = [f"VACUUM (FULL, ANALYZE) {table.name}"]
                 evidence += f" Of {_mib(table.heap_bytes)}, most can be given back in about a second."
             yield Advice("bloated table", table.name, evidence, sql, safe=True)
         elif table.wasted_bytes > WASTED_BYTES and table.wasted_bytes > WASTED_PART * table.heap_bytes:
             evidence = f"{_mib(table.wasted_bytes)} of {_mib(table.heap_bytes)} are empty, as far as its columns tell."
-            small = table.heap_bytes <= SMALL_BYTES
+            small = table.bytes <= SMALL_BYTES
             if not small:
                 evidence += " It is locked while it is written anew: at a quiet hour, or with pg_repack."
             yield Advice("bloated table", table.name, evidence, [f"VACUUM (FULL, ANALYZE) {table.name}"], safe=small)

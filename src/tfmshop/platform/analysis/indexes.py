@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,11 +15,12 @@ from tfmshop.platform.db import Query, Tx
 INDEXES = Query(
     "analysis.indexes",
     """
-SELECT n.nspname || '.' || i.relname AS name, n.nspname || '.' || t.relname AS of_table,
+SELECT format('%I.%I', n.nspname, i.relname) AS name, format('%I.%I', n.nspname, t.relname) AS of_table,
     pg_get_indexdef(x.indexrelid) AS definition, pg_relation_size(x.indexrelid) AS bytes,
     coalesce(s.idx_scan, 0) AS scans, x.indisunique AS is_unique,
     EXISTS (SELECT FROM pg_constraint AS o WHERE o.conindid = x.indexrelid) AS is_constraint, x.indisvalid AS is_valid,
-    a.amname AS method, x.indkey::text AS columns, x.indclass::text || ' ' || x.indoption::text AS order_by,
+    a.amname AS method, x.indkey::text AS columns,
+    concat_ws(' ', x.indclass::text, x.indoption::text, x.indcollation::text) AS order_by,
     coalesce(pg_get_expr(x.indpred, x.indrelid), '') || coalesce(pg_get_expr(x.indexprs, x.indrelid), '') AS expressions
 FROM pg_index AS x JOIN pg_class AS i ON i.oid = x.indexrelid JOIN pg_class AS t ON t.oid = x.indrelid
 JOIN pg_namespace AS n ON n.oid = t.relnamespace JOIN pg_am AS a ON a.oid = i.relam
@@ -27,8 +29,7 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' ORDER BY name
 """,
 )
 SINCE = Query(
-    "analysis.statistics_since",
-    "SELECT coalesce(stats_reset, pg_postmaster_start_time()) FROM pg_stat_database WHERE datname = current_database()",
+    "analysis.statistics_since", "SELECT stats_reset FROM pg_stat_database WHERE datname = current_database()"
 )
 _NEEDED: Final = Path(__file__).parents[2] / "migrations" / "indexes.sql"
 _NAME: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (\S+) ON (\w+)\.(\w+) ")
@@ -58,17 +59,32 @@ class Index(msgspec.Struct, frozen=True):
         if (self.columns, self.order) == (other.columns, other.order):
             return other.is_unique or other.is_constraint or self.name > other.name
         mine, theirs = self.columns.split(), other.columns.split()
-        classes, others = self.order.split(), other.order.split()
-        half, theirs_half = len(classes) // 2, len(others) // 2
-        return (
-            self.method == "btree" and theirs[: len(mine)] == mine and others[:half] == classes[:half]
-            and others[theirs_half : theirs_half + half] == classes[half:]
+        return self.method == "btree" and theirs[: len(mine)] == mine and all(
+            a[: len(b)] == b for a, b in zip(other.ways(), self.ways(), strict=True)
         )  # fmt: skip
+
+    def ways(self) -> list[list[str]]:
+        """How its columns are ordered: operator classes, directions, collations."""
+        parts = self.order.split()
+        third = len(parts) // 3
+        return [parts[:third], parts[third : 2 * third], parts[2 * third :]]
 
 
 async def indexes(tx: Tx) -> list[Index]:
     """Every index that is there, by name."""
     return [Index(*row) for row in await tx.rows(INDEXES)]
+
+
+async def counted_since(tx: Tx) -> datetime | None:
+    """Since when reads of indexes are counted; None: for as long as there is the database."""
+    found: datetime | None = await tx.value(SINCE)
+    return found
+
+
+@cache
+def schemas() -> frozenset[str]:
+    """The schemas that are the shop's own."""
+    return frozenset(name.partition(".")[0] for name in needed())
 
 
 @cache

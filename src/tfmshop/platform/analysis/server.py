@@ -37,7 +37,7 @@ WHERE w.datname = current_database() ORDER BY seconds DESC
 SIZES = Query(
     "analysis.sizes",
     """
-SELECT n.nspname || '.' || c.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
+SELECT format('%I.%I', n.nspname, c.relname) AS name, greatest(c.reltuples, 0)::bigint AS rows,
     pg_relation_size(c.oid) AS table_bytes, pg_indexes_size(c.oid) AS index_bytes,
     pg_total_relation_size(c.oid) AS total_bytes
 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace

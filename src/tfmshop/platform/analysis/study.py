@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from tfmshop.platform import clock
 from tfmshop.platform.analysis.advice import Advice, advise
 from tfmshop.platform.analysis.effect import effect
-from tfmshop.platform.analysis.indexes import indexes, table_of
+from tfmshop.platform.analysis.indexes import counted_since, indexes, table_of
 from tfmshop.platform.analysis.plans import Progress, plans
 from tfmshop.platform.analysis.queries import Cost, costs
 from tfmshop.platform.analysis.server import Server, whole
 from tfmshop.platform.analysis.tables import Table, tables
-from tfmshop.platform.db import Database
+from tfmshop.platform.db import Database, Refused, Tx
 from tfmshop.platform.db.query import written
+from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe.readings import Reading
+
+
+class NotMended(Exception):
+    """PostgreSQL did not do what was advised; the text says why."""
 
 
 class Study(msgspec.Struct):
@@ -34,9 +40,9 @@ async def study(db: Database, reading: Reading, progress: Progress) -> Study:
     found = await plans(db, progress)
     async with db.read() as tx:
         server = await whole(tx)
-        looked, there = await tables(tx), await indexes(tx)
+        looked, there, since = await tables(tx), await indexes(tx), await counted_since(tx)
     every = costs(reading)
-    advice = advise(looked, there, found, every)
+    advice = advise(looked, there, found, every, since)
     lacking = [one for one in advice if one.kind == "missing index"]
     for done, one in enumerate(lacking, 1):
         definition = one.sql[-1].replace(" CONCURRENTLY", "")
@@ -47,11 +53,22 @@ async def study(db: Database, reading: Reading, progress: Progress) -> Study:
 
 
 async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> None:
-    """Run the SQL of an advice, each statement by itself; who waits for a lock longer than this changes nothing."""
+    """Run the SQL of an advice, each statement by itself; none waits for a lock longer than this. `NotMended`, and what
+    was begun of an index is taken away again.
+    """
     async with db.read() as tx:
         await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(1000 * lock_seconds)}ms'"))
         try:
             for sql in advice.sql:
                 await tx.execute(written("analysis.mend", sql))
+        except (asyncpg.PostgresError, ShopError, Refused) as error:
+            if sql.startswith("CREATE INDEX CONCURRENTLY"):
+                await _drop_half_made(tx, advice.what)
+            raise NotMended(str(error)) from error
         finally:
             await tx.execute(written("analysis.bound", "RESET lock_timeout"))
+
+
+async def _drop_half_made(tx: Tx, name: str) -> None:
+    if any(index.name == name and not index.is_valid for index in await indexes(tx)):
+        await tx.execute(written("analysis.mend", f"DROP INDEX CONCURRENTLY {name}"))

@@ -15,8 +15,8 @@ WITH width AS (
     SELECT schemaname, tablename, sum((1 - null_frac) * avg_width) AS bytes
     FROM pg_stats GROUP BY schemaname, tablename
 )
-SELECT s.schemaname || '.' || s.relname AS name, greatest(c.reltuples, 0)::bigint AS rows,
-    pg_table_size(c.oid) AS bytes, pg_relation_size(c.oid) AS heap_bytes,
+SELECT format('%I.%I', s.schemaname, s.relname) AS name, greatest(c.reltuples, 0)::bigint AS rows,
+    pg_total_relation_size(c.oid) AS bytes, pg_relation_size(c.oid) AS heap_bytes,
     CASE WHEN c.reltuples > 0 AND w.bytes IS NOT NULL
         THEN (ceil(c.reltuples * (w.bytes + 28) / 8168) * 8192)::bigint END AS needed_bytes,
     s.n_dead_tup AS dead, s.n_live_tup AS live, s.n_mod_since_analyze AS changed,

@@ -22,8 +22,9 @@ AGAIN_SECONDS: Final = 60.0
 """How long the plan of a statement is not looked at again."""
 MOST_LINES: Final = 60
 _PLANNED: Final = re.compile(r"\s*(SELECT|WITH|INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-_CONDITION: Final = re.compile(r"^(\s*(?:[A-Z]\w+ )*(?:Cond|Filter|Key|By|Sort Key|Output|Cache Key|Call):)(.*)$")
-_VALUE: Final = re.compile(r"'(?:[^']|'')*'|(?<![\w$.])-?\d+(?:\.\d+)?(?![\w.])")
+_CONDITION: Final = re.compile(r"^(\s*(?:[A-Z][\w-]* )*(?:Cond|Filter|Key|By|Output|Call|Qual):)(.*)$", re.MULTILINE)
+_TEXT: Final = re.compile(r"'(?:[^']|'')*'")
+_NUMBER: Final = re.compile(r"(?<![\w$.])-?\d+(?:\.\d+)?(?![\w.])")
 
 
 class Slow:
@@ -57,7 +58,7 @@ class Slow:
         try:
             async with self._db.read() as tx:
                 rows = await tx.rows(written("platform.explain", f"EXPLAIN {query.sql}"), *args)
-            facts["plan"] = [without_values(row[0]) for row in rows[:MOST_LINES]]
+            facts["plan"] = without_values("\n".join(row[0] for row in rows)).splitlines()[:MOST_LINES]
         except ShopError as error:
             facts["no_plan"] = str(error)
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -65,7 +66,6 @@ class Slow:
         logs.slow("query", name=query.name, seconds=round(seconds, 4), **facts)
 
 
-def without_values(line: str) -> str:
-    """A line of a plan in which `?` stands for every value: they are what people typed."""
-    found = _CONDITION.match(line)
-    return f"{found[1]}{_VALUE.sub('?', found[2])}" if found else line
+def without_values(plan: str) -> str:
+    """A plan in which `?` stands for every value: they are what people typed, over several lines if they like."""
+    return _CONDITION.sub(lambda line: line[1] + _NUMBER.sub("?", line[2]), _TEXT.sub("?", plan))

@@ -84,11 +84,14 @@ def given(traceparent: bytes | None) -> str:
 
 
 def wanted(traceparent: bytes | None) -> bool:
-    """Whether there is to be a trace of a request: as whoever asks decided, or by chance. Asked before anything is
-    made: a span that is not kept would cost as much as an answer from memory.
+    """Whether there is to be a trace of a request: by chance, and not where who asks does not want one. That they do
+    want one is no reason: anybody may say so. Asked before anything is made: a span that is not kept would cost as much
+    as an answer from memory.
     """
     found = _PARENT.fullmatch(traceparent) if traceparent else None
-    return bool(int(found[3], 16) & 1) if found else random.random() < _Made.part  # noqa: S311 - a sample, no secret
+    if found and not int(found[3], 16) & 1:
+        return False
+    return random.random() < _Made.part  # noqa: S311 - a sample, no secret
 
 
 def _inside() -> bool:
@@ -160,7 +163,7 @@ def span(name: str, *, first: bool = False) -> Iterator[None]:
     if not on or not (_inside() or (first and wanted(None))):
         yield
         return
-    with _Made.tracer.start_as_current_span(name, record_exception=False):
+    with _Made.tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False):
         yield
 
 

@@ -10,9 +10,8 @@ import typer
 
 from tfmshop.platform import Platform, codec
 from tfmshop.platform.analysis.advice import Advice
-from tfmshop.platform.analysis.study import Study, mend, study
+from tfmshop.platform.analysis.study import NotMended, Study, mend, study
 from tfmshop.platform.cache import advice, report
-from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import blocks, readings
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli import page
@@ -64,7 +63,7 @@ def database(
             for done, one in enumerate(safe, 1):
                 try:
                     await mend(platform.db, one)
-                except ShopError as error:
+                except NotMended as error:
                     failed[one.what] = str(error)
                 bar("changes", done, len(safe))
         return found

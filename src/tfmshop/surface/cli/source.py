@@ -14,7 +14,7 @@ from tfmshop.surface.cli.host import Failure
 
 Url = Annotated[str | None, typer.Option(help="Address of the shop; default: HOST and PORT of the settings.")]
 Token = Annotated[
-    str | None, typer.Option(envvar="METRICS_TOKEN", help="Bearer token that opens /metrics; default: METRICS_TOKEN.")
+    str | None, typer.Option(help="Bearer token that opens /metrics; METRICS_TOKEN where no --url is given.")
 ]
 TIMEOUT_SECONDS = 5.0
 
@@ -33,7 +33,7 @@ class Source:
         host = config.text("HOST")
         host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
         self.url = (url or f"http://{host}:{config.number('PORT')}").rstrip("/")
-        given = token or config.text("METRICS_TOKEN")
+        given = token or ("" if url else config.text("METRICS_TOKEN"))
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {given}"} if given else {})
         self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)
 

@@ -25,6 +25,8 @@ from tfmshop.surface.http.tiers import FREE, limited
 
 OPERATIONS: Final = "operations"
 """The permission of staff who look after the shop."""
+PASSED_ON: Final = ("x-forwarded-for", "forwarded", "via", "x-real-ip")
+"""What proxies add."""
 
 
 class Disk(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ def may_look(request: AnyRequest) -> bool:
     token, given = config.text("METRICS_TOKEN"), request.headers.get("authorization", "")
     if token and compare_digest(given.encode(), f"Bearer {token}".encode()):
         return True
-    if "x-forwarded-for" in request.headers and not config.words("TRUSTED_PROXIES"):
+    if any(name in request.headers for name in PASSED_ON) and config.text("TRUSTED_PROXIES") in ("", "none"):
         return False
     return is_in(address_of(request), tuple(ip_network(one) for one in config.words("PROBE_NETWORKS") if one != "none"))
 
