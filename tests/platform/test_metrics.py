@@ -3,7 +3,9 @@
 import multiprocessing
 import os
 import signal
+import struct
 import time
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +81,6 @@ def test_who_dies_while_the_dead_are_added_up_counts_once(tmp_path, start):
     kept = file.read_bytes()
     assert seen(tmp_path).sum(HITS.name) == 10
     file.write_bytes(kept)  # as when the one who read was killed before it removed the file
-    file.with_suffix(".index").write_bytes(b'["c","test_hits_total",["/a"],64,1]\n')
     assert seen(tmp_path).sum(HITS.name) == 10
     assert not list(tmp_path.glob("*.cells"))
 
@@ -93,9 +94,30 @@ def test_an_installation_that_starts_again_counts_from_nothing(tmp_path, start):
 
 def test_a_line_of_the_index_that_was_cut_off_is_passed_over(tmp_path, start):
     start(10)
-    (index,) = tmp_path.glob("*.index")
-    index.write_bytes(index.read_bytes() + b'["c","test_hi')
-    assert seen(tmp_path).sum(HITS.name) == 10
+    (file,) = tmp_path.glob("*.cells")
+    held = bytearray(file.read_bytes())
+    (length,) = struct.unpack_from("q", held, 8 * blocks.LENGTH)
+    for line in (b'["c","test_hi', b"[1, 2]\n", b'["c","test_hits_total",["/a"],999999999,1]\n'):
+        spoiled = held.copy()
+        spoiled[8 * blocks.CELLS + length : 8 * blocks.CELLS + length + len(line)] = line
+        struct.pack_into("q", spoiled, 8 * blocks.LENGTH, length + len(line))
+        assert readings.summed([blocks.of("web-1", bytes(spoiled))]).sum(HITS.name) == 10
+
+
+def test_a_full_disk_takes_no_numbers_away(tmp_path, start, monkeypatch):
+    start(5)
+    start(10, forever=False).join()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        for _ in range(2):
+            assert seen(tmp_path).sum(HITS.name) == 15
+    for _ in range(2):
+        assert seen(tmp_path).sum(HITS.name) == 15
+    assert len(list(tmp_path.glob("*.cells"))) == 1
 
 
 def test_more_series_than_there_is_room_for_spoil_no_others():

@@ -7,15 +7,18 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import structlog
 
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import Query
-from tfmshop.platform.errors import ShopError
+from tfmshop.platform.db import Query, WrongServer, check_server
+from tfmshop.platform.errors import Busy, ShopError
 from tfmshop.platform.observe.metrics import Gauge, Over
 
 if TYPE_CHECKING:
     from tfmshop.platform import Platform
+
+log = structlog.get_logger("checks")
 
 UP = Gauge("tfmshop_dependency_up", "1 where every process reaches what it needs: postgresql, redis.", "dependency",
            over=Over.LEAST)  # fmt: skip
@@ -44,6 +47,7 @@ class Checks:
 
     def __init__(self, platform: Platform) -> None:
         self._db = platform.db
+        self._url = platform.config.text("DATABASE_URL")
         self._asks: dict[str, Callable[[], Awaitable[str]]] = {
             "postgresql": self._database, "redis": platform.redis.version,
         }  # fmt: skip
@@ -94,10 +98,29 @@ class Checks:
         try:
             seen.version = await ask()
             seen.status = "ok"
+        except Busy:
+            await self._past_the_pool(seen)
         except (ShopError, OSError) as error:
-            seen.status = "down"
-            seen.last_error, seen.last_error_at = str(error)[:200], clock.now().isoformat(timespec="seconds")
+            _note(seen, error)
+        except Exception as error:
+            log.error("a dependency cannot be looked at", dependency=name, exc_info=error)
+            _note(seen, error)
         seconds = monotonic() - started
         seen.milliseconds = round(1000 * seconds, 2)
         LATENCY.of(name).set(seconds)
         UP.of(name).set(seen.status == "ok")
+
+    async def _past_the_pool(self, seen: Seen) -> None:
+        """Whether PostgreSQL is there although no connection of ours came free: that is another trouble."""
+        try:
+            async with asyncio.timeout(2):
+                await check_server(self._url)
+            seen.status = "ok"
+        except (WrongServer, TimeoutError) as error:
+            _note(seen, error)
+
+
+def _note(seen: Seen, error: Exception) -> None:
+    seen.status = "down"
+    seen.last_error = (str(error) or type(error).__name__)[:200]
+    seen.last_error_at = clock.now().isoformat(timespec="seconds")

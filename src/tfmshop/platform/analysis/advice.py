@@ -22,7 +22,7 @@ CHANGED_PART: Final = 0.2
 """The part of a table that changed since its statistics were made, from which on they are stale."""
 WASTED_PART, WASTED_BYTES = 0.5, 1 << 20
 SMALL_BYTES: Final = 64 << 20
-"""A table up to here, with its indexes and long values, is written anew in about a second, during which it is locked."""
+"""A table up to here, indexes and long values included, is written anew, and locked meanwhile, in about a second."""
 LONG: Final = timedelta(days=7)
 """How long reads must have been counted before an index that had none is useless."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)

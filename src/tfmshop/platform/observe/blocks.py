@@ -18,6 +18,15 @@ from tfmshop.platform import codec
 COUNTS: Final = "c"
 """The kind of what is added up, also over processes that are gone; every other kind goes with its process."""
 
+CELLS: Final = 1 << 17
+"""Numbers of a process."""
+SCRATCH: Final = 64
+"""The first cells take what has no place any more; the last of them is the length of the index."""
+LENGTH: Final = SCRATCH - 1
+INDEX: Final = 1 << 20
+"""Bytes of the index, which is behind the numbers: a line of JSON for each series."""
+SIZE: Final = 8 * CELLS + INDEX
+
 Values = tuple[str, ...]
 
 
@@ -61,59 +70,62 @@ def read(folder: Path) -> list[Block]:
             else:
                 dead.append((file, _load(file)))
         for file, block in dead:
-            _bury(folder, gone, file, block)
+            add(gone, file.name, block, {one.name for one in folder.glob("*.cells")})
+        with suppress(OSError):  # a full disk: they are added up again the next time
+            _bury(folder, gone, [file for file, _ in dead])
     counts = {(COUNTS, name, tuple(values)): cells for name, values, cells in gone.counts}
     return [*blocks, Block("", counts, {})]
 
 
-def _bury(folder: Path, gone: _Gone, file: Path, block: Block) -> None:
-    """Add the counts of a process that is gone to those of the others, once, and remove its file."""
-    if file.name not in gone.files:
-        counts = {(name, tuple(values)): cells for name, values, cells in gone.counts}
-        for (kind, name, values), cells in block.whole.items():
-            if kind == COUNTS:
-                before = counts.get((name, values)) or [0] * len(cells)
-                counts[name, values] = [one + other for one, other in zip(before, cells, strict=True)]
-        there = {one.name for one in folder.glob("*.cells")}
-        gone.files = [*(one for one in gone.files if one in there), file.name]
-        gone.counts = [(name, list(values), cells) for (name, values), cells in counts.items()]
-        fresh = folder / "gone.tmp"
-        fresh.write_bytes(codec.encode(gone))
-        fresh.replace(folder / "gone.json")
-    file.unlink(missing_ok=True)
-    file.with_suffix(".index").unlink(missing_ok=True)
+def add(gone: _Gone, name: str, block: Block, there: set[str]) -> None:
+    """Add the counts of a process that is gone to those of the others, once; another release may count otherwise."""
+    if name in gone.files:
+        return
+    counts = {(name, tuple(values)): cells for name, values, cells in gone.counts}
+    for (kind, metric, values), cells in block.whole.items():
+        if kind == COUNTS:
+            before = counts.get((metric, values)) or [0] * len(cells)
+            if len(before) == len(cells):
+                counts[metric, values] = [one + other for one, other in zip(before, cells, strict=True)]
+    gone.files = [*(one for one in gone.files if one in there), name]
+    gone.counts = [(metric, list(values), cells) for (metric, values), cells in counts.items()]
+
+
+def _bury(folder: Path, gone: _Gone, files: list[Path]) -> None:
+    """Write down what those counted that are gone, and remove their files."""
+    if not files:
+        return
+    fresh = folder / "gone.tmp"
+    fresh.write_bytes(codec.encode(gone))
+    fresh.replace(folder / "gone.json")
+    for file in files:
+        file.unlink(missing_ok=True)
 
 
 def _gone(folder: Path) -> _Gone:
-    with suppress(FileNotFoundError, codec.Malformed):
+    with suppress(FileNotFoundError, codec.Malformed, codec.Unfit):
         return codec.decode_as((folder / "gone.json").read_bytes(), _Gone)
     return _Gone()
 
 
-def _load(file: Path) -> Block:
-    places: list[Place] = []
-    with suppress(FileNotFoundError):
-        for line in file.with_suffix(".index").read_bytes().splitlines():
-            with suppress(codec.Malformed):
-                places.append(codec.decode_as(line, Place))
-    with file.open("rb") as cells:
-        held = cells.read(8 * max((place.at + place.count for place in places), default=0))
-    return block_of(file.stem.rpartition("-")[0], places, held)
-
-
-def block_of(process: str, places: list[Place], held: bytes) -> Block:
-    """The numbers of a process from its index and its cells."""
-    whole, real = array("q", held), array("d", held)
+def of(process: str, held: bytes) -> Block:
+    """The numbers of a process, out of its file; what does not fit there is passed over."""
+    whole, real = array("q", held[: 8 * CELLS]), array("d", held[: 8 * CELLS])
     block = Block(process, {}, {})
-    for place in places:
-        key, end = (place.kind, place.name, place.values), place.at + place.count
-        if end > len(whole):
-            continue
-        if place.kind == COUNTS:
-            block.whole[key] = whole[place.at : end].tolist()
-        else:
-            block.real[key] = real[place.at]
+    for line in held[8 * CELLS : 8 * CELLS + whole[LENGTH]].splitlines():
+        with suppress(codec.Malformed, codec.Unfit):
+            place = codec.decode_as(line, Place)
+            key, end = (place.kind, place.name, place.values), place.at + place.count
+            if end <= CELLS and place.kind == COUNTS:
+                block.whole[key] = whole[place.at : end].tolist()
+            elif end <= CELLS:
+                block.real[key] = real[place.at]
     return block
+
+
+def _load(file: Path) -> Block:
+    held = file.read_bytes()
+    return of(file.stem.rpartition("-")[0], held) if len(held) == SIZE else Block(file.stem, {}, {})
 
 
 @contextmanager

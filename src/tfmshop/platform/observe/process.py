@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from tfmshop import __version__
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
@@ -35,6 +37,7 @@ INFO = Gauge("tfmshop_info", "Always 1; the version that runs.", "version", over
 METRICS: Final = "metrics"
 """Where the processes of an installation count, below TFMSHOP_HOME."""
 SECOND: Final = 1.0
+log = structlog.get_logger("process")
 
 
 class Ticker:
@@ -65,7 +68,10 @@ class Ticker:
             due = monotonic() + SECOND
             await asyncio.sleep(SECOND)
             self._worst = monotonic() - due
-            metrics.sample()
+            try:
+                metrics.sample()
+            except Exception as error:
+                log.error("this process is not measured", exc_info=error)
 
     def _sample(self) -> None:
         used = resource.getrusage(resource.RUSAGE_SELF)

@@ -98,14 +98,15 @@ def summed(blocks: Iterable[Block]) -> Reading:
     for block in blocks:
         for (_, name, values), cells in block.whole.items():
             before = counts.get((name, values))
-            counts[name, values] = [a + b for a, b in zip(before, cells, strict=True)] if before else cells
+            if before is None or len(before) == len(cells):
+                counts[name, values] = [a + b for a, b in zip(before, cells, strict=True)] if before else cells
         for (kind, name, values), value in block.real.items():
             each = block.process if kind == Over.EACH else ""
             before_ = levels.get((name, values, each))
             levels[name, values, each] = value if before_ is None else _together(kind, before_, value)
     for (name, values), cells in counts.items():
         labels = _labels(name, values)
-        if labels is not None:
+        if labels is not None and len(cells) in (1, len(BOUNDS) + 2):
             single = Series(labels, cells[0] / METRICS[name].parts) if len(cells) == 1 else None
             reading.families[name].series.append(single or Series(labels, cells[-1] / NANO, cells[:-1]))
     for (name, values, each), value in levels.items():
