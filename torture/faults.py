@@ -31,7 +31,7 @@ SETTINGS: Final = {
     "ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "error", "WEBHOOKS_PRIVATE": "true", "PAYMENT_TIMEOUT": "1000",
 }  # fmt: skip
 WITHIN: Final = 120.0
-CALM: Final = 200.0
+CALM: Final = 430.0
 """Seconds of ordinary traffic before what is compared with it."""
 HOLD_CARTS = Query("torture.hold_carts", "LOCK TABLE cart.cart IN ACCESS EXCLUSIVE MODE")
 HOLD_VARIANTS = Query("torture.hold_variants", "LOCK TABLE catalog.variant IN ACCESS EXCLUSIVE MODE")
@@ -119,7 +119,7 @@ async def _apart(watched: Watched) -> None:
     faults = (
         (backup, "BackupLate", "no backup for 30 hours"),
         (certificate, "WebhookCertificate", "a receiver's certificate"),
-        (stuck, "JobsLate", "a job is stuck"), (disk, "DiskLow", "disk low"), (leak, "MemoryGrows", "memory grows"),
+        (stuck, "JobStuck", "a job is stuck"), (disk, "DiskLow", "disk low"), (leak, "MemoryGrows", "memory grows"),
     )  # fmt: skip
     async with AsyncExitStack() as stack:
         for fault, _, _ in faults:

@@ -95,7 +95,9 @@ class Shop:
     @asynccontextmanager
     async def database(self) -> AsyncIterator[Database]:
         """A pool of one's own."""
-        db = await connect(self._url, Options(statement_seconds=120, bulk=True, maximum=4))
+        db = await connect(
+            self._url, Options(statement_seconds=600, idle_transaction_seconds=600, bulk=True, maximum=4)
+        )
         yield db
         await db.close()
 

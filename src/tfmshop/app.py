@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -32,7 +31,7 @@ from tfmshop.commerce import (
 )
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, clock, db, ids, jobs, measures
+from tfmshop.platform import Platform, db, ids, jobs
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
@@ -44,14 +43,12 @@ from tfmshop.platform.mail import LogMailer, Mailer, SmtpMailer
 from tfmshop.platform.meaning import Model
 from tfmshop.platform.observe import logs, traces
 from tfmshop.platform.observe.alerts.channels import ByLog, ByMail, BySlack, ByWebhook, Channel
-from tfmshop.platform.observe.files import FILES, FOLDER, KINDS, tidy
-from tfmshop.platform.observe.metrics import CELLS
-from tfmshop.platform.observe.process import METRICS, Ticker
+from tfmshop.platform.observe.files import FILES, FOLDER, KINDS
 from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
-from tfmshop.surface.watchman import Watchman
+from tfmshop.surface.observed import watched
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
@@ -59,8 +56,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("app")
 
-TIDY_SECONDS = 60.0
-"""How often a process looks whether there are log files of days that are over."""
 TELL_SECONDS = 3.0
 """How often a web process writes down what its cache does."""
 COLLECT_AFTER = 20_000
@@ -151,32 +146,10 @@ async def _tell(platform: Platform) -> None:
 
 @asynccontextmanager
 async def observed(platform: Platform, role: str, checks: Checks) -> AsyncIterator[None]:
-    """Measure this process while the block runs, where the other processes of the installation can read it."""
-    home = platform.config.home
-    try:
-        CELLS.keep_in(home / METRICS, role)
-    except OSError as error:
-        log.warning("each process is measured by itself", folder=str(home / METRICS), why=error.strerror)
-    ending = measures.of(platform)
+    """See a process that goes on, as the settings ask, while the block runs."""
     trace(platform.config)
-    tidying = asyncio.create_task(_tidy(home / FOLDER, platform.config.number("LOG_DAYS")))
-    jobs.RUNNERS.of().set(role == "jobs")
-    try:
-        async with Ticker(home), checks, Watchman(platform, channels_of(platform.config)):
-            yield
-    finally:
-        tidying.cancel()
-        await asyncio.to_thread(traces.stop)
-        ending()
-        CELLS.leave()
-
-
-async def _tidy(folder: Path, days: int) -> None:
-    """Compress log files soon after midnight, and drop old ones."""
-    while True:
-        with suppress(OSError):
-            await asyncio.to_thread(tidy, folder, clock.now().date(), days)
-        await asyncio.sleep(TIDY_SECONDS)
+    async with watched(platform, role, checks, channels_of(platform.config)):
+        yield
 
 
 def seals_of(config: Config) -> Seals:
@@ -341,3 +314,11 @@ def schedule(config: Config) -> None:
                          seals_of(config))  # fmt: skip
     news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))
+    jobs.schedule("platform.truths", "*/10 * * * *")(check_truths)
+
+
+async def check_truths(database: db.Database) -> None:
+    """Look whether anything is false about the data that must never be."""
+    async with database.read() as tx:
+        for sentence, offenders in (await db.broken(tx)).items():
+            log.error("what must never be false is", truth=sentence, offenders=[str(one) for one in offenders[:10]])

@@ -53,16 +53,18 @@ PAID, TIMEOUT = (
     f'tfmshop_payment_request_duration_seconds{{provider="stripe",operation="authorize",outcome="{outcome}"}}'
     for outcome in ("ok", "timeout")
 )
+BEGUN = 'process_start_time_seconds{process="web-1"}'
 AT = START.timestamp()
 CASES = {
     "Errors": ({OK: lambda t: 10 * t, BAD: lambda t: 2 * max(0, t - 1200)}, {}),
     "ErrorBudgetFast": ({OK: lambda t: 10 * t, BAD: lambda t: 4 * max(0, t - 1200)}, {}),
-    "TrafficSpike": ({OK: lambda t: 10 * t + 90 * max(0, t - 1200)}, {}),
+    "TrafficSpike": ({OK: lambda t: 10 * t + 90 * max(0, t - 1200), BEGUN: lambda t: AT}, {}),
     "RedisDown": ({'tfmshop_dependency_up{dependency="redis"}': lambda t: float(t < 1200)}, {}),
     "DatabaseDown": ({'tfmshop_dependency_up{dependency="postgresql"}': lambda t: float(t < 1200)}, {}),
     "PoolFull": ({"tfmshop_pool_used_ratio": lambda t: 0.3 if t < 1200 else 1.0}, {}),
     "SlowQueries": ({CALLS: lambda t: 5 * t, SLOW: lambda t: max(0, t - 1200)}, {"db_query_summary": "orders.find"}),
-    "HitRateDropped": ({HIT: lambda t: 20 * min(t, 1200), MISS: lambda t: t + 20 * max(0, t - 1200)}, {}),
+    "HitRateDropped": ({HIT: lambda t: 20 * min(t, 1200), MISS: lambda t: t + 20 * max(0, t - 1200),
+                        BEGUN: lambda t: AT}, {}),
     "JobsLate": ({'tfmshop_jobs_late_seconds{task="news.letter"}': lambda t: max(0, t - 1140)},
                  {"task": "news.letter"}),
     "PaymentsFail": ({PAID: lambda t: t, TIMEOUT: lambda t: max(0, t - 1200)}, {"provider": "stripe"}),
@@ -99,7 +101,7 @@ def test_prometheus_fires_for_the_same(tmp_path):
         written = []
         for one, value in series.items():
             bare, given = labels_of(one)
-            steps = [value(at) for at in range(0, 1500, STEP)]
+            steps = [value(at) - AT * (one == BEGUN) for at in range(0, 1500, STEP)]  # its time begins at nothing
             spelled = {**given, "instance": "x", "job": "tfmshop"}
             ending = "_count" if isinstance(METRICS[bare], Histogram) else ""
             text = ",".join(f'{label}="{content}"' for label, content in spelled.items())

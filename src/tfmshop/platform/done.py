@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from tfmshop.platform import clock
 from tfmshop.platform.db import Query, Tx
 from tfmshop.platform.observe.metrics import Gauge, Over
 
@@ -25,9 +26,10 @@ async def note(tx: Tx, what: str, at: datetime) -> None:
     await tx.execute(NOTE, what, at)
 
 
-async def measure(tx: Tx) -> dict[str, datetime]:
-    """When each was done last; the metric has it from now on."""
-    found = {row["what"]: row["at"] for row in await tx.rows(LAST)}
+async def measure(tx: Tx, *, wanted: bool) -> None:
+    """Have the metric tell when each was done last; a backup that is `wanted` and was never made, as of now."""
+    found = {row["what"]: row["at"].timestamp() for row in await tx.rows(LAST)}
+    if wanted and BACKUP not in found and not DONE_AT.of(BACKUP).value:
+        found[BACKUP] = clock.now().timestamp()
     for what, at in found.items():
-        DONE_AT.of(what).set(at.timestamp())
-    return found
+        DONE_AT.of(what).set(at)

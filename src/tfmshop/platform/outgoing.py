@@ -28,6 +28,8 @@ REQUESTS = Counter(
     "Requests to receivers of webhooks: taken, refused, no_reply, certificate (not to be trusted), not_allowed.",
     "outcome",
 )
+for outcome in ("taken", "refused", "no_reply", "certificate", "not_allowed"):
+    REQUESTS.of(outcome)
 MOST_READ: Final = 64 * 1024
 """Bytes of an answer that are read; the rest is of no use to us."""
 

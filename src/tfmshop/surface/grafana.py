@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from tfmshop.platform import codec, measures
 from tfmshop.platform.observe import process
+from tfmshop.platform.observe.alerts.history import JOB
 from tfmshop.platform.observe.metrics import METRICS, Gauge, Metric, Over
-from tfmshop.surface.alerts.answers import FAILED, REQUEST
+from tfmshop.surface.alerts.answers import ANSWERED, FAILED, FOUND, LOOKUPS, REQUEST
 from tfmshop.surface.http.app import routes
 
 GROUPS: Final = {
@@ -50,34 +51,44 @@ def expressions(metric: Metric) -> list[tuple[str, str]]:
     name = " ".join(f"{{{{{label}}}}}" for label in by)
     grouped = f" by ({', '.join(by)})" if by else ""
     if metric.kind == "histogram":
-        rate = f"rate({metric.name}_bucket[{SPAN}])"
+        rate = f"rate({_series(f'{metric.name}_bucket')}[{SPAN}])"
         return [
             (f"histogram_quantile({part:g}, sum by (le) ({rate}))", f"p{100 * part:g}") for part in (0.5, 0.95, 0.99)
         ]
     if metric.kind == "counter":
-        return [(f"sum{grouped} (rate({metric.name}[{SPAN}]))", name)]
+        return [(f"sum{grouped} (rate({_series(metric.name)}[{SPAN}]))", name)]
     over = metric.over.value if isinstance(metric, Gauge) and metric.over is not Over.EACH else "max"
+    shown = f"{over}{grouped} ({_series(metric.name)})"
     if metric.name.endswith("_timestamp_seconds") or metric.name == process.STARTED.name:
-        return [(f"time() - {over}{grouped} ({metric.name})", name)]
-    return [(f"{over}{grouped} ({metric.name})", name)]
+        shown = f"time() - {shown}"
+    return [(shown, name)]
+
+
+def _series(name: str) -> str:
+    """The series of the shop: others may have some of that name."""
+    return f'{name}{{job="{JOB}"}}'
 
 
 def _overview() -> list[dict[str, Any]]:
-    failed, asked = FAILED.promql("_count"), f"{REQUEST}_count"
-    lookups, took = measures.LOOKUPS.name, "db_client_operation_duration_seconds_bucket"
+    failed, asked = FAILED.promql("_count"), ANSWERED.promql("_count")
+    lookups, took = LOOKUPS.promql(), _series("db_client_operation_duration_seconds_bucket")
     rate, failures = f"sum (rate({asked}[{SPAN}]))", f"sum (rate({failed}[{SPAN}]))"
-    found = f'sum (rate({lookups}{{outcome!="miss"}}[{SPAN}])) / sum (rate({lookups}[{SPAN}]))'
+    found = f"sum (rate({FOUND.promql()}[{SPAN}])) / sum (rate({lookups}[{SPAN}]))"
     slowest = f"topk(5, histogram_quantile(0.95, sum by (le, db_query_summary) (rate({took}[{SPAN}]))))"
-    used = f"max ({process.USED.name}) / max ({process.LIMIT.name})"
+    used = f"max ({_series(process.USED.name)}) / max ({_series(process.LIMIT.name)})"
     return [
         _graph("Requests a second", [(rate, "all"), (failures, "failed")], "reqps"),
         _graph("Part that failed", [(f"{failures} / {rate}", "failed")], "percentunit"),
         _graph("Response times", expressions(METRICS[REQUEST]), "s"),
         _graph("Cache hit rate", [(found, "found")], "percentunit"),
-        _graph("Connections in use, fullest process", [(f"max ({measures.FULL.name})", "in use")], "percentunit"),
+        _graph(
+            "Connections in use, fullest process", [(f"max ({_series(measures.FULL.name)})", "in use")], "percentunit"
+        ),
         _graph("Memory in use", [(used, "in use")], "percentunit"),
         _graph("Slowest statements, p95", [(slowest, "{{db_query_summary}}")], "s"),
-        _graph("Alerts that fire", [("max by (alert) (tfmshop_alerts_firing) > 0", "{{alert}}")], "short"),
+        _graph(
+            "Alerts that fire", [(f"max by (alert) ({_series('tfmshop_alerts_firing')}) > 0", "{{alert}}")], "short"
+        ),
     ]
 
 

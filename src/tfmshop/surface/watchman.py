@@ -13,10 +13,9 @@ import structlog
 from tfmshop.commerce import inventory
 from tfmshop.platform import Platform, done, jobs
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import broken
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.observe import metrics, readings
-from tfmshop.platform.observe.alerts import Engine
+from tfmshop.platform.observe.alerts import Engine, Firing
 from tfmshop.platform.observe.alerts.channels import Channel, tell
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.alerts import alerts_of
@@ -24,8 +23,8 @@ from tfmshop.surface.alerts import alerts_of
 TICK_SECONDS: Final = 5.0
 FACTS_SECONDS: Final = 10.0
 """How often PostgreSQL is asked what waits there, and how late it is."""
-TRUTHS_SECONDS: Final = 600.0
-"""How often everything is checked that must never be false."""
+TRIED_AGAIN: Final = (15.0, 60.0, 240.0)
+"""Seconds after which somebody is told again who could not be reached."""
 
 log = structlog.get_logger("alerts")
 
@@ -39,7 +38,7 @@ class Watchman:
         self._home = platform.config.home / METRICS
         self._task: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
-        self._asked_at = self._checked_at = float("-inf")
+        self._asked_at = float("-inf")
 
     async def __aenter__(self) -> None:
         """Begin to look, or to wait for one's turn."""
@@ -88,9 +87,19 @@ class Watchman:
             async def say() -> None:
                 if before is not None:
                     await asyncio.wait([before])
-                await tell(self._channels, self._platform.config.text("SHOP_NAME"), due)
+                await self._tell(due)
 
             self._telling = asyncio.create_task(say())
+
+    async def _tell(self, due: list[Firing]) -> None:
+        """Tell everybody; who cannot be reached is tried again a few times."""
+        channels, shop = self._channels, self._platform.config.text("SHOP_NAME")
+        for pause in (*TRIED_AGAIN, None):
+            failed = await tell(channels, shop, due)
+            channels = [channel for channel in channels if channel.name in failed]
+            if not channels or pause is None:
+                return
+            await asyncio.sleep(pause)
 
     async def _ask(self) -> None:
         """Measure what only PostgreSQL knows; where it does not answer, others tell of that."""
@@ -101,11 +110,8 @@ class Watchman:
         with suppress(ShopError):
             async with self._platform.db.read() as tx:
                 await jobs.measure(tx)
-                await done.measure(tx)
+                await done.measure(tx, wanted=self._platform.config.text("APP_ENV") == "production")
                 await inventory.measure(tx)
-                if now - self._checked_at >= TRUTHS_SECONDS:
-                    self._checked_at = now
-                    await broken(tx)
 
 
 def _taken(lock: int) -> bool:

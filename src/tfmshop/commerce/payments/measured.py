@@ -29,6 +29,8 @@ class Measured:
     def __init__(self, name: str, provider: Provider) -> None:
         self._name = name
         self._provider = provider
+        for outcome in ("ok", "declined", "timeout", "error"):
+            CALLS.of(name, "authorize", outcome)
         self.tell: Callable[[Notice], Awaitable[None]] | None = None
         """Nobody: the provider itself tells."""
 

@@ -78,7 +78,7 @@ class Postgres:
             "unix_socket_directories": str(socket),
             "unix_socket_permissions": "0700",
             "max_connections": "100",
-            "shared_preload_libraries": "pg_stat_statements",
+            **_counting(programs),
             **_for_this_machine(),
             **self._settings,
         }
@@ -144,6 +144,14 @@ def _for_this_machine() -> dict[str, str]:
         "wal_init_zero": "off",
         "random_page_cost": "1.1",
     }
+
+
+def _counting(programs: Path) -> dict[str, str]:
+    """Have the server count statements, where it can."""
+    there = any(programs.parent.rglob("pg_stat_statements.so")) or any(
+        programs.parent.rglob("pg_stat_statements.dylib")
+    )
+    return {"shared_preload_libraries": "pg_stat_statements"} if there else {}
 
 
 def _programs(owner: Owner) -> Path:

@@ -116,6 +116,8 @@ async def _while_connected(connection: asyncpg.Connection[asyncpg.Record], work:
 
 
 def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
+    DURATION.of(name, "failed")
+
     async def run(job: Job) -> None:
         with timed(name):
             await handler(db, job.payload or b"")
@@ -124,6 +126,8 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
 
 
 def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:
+    DURATION.of(name, "failed")
+
     async def run(_: PgSchedule) -> None:
         with timed(name):
             await task(db)

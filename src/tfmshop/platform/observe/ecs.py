@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
+from datetime import datetime
 from typing import Any, Final
 
 from tfmshop.platform import codec
@@ -62,4 +63,4 @@ def _plain(value: object) -> bool:
         return all(map(_plain, value))
     if isinstance(value, dict):
         return all(isinstance(name, str) and _plain(part) for name, part in value.items())
-    return isinstance(value, str | int | float | bool | type(None))
+    return isinstance(value, str | int | float | bool | datetime | type(None))

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -36,6 +37,9 @@ LOST = Counter(
     "tfmshop_log_lines_lost_total", "Writes of lines to log files that failed, a full disk among them.", "kind"
 )
 
+for kind in KINDS:
+    LOST.of(kind)
+
 
 class LogFiles:
     """Writes to `folder`, once there is one."""
@@ -45,6 +49,8 @@ class LogFiles:
         self.kinds: frozenset[str] = frozenset()
         """What is kept in files."""
         self._open: dict[str, tuple[date, int]] = {}
+        self._torn: set[str] = set()
+        self._turn = threading.Lock()
 
     def keep_in(self, folder: Path, kinds: Iterable[str] = KINDS) -> None:
         """Write these kinds to files of this folder from now on. `OSError` where it cannot be made."""
@@ -56,14 +62,18 @@ class LogFiles:
         """Add whole lines to the file of a kind and day; whether they are there."""
         if self.folder is None or kind not in self.kinds:
             return False
+        with self._turn:
+            return self._write(self.folder, kind, day, lines)
+
+    def _write(self, folder: Path, kind: str, day: date, lines: bytes) -> bool:
         try:
-            path = _path(self.folder, kind, day)
+            path = _path(folder, kind, day)
             while True:
                 file = self._file(kind, day, path)
                 fcntl.flock(file, fcntl.LOCK_SH)
                 try:
                     if _is_at(file, path):
-                        _append(file, lines)
+                        self._append(file, kind, lines)
                         return True
                 finally:
                     fcntl.flock(file, fcntl.LOCK_UN)
@@ -71,6 +81,20 @@ class LogFiles:
         except OSError:
             LOST.of(kind).add()
             return False
+
+    def _append(self, file: int, kind: str, content: bytes) -> None:
+        """Write all of it; what a full disk cut off before is ended first, so that it spoils no other line."""
+        if kind in self._torn:
+            content = b"\n" + content
+        left = content
+        try:
+            while left:
+                left = left[os.write(file, left) :]
+            self._torn.discard(kind)
+        except OSError:
+            if len(left) < len(content):
+                self._torn.add(kind)
+            raise
 
     def close(self) -> None:
         """Let go of the files, of which the next line opens its own again."""
@@ -147,11 +171,6 @@ def _is_at(file: int, path: Path) -> bool:
         return False
     mine = os.fstat(file)
     return (mine.st_ino, mine.st_dev) == (named.st_ino, named.st_dev)
-
-
-def _append(file: int, content: bytes) -> None:
-    while content:
-        content = content[os.write(file, content) :]
 
 
 def _put_away(path: Path) -> None:

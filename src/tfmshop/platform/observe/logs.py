@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import structlog
 
+from tfmshop.platform import clock
 from tfmshop.platform.observe.access import AccessLog
 from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
 from tfmshop.platform.observe.files import FILES
@@ -46,15 +47,20 @@ def access(method: str, path: str, status: int, request_id: str, seconds: float,
     if _Access.shown:
         milliseconds = round(seconds * 1000, 2)
         _requests.info(
-            "request", method=method, path=path, status=status, request_id=request_id, milliseconds=milliseconds
-        )
+            "request", method=method, path=path, status=status, request_id=request_id, milliseconds=milliseconds,
+            **{DATASET: "access"},
+        )  # fmt: skip
     if seconds >= _Slow.request:
         slow("request", method=method, path=path, status=status, request_id=request_id, seconds=round(seconds, 4))
 
 
 def slow(what: str, **facts: Any) -> None:
     """Tell of something that took too long, in the performance log too."""
-    _performance.warning(f"slow {what}", **{DATASET: "performance"}, **facts)
+    facts = {DATASET: "performance", **facts}
+    _performance.warning(f"slow {what}", **facts)
+    now = clock.now()
+    line = named({"timestamp": now, "level": "warning", "event": f"slow {what}", **facts})
+    FILES.write("performance", now.date(), render_json(None, "", line).encode() + b"\n")
 
 
 def too_slow(what: str, seconds: float) -> bool:
@@ -115,13 +121,11 @@ def _of_the_request(_: object, __: str, event: Event) -> Event:
 
 
 def _to_files(_: object, __: str, event: Event) -> Event:
-    """Write a copy into the files: slow things into theirs, everything else into app, errors into error, too."""
-    line = ecs_names(None, "", dict(event))
-    content = render_json(None, "", line).encode() + b"\n"
-    day = date.fromisoformat(line["@timestamp"][:10])
-    if line.get(DATASET) == "performance":
-        FILES.write("performance", day, content)
-    else:
+    """Write a copy into the files app and, of errors, error; what has a file of its own is written there already."""
+    if DATASET not in event:
+        line = ecs_names(None, "", dict(event))
+        content = render_json(None, "", line).encode() + b"\n"
+        day = date.fromisoformat(line["@timestamp"][:10])
         FILES.write("app", day, content)
         if line["log.level"] in ("error", "critical"):
             FILES.write("error", day, content)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -29,22 +29,32 @@ def events(folder: Path, kinds: Iterable[str], since: datetime) -> Iterator[Even
     yield from sorted((event for part in read for event in part), key=lambda event: event["@timestamp"])
 
 
-def follow(folder: Path, kinds: Iterable[str]) -> Iterator[Event]:
-    """What is written from now on, without end."""
-    wanted, places = list(kinds), {}
-    for path, _, _ in files.files(folder):
-        places[path] = path.stat().st_size
-    while True:
-        for path in (folder / f"{kind}-{clock.now():%Y-%m-%d}.log" for kind in wanted):
-            with suppress(FileNotFoundError), path.open("rb") as file:
-                file.seek(places.get(path, 0))
-                for line in file:
-                    if not line.endswith(b"\n"):
-                        break
-                    places[path] = places.get(path, 0) + len(line)
-                    if (event := _event(line)) is not None:
-                        yield event
-        time.sleep(PAUSE_SECONDS)
+class Follower:
+    """What is written from the moment on that this is made."""
+
+    def __init__(self, folder: Path, kinds: Iterable[str]) -> None:
+        self._folder = folder
+        self._kinds = list(kinds)
+        self._places = {path: path.stat().st_size for path, _, _ in files.files(folder) if path.suffix == ".log"}
+
+    def __iter__(self) -> Iterator[Event]:
+        """Events without end, of the day before too: a line may come late."""
+        while True:
+            today = clock.now().date()
+            for day in (today - timedelta(days=1), today):
+                for kind in self._kinds:
+                    yield from self._new(self._folder / f"{kind}-{day}.log")
+            time.sleep(PAUSE_SECONDS)
+
+    def _new(self, path: Path) -> Iterator[Event]:
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            file.seek(self._places.get(path, 0))
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break
+                self._places[path] = self._places.get(path, 0) + len(line)
+                if (event := _event(line)) is not None:
+                    yield event
 
 
 def _events(path: Path, since: datetime) -> Iterator[Event]:

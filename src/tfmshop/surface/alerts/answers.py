@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from tfmshop.platform import Config, measures
-from tfmshop.platform.observe.alerts import Alert, Limit, Now, Quantile, Rate, Ratio, Selector
+from tfmshop.platform.observe import process
+from tfmshop.platform.observe.alerts import Age, Alert, Limit, Now, Quantile, Rate, Ratio, Selector
 
 MINUTE, HOUR = 60.0, 3600.0
 REQUEST: Final = "http_server_request_duration_seconds"
@@ -13,6 +14,9 @@ FAILED: Final = Selector(REQUEST, one_of=(("http_response_status_code", ("5*",))
 ANSWERED: Final = Selector(REQUEST)
 LOOKUPS: Final = Selector(measures.LOOKUPS.name)
 FOUND: Final = Selector(measures.LOOKUPS.name, one_of=(("outcome", ("hit", "shared")),))
+
+LONG_ENOUGH: Final = Limit(Age(Selector(process.STARTED.name, over="min")), ">", 7 * MINUTE)
+"""What is compared with minutes ago says nothing of a shop that was not there then."""
 
 
 def _failing(seconds: float) -> Ratio:
@@ -65,8 +69,8 @@ def crowded() -> list[Alert]:
     return [
         Alert(
             "TrafficSpike",
-            [Limit(Ratio(Rate(ANSWERED, MINUTE), Rate(ANSWERED, 15 * MINUTE, 2 * MINUTE)), ">", 4, 3),
-             Limit(Rate(ANSWERED, MINUTE), ">", 20)],
+            [Limit(Ratio(Rate(ANSWERED, MINUTE), Rate(ANSWERED, 5 * MINUTE, 2 * MINUTE)), ">", 4, 3),
+             Limit(Rate(ANSWERED, MINUTE), ">", 20), LONG_ENOUGH],
             30, "warning", "There are {value} times as many requests as a while ago.",
             "See `tfmshop logs access` for who asks; RATE_LIMIT_* hold single clients back.",
         ),
@@ -77,8 +81,8 @@ def crowded() -> list[Alert]:
         ),
         Alert(
             "HitRateDropped",
-            [Limit(_hits(MINUTE), "<", 0.7, 0.8), Limit(_hits(15 * MINUTE, 2 * MINUTE), ">", 0.8),
-             Limit(Rate(LOOKUPS, MINUTE), ">", 5)],
+            [Limit(_hits(MINUTE), "<", 0.7, 0.8), Limit(_hits(5 * MINUTE, 2 * MINUTE), ">", 0.8),
+             Limit(Rate(LOOKUPS, MINUTE), ">", 5), LONG_ENOUGH],
             30, "warning", "Only {value} of pages are found in the cache; it was more a while ago.",
             "See `tfmshop cache stats` and `tfmshop optimize cache`: many changes, or a cache that was emptied.", "%",
         ),

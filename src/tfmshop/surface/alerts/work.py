@@ -19,6 +19,11 @@ def alerts(config: Config) -> list[Alert]:
             "Is `tfmshop work` running? A job that takes long or fails is in `tfmshop logs errors`.", "s",
         ),
         Alert(
+            "JobStuck", [Limit(Now(Selector(jobs.RUNNING.name, by=by, over="max")), ">", age)], 15, "critical",
+            "A job {task} is worked on for {value}.",
+            "What does it wait for? See `tfmshop db locks` and `tfmshop db activity`.", "s",
+        ),
+        Alert(
             "JobsFail", [Limit(Rate(failed, 5 * MINUTE), ">", 3 / 300)], 60, "warning", "Jobs {task} fail, {value}.",
             "See `tfmshop logs errors`; they are tried again for days.", "/s",
         ),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +18,6 @@ from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
 from tfmshop.surface.cli.spans import span_of
 
 app = typer.Typer(no_args_is_help=True, help="What fires, who is told, and silence.")
-STALE = timedelta(seconds=30)
-"""Alerts that were worked out longer ago are worked out by nobody."""
 
 
 @app.command("list")
@@ -37,7 +34,7 @@ def list_alerts(
     home = config.home / METRICS
     at, found = state.shown(home)
     silences = [one for one in state.silences(home) if one.until > clock.now()]
-    watched = at is not None and clock.now() - at < STALE
+    watched = at is not None and clock.now() - at < state.STALE
     if as_json:
         print_json({"watched": watched, "at": at, "alerts": found, "silences": silences,
                     "all": [{"alert": a.name, "severity": a.severity, "for_seconds": a.seconds, "promql": a.promql()}

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from tfmshop.platform import Platform, clock, done
 from tfmshop.platform.analysis import plans, queries, statements
 from tfmshop.platform.db import check_server, migrate
 from tfmshop.platform.db.query import FAMILIES, QUERIES
@@ -139,3 +140,18 @@ def explain(
         return
     for line in (query.sql.strip(), "", *lines):
         out.print(line, markup=False)
+
+
+@app.command("backed-up")
+def backed_up(context: typer.Context) -> None:
+    """Note that a backup was made just now, by whatever makes yours: BackupLate then looks at how old it is.
+
+    Example: `pg_dump --format=custom --file=shop.dump "$DATABASE_URL" && tfmshop db backed-up`
+    """
+
+    async def work(platform: Platform) -> None:
+        async with platform.db.tx() as tx:
+            await done.note(tx, done.BACKUP, clock.now())
+
+    host_of(context).with_platform(work)
+    typer.echo("Noted.")

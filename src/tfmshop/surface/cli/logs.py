@@ -159,7 +159,7 @@ def _show(
     only: Callable[[Event], bool] = lambda _: True, *, follow: bool, as_json: bool,
 ) -> None:  # fmt: skip
     folder = _folder(context)
-    start = _start(since)
+    start, fresh = _start(since), told.Follower(folder, [kind])
     events = [event for event in _wanted(told.events(folder, [kind], start), grep) if only(event)][-limit:]
     if as_json and not follow:
         print_json(events)
@@ -168,7 +168,7 @@ def _show(
     elif not as_json and events:
         print_table([name for name, _ in columns], [[cell(event) for _, cell in columns] for event in events])
     if follow:
-        for event in _wanted(told.follow(folder, [kind]), grep):
+        for event in _wanted(fresh, grep):
             if only(event) and as_json:
                 print_json(event)
             elif only(event):

@@ -12,8 +12,9 @@ import typer
 from tfmshop.platform import clock, codec
 from tfmshop.surface.asked import routes
 from tfmshop.surface.cli import page
+from tfmshop.surface.cli.figures import figures, line
 from tfmshop.surface.cli.host import Failure, host_of
-from tfmshop.surface.cli.output import AsJson, err, out, print_json, print_table, sized
+from tfmshop.surface.cli.output import AsJson, err, out, print_json, print_table
 from tfmshop.surface.cli.source import Seen, Source, Token, Url
 from tfmshop.surface.kpis import FEW, Kpi, kpis
 from tfmshop.surface.pulse import Pulse, pulse
@@ -120,7 +121,7 @@ def start(
             try:
                 seen = await source.look()
                 if before is not None:
-                    _line(seen, pulse(before.reading, seen.reading), as_json=as_json)
+                    line(seen, pulse(before.reading, seen.reading), as_json=as_json)
                     left = None if left is None else left - 1
                 before = seen
             except Failure as failure:
@@ -147,43 +148,6 @@ def grafana(
     page.write(output, dashboard())
     if output is not None:
         typer.echo(f"Wrote {output}.")
-
-
-def figures(found: Pulse) -> list[tuple[str, str]]:
-    """The figures of a pulse as people read them."""
-
-    def ms(value: float | None) -> str:
-        return "-" if value is None else f"{value:,.1f} ms"
-
-    def part(value: float | None) -> str:
-        return "-" if value is None else f"{value:.1%}"
-
-    return [
-        ("requests a second", f"{found.requests:,.1f}"), ("failed", part(found.error_rate)),
-        ("response p50, p95, p99", f"{ms(found.p50_ms)}, {ms(found.p95_ms)}, {ms(found.p99_ms)}"),
-        ("queries a second", f"{found.queries:,.1f}"), ("mean query", ms(found.query_ms)),
-        ("slow queries", str(found.slow_queries)), ("cache hit rate", part(found.hit_rate)),
-        ("connections", f"{found.pool_used} of {found.pool_most}, {found.pool_waiting} wait"),
-        ("memory", f"{sized(found.memory_used)} of {sized(found.memory_limit)}"),
-        ("memory of ours", sized(found.memory_of_processes)),
-        ("jobs", f"{found.jobs_waiting} wait, late by {found.jobs_late_seconds:.0f} s"),
-        ("event loop", f"late by {found.loop_ms:.0f} ms"), ("alerts", ", ".join(found.alerts) or "none"),
-    ]  # fmt: skip
-
-
-def _line(seen: Seen, found: Pulse, *, as_json: bool) -> None:
-    if as_json:
-        print_json(
-            {"status": seen.health["status"], **{name: getattr(found, name) for name in found.__struct_fields__}}
-        )
-        return
-    p95 = "-" if found.p95_ms is None else f"{found.p95_ms:.1f}"
-    hits = "-" if found.hit_rate is None else f"{found.hit_rate:.0%}"
-    out.print(
-        f"{found.at:%H:%M:%S} {seen.health['status']:8} {found.requests:8,.1f} req/s  p95 {p95:>7} ms  "
-        f"failed {found.error_rate or 0:5.1%}  hits {hits:>4}  pool {found.pool_part:4.0%}  "
-        f"{', '.join(found.alerts) or 'no alerts'}", markup=False,
-    )  # fmt: skip
 
 
 def _source(context: typer.Context, url: str | None, token: str | None) -> Source:

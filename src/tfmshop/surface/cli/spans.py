@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from tfmshop.surface.cli.host import Failure
 
+LONGEST = timedelta(days=3650)
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def span_of(text: str, option: str) -> timedelta:
-    """Such as 90s, 15m, 24h or 7d. `Failure` for anything else."""
+    """Such as 90s, 15m, 24h or 7d, at most ten years. `Failure` for anything else."""
     asked = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     if asked is None:
         raise Failure(f"{option} must be such as 90s, 15m, 24h or 7d, not {text!r}.")
-    return timedelta(seconds=int(asked[1]) * _UNITS[asked[2]])
+    return min(timedelta(seconds=int(asked[1]) * _UNITS[asked[2]]), LONGEST)

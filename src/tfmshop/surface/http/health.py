@@ -113,7 +113,7 @@ async def look(shop: Shop) -> Health:
         Jobs(whole(jobs.WAITING_NOW), reading.sum(jobs.LATE.name), whole(jobs.HELD)),
         Disk(whole(process.DISK_FREE), whole(process.DISK_SIZE)),
         Memory(whole(process.USED), whole(process.LIMIT)),
-        state.shown(shop.platform.config.home / process.METRICS)[1],
+        state.now(shop.platform.config.home / process.METRICS),
     )  # fmt: skip
 
 

@@ -113,6 +113,9 @@ async def tell(channels: Sequence[Channel], shop: str, alerts: Sequence[Firing])
         except NotTold as error:
             failed[channel.name] = str(error)
             log.error("nobody is told of alerts", channel=channel.name, why=str(error))
+        except Exception as error:
+            failed[channel.name] = type(error).__name__
+            log.error("nobody is told of alerts", channel=channel.name, exc_info=error)
         SENT.of(channel.name, "failed" if channel.name in failed else "sent").add()
     return failed
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from tfmshop.platform import clock
 from tfmshop.platform.observe.alerts import state
 from tfmshop.platform.observe.alerts.history import History, Labels
 from tfmshop.platform.observe.alerts.rules import Alert
@@ -16,6 +17,8 @@ from tfmshop.platform.observe.metrics import Gauge, Over
 from tfmshop.platform.observe.readings import Reading
 
 FIRING = Gauge("tfmshop_alerts_firing", "Alerts that are firing now, silenced ones too.", "alert", over=Over.MOST)
+FRESH: Final = timedelta(minutes=2)
+"""How long what fired is still known to whoever watches next."""
 GROUP_SECONDS: Final = 10.0
 """How long the first alert of a message waits for others."""
 
@@ -34,6 +37,19 @@ class Engine:
         self._last_true: dict[tuple[str, Labels], float] = {}
         self._waiting: list[Firing] = []
         self._waiting_since = 0.0
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Take over from whoever watched a moment ago: what fires was told already."""
+        at, known = state.shown(self._home) if self._home is not None else (None, [])
+        if at is None or clock.now() - at > FRESH:
+            return
+        alerts = {alert.name: alert for alert in self.alerts}
+        for one in known:
+            if one.state == "firing" and one.alert in alerts:
+                key = (one.alert, tuple(one.labels.get(name, "") for name in alerts[one.alert].labels))
+                self._firing[key] = one
+                self._begun[key], self._last_true[key] = one.since.timestamp(), at.timestamp()
 
     def tick(self, reading: Reading) -> list[Firing]:
         """Work everything out at the moment of a reading; what is to be told now, in one message."""

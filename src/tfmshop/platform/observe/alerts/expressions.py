@@ -84,6 +84,8 @@ class Rate:
         if len(moments) < 2:
             return {}
         span = moments[-1].at - moments[0].at
+        if span < self.seconds / 3:
+            return {}
         grown: Values = dict.fromkeys(moments[-1].numbers.get(self.of, {}), 0.0)
         for before, after in pairwise(moments):
             old = before.numbers.get(self.of, {})
@@ -131,7 +133,9 @@ class Quantile:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """How many seconds ago a moment was that a gauge tells, in seconds since 1970."""
+    """How many seconds ago a moment was that a gauge tells, in seconds since 1970: of several, the one that counts by
+    how they are brought together.
+    """
 
     of: Selector
 
@@ -141,7 +145,7 @@ class Age:
 
     def promql(self) -> str:
         """The time of Prometheus less the gauge."""
-        return f"time() - max{by_text(self.of)} ({self.of.promql()})"
+        return f"time() - {self.of.over}{by_text(self.of)} ({self.of.promql()})"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Its own."""
@@ -169,7 +173,7 @@ class Ratio:
     def promql(self) -> str:
         """A division."""
         times = f"{self.times:g} * " if self.times != 1 else ""
-        return f"{times}({self.part.promql()}) / ({self.whole.promql()})"
+        return f"{times}({self.part.promql()}) / ({self.whole.promql()} > 0)"
 
     def selectors(self) -> Iterator[tuple[Selector, bool]]:
         """Those of both."""

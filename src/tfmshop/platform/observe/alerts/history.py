@@ -14,12 +14,16 @@ FINE_SECONDS: Final = 900.0
 COARSE_SECONDS: Final = 60.0
 LONGEST_SECONDS: Final = 6.5 * 3600
 
+JOB: Final = "tfmshop"
+"""What Prometheus calls the shop: others there measure their requests and their memory under the same names."""
+_WORSE: Final = {"max": max, "min": min}
+
 Labels = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """Series of a metric that have some labels, brought together by the values of others: added up, or the most."""
+    """Series of a metric that have some labels, brought together by the values of others: added up, most or least."""
 
     metric: str
     labels: tuple[tuple[str, str], ...] = ()
@@ -37,7 +41,7 @@ class Selector:
             if before is None:
                 found[key] = value
             else:
-                found[key] = before + value if self.over == "sum" else max(before, value)
+                found[key] = before + value if self.over == "sum" else _WORSE[self.over](before, value)
         return found
 
     def buckets(self, reading: Reading) -> list[int]:
@@ -51,9 +55,10 @@ class Selector:
 
     def promql(self, suffix: str = "") -> str:
         """The same for Prometheus, without what is done with it."""
-        parts = [f'{name}="{value}"' for name, value in self.labels]
+        parts = [f'job="{JOB}"']
+        parts += [f'{name}="{value}"' for name, value in self.labels]
         parts += [f'{name}=~"{"|".join(v.replace("*", ".*") for v in values)}"' for name, values in self.one_of]
-        return f"{self.metric}{suffix}{{{','.join(parts)}}}" if parts else f"{self.metric}{suffix}"
+        return f"{self.metric}{suffix}{{{','.join(parts)}}}"
 
 
 def _fits(value: str, wanted: tuple[str, ...]) -> bool:

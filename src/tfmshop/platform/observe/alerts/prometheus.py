@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfmshop.platform import codec
+from tfmshop.platform.observe.alerts.history import JOB
 from tfmshop.platform.observe.alerts.rules import Alert
 
 _VALUES = {"%": "{{ $value | humanizePercentage }}", "s": "{{ $value | humanizeDuration }}",
@@ -12,10 +13,20 @@ _VALUES = {"%": "{{ $value | humanizePercentage }}", "s": "{{ $value | humanizeD
            "/s": "{{ $value | humanize }}/s", "": "{{ $value | humanize }}"}  # fmt: skip
 
 
+GONE = f'absent(up{{job="{JOB}"}}) or up{{job="{JOB}"}} == 0'
+"""What only Prometheus can see."""
+
+
 def rules(alerts: Sequence[Alert]) -> str:
-    """A rule file, as YAML."""
+    """A rule file, as YAML, for a shop that Prometheus calls by the job `tfmshop`."""
     lines = ["# Written by `tfmshop alerts rules`, from the definitions that the shop itself uses.", "groups:",
              "  - name: tfmshop", "    rules:"]  # fmt: skip
+    lines += [
+        "      - alert: ShopGone", f"        expr: {_quoted(GONE)}", "        for: 60s",
+        "        labels: {severity: critical}", "        annotations:",
+        '          summary: "No shop answers Prometheus."',
+        '          description: "Start it; nobody else can tell of this."',
+    ]  # fmt: skip
     for alert in alerts:
         labels = {name: f"{{{{ $labels.{name} }}}}" for name in alert.labels}
         says = alert.says.format(value=_VALUES[alert.unit], **labels)

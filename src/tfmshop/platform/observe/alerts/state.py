@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from tfmshop.platform import codec
+from tfmshop.platform import clock, codec
 
-STATE, SILENCES = "alerts.json", "silences.json"
+STATE, SILENCES, STALE = "alerts.json", "silences.json", timedelta(seconds=30)
+"""The files, and how long ago alerts may have been worked out before nobody does."""
 
 
 class Firing(msgspec.Struct):
@@ -51,6 +51,12 @@ def shown(home: Path) -> tuple[datetime | None, list[Firing]]:
     return None, []
 
 
+def now(home: Path) -> list[Firing]:
+    """What is pending and firing; nothing where nobody works that out at present."""
+    at, found = shown(home)
+    return found if at and clock.now() - at < STALE else []
+
+
 def silences(home: Path) -> list[Silence]:
     """Every silence, past ones too."""
     with suppress(FileNotFoundError, codec.Malformed, codec.Unfit):
@@ -63,9 +69,9 @@ def keep_shown(home: Path, at: datetime, every: list[Firing]) -> None:
     _write(home / STATE, _State(at, every))
 
 
-def keep_silences(home: Path, every: Iterable[Silence]) -> None:
+def keep_silences(home: Path, every: list[Silence]) -> None:
     """Write the silences anew; those that fire hear of it within seconds."""
-    _write(home / SILENCES, list(every))
+    _write(home / SILENCES, every)
 
 
 def _write(file: Path, value: object) -> None:
