@@ -12,6 +12,7 @@ import pytest
 
 from tests.processes import tfmshop
 from tfmshop import config
+from tfmshop.platform import clock
 from tfmshop.platform.observe.alerts import Alert, Engine, Firing, Limit, Now, Selector, Silence, channels, state
 from tfmshop.platform.observe.alerts.history import COARSE_SECONDS, FINE_SECONDS, History
 from tfmshop.platform.observe.alerts.prometheus import rules
@@ -243,3 +244,27 @@ async def test_by_mail(postbox):
     assert "&lt;deep&gt;" in letter.get_body(("html",)).get_content()
     postbox.closed = True
     assert "mail" in await channels.tell([channels.ByLog(), by], "Lamps", [FIRING])
+
+
+class Breaks:
+    name = "odd"
+
+    async def tell(self, shop, alerts):
+        raise PermissionError("the folder")
+
+
+async def test_a_channel_that_breaks_silences_no_other(postbox):
+    by = channels.ByMail(postbox.mailer, "ops@example.com")
+    assert await channels.tell([Breaks(), by], "Lamps", [FIRING]) == {"odd": "PermissionError"}
+    assert len(postbox.letters) == 1
+
+
+def test_who_watches_next_knows_what_was_told(alarm, tmp_path):
+    with clock.held(START + timedelta(seconds=40)):
+        assert [tick(alarm, at, 20) for at in (0, 10, 20, 30)] == [[], [], [("Deep", "firing")], []]
+        after = Engine([ALERT], tmp_path, 3600)
+        assert not any(tick(after, at, 20) for at in (40, 50, 60))
+        assert [one.state for one in after.shown()] == ["firing"]
+        assert [tick(after, at, 0) for at in (70, 85, 95)] == [[], [], [("Deep", "resolved")]]
+    with clock.held(START + timedelta(hours=1)):
+        assert Engine([ALERT], tmp_path, 3600).shown() == []

@@ -15,7 +15,7 @@ from tfmshop.platform.analysis.effect import effect
 from tfmshop.platform.analysis.indexes import indexes, needed
 from tfmshop.platform.analysis.plans import plan
 from tfmshop.platform.analysis.queries import costs
-from tfmshop.platform.analysis.study import mend, study
+from tfmshop.platform.analysis.study import NotMended, mend, study
 from tfmshop.platform.db import Query
 from tfmshop.platform.db.query import QUERIES
 from tfmshop.platform.observe import readings
@@ -185,3 +185,44 @@ def test_an_unknown_statement_and_a_report(fresh_url, tmp_path):
     text = file.read_text()
     assert "The largest tables" in text
     assert "http" not in text.replace("http-equiv", "")
+
+
+async def test_names_are_quoted_and_what_is_not_the_shops_is_left_alone(wide_db, fresh_url):
+    await run(fresh_url, *SPOIL.strip().split(";\n")[2:5])
+    await run(
+        fresh_url, 'CREATE INDEX "Address_Customer" ON accounts.address (created_at)',
+        "CREATE INDEX \"odd; name\" ON accounts.address ((address ->> 'city'))",
+        'CREATE INDEX by_name_c ON accounts.customer (name COLLATE "C")',
+        "CREATE SCHEMA theirs", "CREATE TABLE theirs.thing (a int, b int)", "CREATE INDEX thing_a ON theirs.thing (a)",
+        "CREATE INDEX thing_ab ON theirs.thing (a, b)",
+    )  # fmt: skip
+    found = [one for one in (await look(wide_db)).advice if "index" in one.kind]
+    assert {one.what for one in found} == {
+        'accounts."Address_Customer"', 'accounts."odd; name"', "accounts.by_name_c",
+    }  # fmt: skip
+    for one in found:
+        await mend(wide_db, one)
+    async with wide_db.read() as tx:
+        left = {one.name for one in await indexes(tx)}
+    assert {"accounts.address_customer", "theirs.thing_a", "theirs.thing_ab"} <= left
+    assert not {one.what for one in found} & left
+
+
+async def test_of_an_index_that_cannot_be_made_nothing_stays(wide_db, fresh_url):
+    await run(fresh_url, "DROP INDEX accounts.address_customer")
+    (one,) = (await look(wide_db)).advice
+    holder = await asyncpg.connect(fresh_url)
+    await holder.execute("BEGIN; INSERT INTO accounts.customer (id, email, name, password_hash, role, created_at) "
+                         "VALUES (gen_random_uuid(), 'x@example.com', 'x', '', 'customer', now())")  # fmt: skip
+    await holder.execute("INSERT INTO accounts.address (id, customer_id, address, created_at) "
+                         "SELECT gen_random_uuid(), id, '{}', now() FROM accounts.customer LIMIT 1")  # fmt: skip
+    mending = asyncio.create_task(mend(wide_db, one, lock_seconds=0.3))
+    await asyncio.sleep(1)
+    await holder.execute("ROLLBACK")
+    await holder.close()
+    with pytest.raises(NotMended):
+        await mending
+    async with wide_db.read() as tx:
+        assert "accounts.address_customer" not in {index.name for index in await indexes(tx)}
+    await mend(wide_db, one)
+    assert (await look(wide_db)).advice == []

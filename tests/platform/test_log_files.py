@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import multiprocessing
+import os
+import threading
 import time
 from datetime import UTC, date, datetime, timedelta
 
@@ -149,3 +151,57 @@ async def test_a_sample_of_requests_has_every_failed_one(kept, tmp_path, monkeyp
     sampled.flush()
     found = told.events(tmp_path, ["access"], datetime(2020, 1, 1, tzinfo=UTC))
     assert [event["http.response.status_code"] for event in found] == [500, 503]
+
+
+def test_threads_write_whole_lines_into_their_days(kept, tmp_path):
+    def write(first):
+        for n in range(first, first + 2000):
+            kept.write("app", DAY if n % 2 else NEXT, line(n))
+
+    threads = [threading.Thread(target=write, args=(2000 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert numbers(tmp_path) == list(range(8000))
+    assert all(n % 2 for n in numbers_of(tmp_path / f"app-{DAY}.log"))
+
+
+def numbers_of(path):
+    return [json.loads(one)["n"] for one in files.lines(path)]
+
+
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(kept, tmp_path, monkeypatch):
+    real = os.write
+
+    def cut(file, content):
+        if real(file, content[:4]) == 4:
+            monkeypatch.setattr(os, "write", full)
+            return 4
+        return 0
+
+    def full(file, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", cut)
+    assert not kept.write("app", DAY, line(1))
+    monkeypatch.setattr(os, "write", real)
+    assert kept.write("app", DAY, line(2))
+    assert (tmp_path / f"app-{DAY}.log").read_bytes() == b'{"n"\n{"n":2}\n'
+
+
+def test_what_is_slow_is_kept_at_every_level(kept, tmp_path, monkeypatch):
+    for module in ("files", "logs", "access"):
+        monkeypatch.setattr(f"tfmshop.platform.observe.{module}.FILES", kept)
+    logs.configure("error", "json")
+    logs.slow("query", name="orders.find", seconds=2.0)
+    structlog.reset_defaults()
+    (event,) = told.events(tmp_path, ["performance"], clock.now() - timedelta(minutes=1))
+    assert event["name"] == "orders.find"
+
+
+def test_what_comes_after_is_followed(kept, tmp_path):
+    kept.write("app", clock.now().date(), b'{"@timestamp":"2026-01-01T00:00:00Z","n":1}\n')
+    follower = iter(told.Follower(tmp_path, ["app"]))
+    kept.write("app", clock.now().date(), b'{"@timestamp":"2026-01-01T00:00:00Z","n":2}\n')
+    assert next(follower)["n"] == 2

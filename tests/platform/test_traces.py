@@ -52,6 +52,21 @@ async def test_a_failed_request_is_marked_and_a_stranger_begins_a_trace(shop, sp
     assert missing.context.trace_id != listing.context.trace_id
 
 
+async def test_an_error_in_a_span_tells_nothing_of_itself(spans):
+    with pytest.raises(ValueError, match="alice"), traces.span("verb", first=True):
+        raise ValueError("no account alice@example.com")
+    (told,) = spans()
+    assert (told.status.description, told.events) == (None, ())
+
+
+def test_a_stranger_cannot_ask_for_traces(spans, monkeypatch):
+    monkeypatch.setattr(traces._Made, "part", 0.0)
+    assert not traces.wanted(PARENT.encode())
+    monkeypatch.setattr(traces._Made, "part", 1.0)
+    assert traces.wanted(PARENT.encode())
+    assert not traces.wanted(PARENT[:-1].encode() + b"0")
+
+
 def test_off_nothing_is_loaded_and_nothing_made():
     assert not traces.on
     with traces.span("x"):

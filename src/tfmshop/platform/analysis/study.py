@@ -62,13 +62,20 @@ async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> No
             for sql in advice.sql:
                 await tx.execute(written("analysis.mend", sql))
         except (asyncpg.PostgresError, ShopError, Refused) as error:
+            left = ""
             if sql.startswith("CREATE INDEX CONCURRENTLY"):
-                await _drop_half_made(tx, advice.what)
-            raise NotMended(str(error)) from error
+                await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(10_000 * lock_seconds)}ms'"))
+                left = await _drop_half_made(tx, advice.what)
+            raise NotMended(f"{error}{left}") from error
         finally:
             await tx.execute(written("analysis.bound", "RESET lock_timeout"))
 
 
-async def _drop_half_made(tx: Tx, name: str) -> None:
+async def _drop_half_made(tx: Tx, name: str) -> str:
+    """Take away what was begun of an index; what to say where that cannot be done either."""
     if any(index.name == name and not index.is_valid for index in await indexes(tx)):
-        await tx.execute(written("analysis.mend", f"DROP INDEX CONCURRENTLY {name}"))
+        try:
+            await tx.execute(written("analysis.mend", f"DROP INDEX CONCURRENTLY {name}"))
+        except (asyncpg.PostgresError, ShopError):
+            return f" What was begun of it is still there: DROP INDEX CONCURRENTLY {name}"
+    return ""

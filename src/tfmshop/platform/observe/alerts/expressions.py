@@ -84,8 +84,8 @@ class Rate:
         if len(moments) < 2:
             return {}
         span = moments[-1].at - moments[0].at
-        if span < self.seconds / 3:
-            return {}
+        if self.offset and span < self.seconds / 3:
+            return {}  # what is compared with was not looked at for long enough
         grown: Values = dict.fromkeys(moments[-1].numbers.get(self.of, {}), 0.0)
         for before, after in pairwise(moments):
             old = before.numbers.get(self.of, {})
