@@ -62,10 +62,8 @@ async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> No
             for sql in advice.sql:
                 await tx.execute(written("analysis.mend", sql))
         except (asyncpg.PostgresError, ShopError, Refused) as error:
-            left = ""
-            if sql.startswith("CREATE INDEX CONCURRENTLY"):
-                await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(10_000 * lock_seconds)}ms'"))
-                left = await _drop_half_made(tx, advice.what)
+            await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(10_000 * lock_seconds)}ms'"))
+            left = await _drop_half_made(tx, advice.what) if sql.startswith("CREATE INDEX") else ""
             raise NotMended(f"{error}{left}") from error
         finally:
             await tx.execute(written("analysis.bound", "RESET lock_timeout"))
