@@ -109,9 +109,9 @@ async def quiet(shop: Shop, report: Report, seed: int, part: int) -> None:
             fired.update({one.alert for one in engine.shown() if one.state == "firing"})
         over.set()
         asked = sum(await asyncio.gather(*traffic))
-    report.at_least("R21", "an hour, compressed: looks", looks, 3600 / STEP / part)
-    report.at_least("R21", "an hour, compressed: requests", asked, 20_000 / part)
-    report.exactly("R21", f"an hour, compressed: alerts that fired {dict(fired) or ''}".strip(), len(fired), 0)
+    report.at_least("R21h", "an hour, compressed: looks", looks, 3600 / STEP / part)
+    report.at_least("R21h", "an hour, compressed: requests", asked, 20_000 / part)
+    report.exactly("R21h", f"an hour, compressed: alerts that fired {dict(fired) or ''}".strip(), len(fired), 0)
 
 
 async def _day(db: Database, seed: int) -> list[Visit]:
@@ -158,13 +158,13 @@ async def prometheus(shop: Shop, report: Report, _: int, __: int) -> None:
         await asyncio.sleep(15)
         targets = await _asked(port, "targets?state=active")
         up = [one["health"] for one in targets["activeTargets"]]
-        report.exactly("R21", "Prometheus: targets that are up", up.count("up"), 1)
+        report.exactly("R21p", "Prometheus: targets that are up", up.count("up"), 1)
         rules = (await _asked(port, "rules"))["groups"][0]["rules"]
-        report.exactly("R21", "Prometheus: rules that it cannot work out", sum(r["health"] == "err" for r in rules), 0)
-        report.at_least("R21", "Prometheus: rules", len(rules), 30)
+        report.exactly("R21p", "Prometheus: rules that it cannot work out", sum(r["health"] == "err" for r in rules), 0)
+        report.at_least("R21p", "Prometheus: rules", len(rules), 30)
         before = [one["labels"]["alertname"] for one in (await _asked(port, "alerts"))["alerts"]
                   if one["state"] == "firing" and one["labels"]["alertname"] != "NoJobRunner"]  # fmt: skip
-        report.exactly("R21", "Prometheus: alerts before anything is wrong", len(before), 0)
+        report.exactly("R21p", "Prometheus: alerts before anything is wrong", len(before), 0)
         async with hanging(shop):
             for second in range(120):  # noqa: B007 - told below
                 found = [one for one in (await _asked(port, "alerts"))["alerts"]
@@ -173,7 +173,7 @@ async def prometheus(shop: Shop, report: Report, _: int, __: int) -> None:
                     break
                 await asyncio.sleep(1)
         print(json.dumps(found, indent=2))
-        report.at_most("R21", "Prometheus: RedisDown fires, after s", second, 120)
+        report.at_most("R21p", "Prometheus: RedisDown fires, after s", second, 120)
     finally:
         program.terminate()
         await program.wait()
