@@ -10,7 +10,7 @@ from itertools import accumulate
 import msgspec
 
 from tfmshop.platform import clock
-from tfmshop.platform.observe.blocks import COUNTS, Block, Values
+from tfmshop.platform.observe.blocks import Block, Values
 from tfmshop.platform.observe.metrics import BOUNDS, CELLS, METRICS, NANO, Over
 
 
@@ -129,4 +129,4 @@ def _together(kind: str, one: float, other: float) -> float:
     return min(one, other) if kind == Over.LEAST else one + other
 
 
-__all__ = ["COUNTS", "Family", "Reading", "Series", "added", "quantile", "read", "summed"]
+__all__ = ["Family", "Reading", "Series", "added", "quantile", "read", "summed"]

@@ -65,3 +65,10 @@ class Host:
 def host_of(context: typer.Context) -> Host:
     """The host of this invocation."""
     return cast("Host", context.obj)
+
+
+def visible(address: str) -> str:
+    """The host to ask for, in an URL, of a server that listens on an address: of all of them, this machine's own."""
+    if address in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{address}]" if ":" in address else address

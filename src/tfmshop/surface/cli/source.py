@@ -10,7 +10,7 @@ import typer
 
 from tfmshop.platform import Config, codec
 from tfmshop.platform.observe.readings import Reading
-from tfmshop.surface.cli.host import Failure
+from tfmshop.surface.cli.host import Failure, visible
 
 Url = Annotated[str | None, typer.Option(help="Address of the shop; default: HOST and PORT of the settings.")]
 Token = Annotated[
@@ -30,9 +30,7 @@ class Source:
     """Where to look."""
 
     def __init__(self, config: Config, url: str | None, token: str | None) -> None:
-        host = config.text("HOST")
-        host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104 - compared
-        self.url = (url or f"http://{host}:{config.number('PORT')}").rstrip("/")
+        self.url = (url or f"http://{visible(config.text('HOST'))}:{config.number('PORT')}").rstrip("/")
         given = token or ("" if url else config.text("METRICS_TOKEN"))
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {given}"} if given else {})
         self._client = httpx.AsyncClient(headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False)

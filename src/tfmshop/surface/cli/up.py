@@ -18,7 +18,7 @@ import typer
 from tfmshop.commerce import search
 from tfmshop.platform import Config, Platform, codec
 from tfmshop.platform.db import check_server, migrate
-from tfmshop.surface.cli.host import Failure, Host, host_of
+from tfmshop.surface.cli.host import Failure, Host, host_of, visible
 from tfmshop.surface.cli.output import out, progress_bar
 from tfmshop.surface.cli.serve import check_port
 from tfmshop.surface.sample import fill, small
@@ -89,7 +89,7 @@ def _run(config: Config, stop: _Stop) -> None:
         environment[name] = str(config.home) if name == "TFMSHOP_HOME" else str(config.values[name])
     children = [_child(name, environment) for name in ("serve", "work")]
     try:
-        base = f"http://{_visible(config.text('HOST'))}:{config.number('PORT')}"
+        base = f"http://{visible(config.text('HOST'))}:{config.number('PORT')}"
         _wait_until_ready(base, children, stop)
         if not stop.asked:
             _greet(base)
@@ -137,12 +137,6 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-
-
-def _visible(address: str) -> str:
-    if address in {"0.0.0.0", "::"}:  # noqa: S104 - compared, not bound
-        return "127.0.0.1"
-    return f"[{address}]" if ":" in address else address
 
 
 def _greet(base: str) -> None:
