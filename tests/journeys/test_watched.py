@@ -144,8 +144,9 @@ def test_what_statements_cost_over_all_processes(shop):
     assert one["server"]["calls"] >= one["cost"]["calls"] > 0
 
 
-def test_the_monitor(shop, tmp_path):
+async def test_the_monitor(shop, tmp_path):
     base, home, _ = shop
+    await some(base, 80, "/api/v1/products")
     quick = ["--url", base, "--seconds", "0.3"]
     checked = tfmshop("monitor", "check", *quick, "--json", cwd=home, TFMSHOP_HOME=str(home))
     told_ = json.loads(checked.stdout)
