@@ -76,6 +76,20 @@ async def test_what_was_spoiled_is_found_and_mended(wide_db, fresh_url):
     assert (await look(wide_db)).advice == []
 
 
+async def test_dead_rows_that_somebody_still_sees_are_not_called_swept(wide_db, fresh_url):
+    reader = await asyncpg.connect(fresh_url, server_settings={"application_name": "a long report"})
+    await run(fresh_url, *SPOIL.strip().split(";\n")[:5])
+    await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM accounts.customer")
+    await run(fresh_url, "UPDATE accounts.customer SET name = name || 'x'")
+    (bloated,) = [one for one in (await look(wide_db)).advice if one.kind == "bloated table"]
+    with pytest.raises(NotMended, match="still seen by connection .* \\(a long report\\): end it"):
+        await mend(wide_db, bloated, lock_seconds=0.2)
+    await reader.close()
+    await mend(wide_db, bloated)
+    await run(fresh_url)
+    assert not [one for one in (await look(wide_db)).advice if one.kind == "bloated table"]
+
+
 async def test_a_broken_index_is_made_anew(wide_db, fresh_url):
     await run(
         fresh_url, "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'accounts.address_customer'::regclass"

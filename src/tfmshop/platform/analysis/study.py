@@ -10,6 +10,7 @@ import msgspec
 from tfmshop.platform import clock
 from tfmshop.platform.analysis.advice import Advice, advise
 from tfmshop.platform.analysis.effect import effect
+from tfmshop.platform.analysis.horizon import Held, until_nobody_sees
 from tfmshop.platform.analysis.indexes import counted_since, indexes, table_of
 from tfmshop.platform.analysis.plans import Progress, plans
 from tfmshop.platform.analysis.queries import Cost, costs
@@ -53,15 +54,17 @@ async def study(db: Database, reading: Reading, progress: Progress) -> Study:
 
 
 async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> None:
-    """Run the SQL of an advice, each statement by itself; none waits for a lock longer than this. `NotMended`, and what
-    was begun of an index is taken away again.
+    """Run the SQL of an advice, each statement by itself; none waits for a lock, or for those who still see dead rows,
+    longer than this. `NotMended`, and what was begun of an index is taken away again.
     """
     async with db.read() as tx:
         await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(1000 * lock_seconds)}ms'"))
         try:
             for sql in advice.sql:
+                if sql.startswith("VACUUM"):
+                    await until_nobody_sees(tx, lock_seconds)
                 await tx.execute(written("analysis.mend", sql))
-        except (asyncpg.PostgresError, ShopError, Refused) as error:
+        except (asyncpg.PostgresError, ShopError, Refused, Held) as error:
             await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(10_000 * lock_seconds)}ms'"))
             left = await _drop_half_made(tx, advice.what) if sql.startswith("CREATE INDEX") else ""
             raise NotMended(f"{error}{left}") from error
