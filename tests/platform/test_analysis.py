@@ -82,7 +82,7 @@ async def test_dead_rows_that_somebody_still_sees_are_not_called_swept(wide_db, 
     await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM accounts.customer")
     await run(fresh_url, "UPDATE accounts.customer SET name = name || 'x'")
     (bloated,) = [one for one in (await look(wide_db)).advice if one.kind == "bloated table"]
-    with pytest.raises(NotMended, match="still seen by connection .* \\(a long report\\): end it"):
+    with pytest.raises(NotMended, match=r"still seen by connection .* \(a long report\): end it"):
         await mend(wide_db, bloated, lock_seconds=0.2)
     await reader.close()
     await mend(wide_db, bloated)
