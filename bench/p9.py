@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 from bench.harness import BIN, UNLIMITED, Figure, free_port, in_turn, scratch_home, server, write
 from tfmshop.config import read
@@ -14,7 +17,7 @@ from tfmshop.platform.embedded import running
 
 ROUNDS, SECONDS, GOAL = 9, 4, 0.95
 TOLD = {
-    "on": {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "info", "TRACES": "console", "TRACES_PERCENT": "1"},
+    "on": {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "info", "TRACES_PERCENT": "1"},
     "off": {"LOG_LEVEL": "error"},
 }
 CACHING = {"cached list": "true", "uncached list": "false"}
@@ -23,31 +26,56 @@ CACHING = {"cached list": "true", "uncached list": "false"}
 def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
     """Measure; whether every goal was met."""
     figures = []
-    with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config:
+    with scratch_home() as home, running(read({"TFMSHOP_HOME": str(home)}, None)) as config, _collector() as traces:
         environment = {
             "DATABASE_URL": config.text("DATABASE_URL"), "REDIS_URL": config.text("REDIS_URL"),
             "TFMSHOP_HOME": str(home), "LOG_FORMAT": "json", **UNLIMITED,
         }  # fmt: skip
         subprocess.run([BIN / "tfmshop", "seed", "performance"], check=True, env={**os.environ, **environment})
         for name, caching in CACHING.items():
-            figures.append(_compared(name, {**environment, "ENABLE_CACHING": caching}, home, rounds, seconds))
+            told = {"on": {**TOLD["on"], "TRACES": traces}, "off": TOLD["off"]}
+            figures.append(_compared(name, told, {**environment, "ENABLE_CACHING": caching}, home, rounds, seconds))
     notes = (
         f"5,000 products, two server processes: one with metrics, log files (each request a line), alerts worked out, "
-        f"slow statements looked for, traces of one in a hundred requests; one with nothing of it (bench/silent.py). "
-        f"{rounds} alternating rounds of {seconds} s after a warm-up."
+        f"slow statements looked for, traces of one in a hundred requests sent by OTLP; one "
+        f"with nothing of it (bench/silent.py). {rounds} alternating rounds of {seconds} s after a warm-up."
     )
     return write("p9", "P9: telemetry", notes, figures)
 
 
-def _compared(name: str, environment: dict[str, str], home: Path, rounds: int, seconds: int) -> Figure:
+@contextmanager
+def _collector() -> Iterator[str]:
+    """Where traces are sent: it takes whatever comes."""
+
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing of it."""
+
+    collector = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    Thread(target=collector.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{collector.server_port}/v1/traces"
+    finally:
+        collector.shutdown()
+
+
+def _compared(
+    name: str, told: dict[str, dict[str, str]], environment: dict[str, str], home: Path, rounds: int, seconds: int
+) -> Figure:  # fmt: skip
     """The same page from a server that tells everything, and from one that tells nothing."""
     urls = []
     with ExitStack() as servers:
-        for on, told in TOLD.items():
+        for on, telling in told.items():
             port = str(free_port())
             base = f"http://127.0.0.1:{port}"
             urls.append(f"{base}/api/v1/products")
-            settings = {**environment, **told, "PORT": port}
+            settings = {**environment, **telling, "PORT": port}
             program = [str(BIN / "tfmshop")] if on == "on" else [sys.executable, "-m", "bench.silent"]
             serve = [*program, "serve"]
             servers.enter_context(server(serve, f"{base}/health/ready", settings, home / f"{on}.log"))

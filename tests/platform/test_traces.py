@@ -8,6 +8,7 @@ import pytest
 
 from tests.making import a_product
 from tfmshop.commerce import cart
+from tfmshop.platform import codec
 from tfmshop.platform.observe import logs, traces
 
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -50,6 +51,21 @@ async def test_a_failed_request_is_marked_and_a_stranger_begins_a_trace(shop, sp
     assert missing.attributes["http.response.status_code"] == 404
     assert listing.parent is None
     assert missing.context.trace_id != listing.context.trace_id
+
+
+def test_on_standard_error_each_span_is_a_line(capsys):
+    pytest.importorskip("opentelemetry.sdk")
+    traces.start("console", 100, "Lamps")
+    with traces.span("verb", first=True):
+        traces.query("cart.view", 0.25, TimeoutError("secret"))
+    traces.stop()
+    query, verb = (codec.decode(line) for line in capsys.readouterr().err.splitlines())
+    assert {**query, **verb}.keys() >= {"@timestamp", "log.level", "trace.id", "span.id"}
+    assert (query["span.name"], query["db.system.name"]) == ("cart.view", "postgresql")
+    assert query["parent.id"] == verb["span.id"]
+    assert (query["event.outcome"], query["error.type"], verb["event.outcome"]) == ("failure", "TimeoutError", "success")
+    assert abs(query["event.duration"] - 250_000_000) < 1000
+    assert "parent.id" not in verb
 
 
 async def test_an_error_in_a_span_tells_nothing_of_itself(spans):

@@ -66,12 +66,10 @@ def stop() -> None:
 
 
 def _exporter(url: str) -> SpanExporter:
-    import sys
-
     if url == CONSOLE:
-        from opentelemetry.sdk.trace.export import ConsoleSpanExporter
+        from tfmshop.platform.observe.spans import Lines
 
-        return ConsoleSpanExporter(out=sys.stderr)
+        return Lines()
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return OTLPSpanExporter(endpoint=url)
