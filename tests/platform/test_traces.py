@@ -63,7 +63,11 @@ def test_on_standard_error_each_span_is_a_line(capsys):
     assert {**query, **verb}.keys() >= {"@timestamp", "log.level", "trace.id", "span.id"}
     assert (query["span.name"], query["db.system.name"]) == ("cart.view", "postgresql")
     assert query["parent.id"] == verb["span.id"]
-    assert (query["event.outcome"], query["error.type"], verb["event.outcome"]) == ("failure", "TimeoutError", "success")
+    assert (query["event.outcome"], query["error.type"], verb["event.outcome"]) == (
+        "failure",
+        "TimeoutError",
+        "success",
+    )
     assert abs(query["event.duration"] - 250_000_000) < 1000
     assert "parent.id" not in verb
 
