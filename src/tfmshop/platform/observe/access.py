@@ -6,9 +6,9 @@ import asyncio
 import os
 import random
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -67,21 +67,27 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         kept, self._kept = self._kept, []
-        began = clock.now().timestamp() - monotonic()
-        lines = [
-            _Line(datetime.fromtimestamp(began + at, UTC), method, path, status, id, int(1e9 * seconds), trace)
-            for method, path, status, id, seconds, at, trace in kept
-        ]
-        for day, of_day in groupby(lines, key=_day):
-            content = codec.encode_lines(list(of_day))
+        moment, lines, latest = clock.now(), [], -1
+        began = moment.timestamp() - monotonic()
+        for method, path, status, id, seconds, at, trace in kept:
+            if (milliseconds := int(1000 * (began + at))) != latest:
+                latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
+            lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace))
+        for day, of_day in _by_day(lines):
+            content = codec.encode_lines(of_day)
             FILES.write("access", day, content)
             if self._shown:
                 with suppress(OSError):
                     _write(content)
 
 
-def _day(line: _Line) -> date:
-    return line.timestamp.date()
+def _by_day(lines: list[_Line]) -> Iterator[tuple[date, list[_Line]]]:
+    """Lines in the order of their moments, by day: nearly always one."""
+    while lines:
+        day = lines[0].timestamp.date()
+        of_day = lines if lines[-1].timestamp.date() == day else [one for one in lines if one.timestamp.date() == day]
+        yield day, of_day
+        lines = lines[len(of_day) :]
 
 
 def _write(content: bytes) -> None:

@@ -37,6 +37,7 @@ def answered(
 
 def at_once(path: str, route: str, status: int, request_id: str, seconds: float, traceparent: bytes | None) -> None:
     """The same of one that was answered from memory."""
-    answered("GET", path, route, status, request_id, seconds, traces.given(traceparent))
+    DURATION.of("GET", route, status).add(seconds)
+    logs.access("GET", path, status, request_id, seconds, traces.given(traceparent) if traceparent else "")
     if traces.on:
         traces.answered("GET", route, status, seconds, traceparent)
