@@ -32,6 +32,7 @@ from tfmshop.commerce import (
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
 from tfmshop.platform import Platform, db, ids, jobs
+from tfmshop.platform.backup import BackupFailed
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
@@ -48,6 +49,7 @@ from tfmshop.platform.outgoing import Outgoing
 from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
+from tfmshop.surface import backups
 from tfmshop.surface.observed import watched
 
 if TYPE_CHECKING:
@@ -304,6 +306,10 @@ def check(config: Config) -> None:
     providers(config)
     files_of(config)
     model_of(config)
+    try:
+        backups.vault_of(config)
+    except BackupFailed as error:
+        raise ConfigError([str(error)]) from None
 
 
 def schedule(config: Config) -> None:
@@ -314,6 +320,7 @@ def schedule(config: Config) -> None:
                          seals_of(config))  # fmt: skip
     news.schedule_all(mailer_of(config), outgoing_of(config), sender, timedelta(hours=hours) if hours else None)
     search.meaning.keep(model_of(config))
+    backups.schedule(config)
     jobs.schedule("platform.truths", "*/10 * * * *")(check_truths)
 
 

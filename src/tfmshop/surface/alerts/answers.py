@@ -8,7 +8,7 @@ from tfmshop.platform import Config, measures
 from tfmshop.platform.observe import process
 from tfmshop.platform.observe.alerts import Age, Alert, Limit, Now, Quantile, Rate, Ratio, Selector
 
-MINUTE, HOUR = 60.0, 3600.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 REQUEST: Final = "http_server_request_duration_seconds"
 FAILED: Final = Selector(REQUEST, one_of=(("http_response_status_code", ("5*",)),))
 ANSWERED: Final = Selector(REQUEST)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from tfmshop.platform import Config, done, jobs
 from tfmshop.platform.observe.alerts import Age, Alert, Limit, Now, Rate, Selector
-from tfmshop.surface.alerts.answers import HOUR, MINUTE
+from tfmshop.surface.alerts.answers import DAY, HOUR, MINUTE
 
 
 def alerts(config: Config) -> list[Alert]:
     """What is late, failed, or not done at all."""
     by, age = ("task",), config.number("ALERT_JOB_AGE")
     failed = Selector(jobs.DURATION.name, (("outcome", "failed"),), by)
-    backup = Selector(done.DONE_AT.name, (("what", done.BACKUP),), over="max")
+    backup, drill = (Selector(done.DONE_AT.name, (("what", what),), over="max") for what in (done.BACKUP, done.DRILL))
     return [
         Alert(
             "JobsLate", [Limit(Now(Selector(jobs.LATE.name, by=by, over="max")), ">", age)], 15, "critical",
@@ -38,5 +38,9 @@ def alerts(config: Config) -> list[Alert]:
         Alert(
             "BackupLate", [Limit(Age(backup), ">", HOUR * config.number("ALERT_BACKUP_HOURS"))], 15, "critical",
             "The last backup is {value} old.", "Make one, and see why the last ones were not made.", "s",
+        ),
+        Alert(
+            "DrillLate", [Limit(Age(drill), ">", DAY * config.number("ALERT_DRILL_DAYS"))], 15, "warning",
+            "No backup was restored and compared for {value}.", "Run `tfmshop db drill`, or set DRILL_AT.", "s",
         ),
     ]  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from tfmshop import __version__
+from tfmshop.platform.backup import BackupFailed
 from tfmshop.platform.db import WrongServer
 from tfmshop.platform.db.migrate import CannotMigrate
 from tfmshop.platform.embedded import CannotStart
@@ -13,6 +14,7 @@ from tfmshop.surface.cli import (
     accounts,
     alerts,
     audit,
+    backup,  # noqa: F401 - adds its commands to those of db
     cache,
     catalog,
     categories,
@@ -91,7 +93,7 @@ def run(host: Host, settings_error: type[Exception]) -> int:
         for sentence in str(error).splitlines():
             err.print(sentence, markup=False)
         return 2
-    except (Failure, CannotStart, WrongServer, CannotMigrate, ShopError) as error:
+    except (Failure, CannotStart, BackupFailed, WrongServer, CannotMigrate, ShopError) as error:
         err.print(str(error), markup=False)
         return 1
     except OSError as error:
