@@ -52,6 +52,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         check=secret_text,
     ),
     Setting("REQUEST_TIMEOUT", 30_000, "Longest time for a request, ms.", least=100, most=600_000),
+    Setting(
+        "GOODBYE_TIME",
+        0,
+        "How long clients and balancers hear that the server ends, before it does, ms.",
+        least=0,
+        most=60_000,
+    ),
     Setting("TFMSHOP_HOME", ".tfmshop", "Folder for embedded servers, pictures and generated secrets."),
     Setting(
         "DATABASE_URL",

@@ -11,7 +11,7 @@ import structlog
 
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import Query, WrongServer, check_server
+from tfmshop.platform.db import Query, WrongServer, check_server, migrate
 from tfmshop.platform.errors import Busy, ShopError
 from tfmshop.platform.observe.metrics import Gauge, Over
 
@@ -54,6 +54,8 @@ class Checks:
         self.seen = {name: Seen("down") for name in self._asks}
         self.schema = ""
         """The revision that the schema had when PostgreSQL was there last."""
+        self.leaves = False
+        """Whether this process ends soon, and takes no more requests than it has."""
         self._looked_at = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -65,6 +67,11 @@ class Checks:
                 self._looking = asyncio.create_task(self._look())
             await asyncio.shield(self._looking)
         return self.seen
+
+    async def can_work(self) -> bool:
+        """Whether PostgreSQL answers, and its schema is at least that of this release."""
+        seen = await self.look()
+        return seen["postgresql"].status == "ok" and self.schema >= migrate.newest()
 
     async def __aenter__(self) -> None:
         """Look now and then, for the metrics."""

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Annotated
 
@@ -22,11 +22,7 @@ from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import out
-
-CONNECTIONS = 32_768
-"""Connections that are held at once, over all processes: idle and slow ones cost little, and keep nobody out."""
-BACKLOG = 2048
-"""Connections that wait to be accepted."""
+from tfmshop.surface.serving.generation import CONNECTIONS
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
@@ -37,41 +33,66 @@ def serve(
         int | None, typer.Option(min=1, max=256, help="Processes that answer requests; default: WORKERS.")
     ] = None,
     until_stdin_closes: UntilClosed = False,
+    generation: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Serve the shop over HTTP on HOST:PORT until Ctrl-C or SIGTERM.
+    """Serve the shop over HTTP on HOST:PORT until Ctrl-C or SIGTERM; SIGHUP exchanges the workers for those of what is
+    installed now, and no request fails (`tfmshop deploy`).
 
     Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
     """
-    from granian.constants import HTTPModes, Interfaces, Loops
-    from granian.http import HTTP1Settings
-    from granian.log import LogLevels
-    from granian.server import Server
-
+    from tfmshop.surface import serving
     from tfmshop.surface.http.app import prepare
 
     host = host_of(context)
     config = host.read_config()
     host.check(config)
+    if generation:
+        pipe, *sockets = map(int, generation.split(","))
+        serving.serve(host.serve_target, sockets, pipe, prepare)
+        return
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
         _stop_when_stdin_closes()
     with claimed(config.text("HOST"), config.number("PORT")), host.running(config) as ready:
         asyncio.run(check_server(ready.text("DATABASE_URL")))
-        workers = workers or ready.number("WORKERS")
+        count = workers or ready.number("WORKERS")
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
-        os.environ["WORKERS"] = str(workers)
+        os.environ["WORKERS"] = str(count)
         raise_file_limit()
-        prepare()
+        sockets = [one.detach() for one in serving.listening(ready.text("HOST"), ready.number("PORT"), count)]
         with suppress(OSError):
             CELLS.keep_in(ready.home / METRICS, "server")  # what a lone worker counted stays when it is killed
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
-        Server(
-            host.serve_target, address=ready.text("HOST"), port=ready.number("PORT"), interface=Interfaces.ASGI,
-            factory=True, workers=workers, loop=Loops.uvloop, http=HTTPModes.http1, websockets=False,
-            log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True, respawn_interval=0.5,
-            workers_kill_timeout=30, backlog=BACKLOG, backpressure=CONNECTIONS // workers,
-            http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10),
-        ).serve()  # fmt: skip
+
+        def here(pipe: int) -> int:
+            """The first generation is this program itself: it is there at once."""
+            return _forked(lambda: serving.serve(host.serve_target, sockets, pipe, prepare))
+
+        def anew(pipe: int) -> int:
+            words = ["-m", "tfmshop", "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
+            return _forked(lambda: os.execv(sys.executable, [sys.executable, *words]))  # noqa: S606 - ourselves
+
+        supervisor = serving.Supervisor(ready.home, ready.number("PORT"), count, ready.seconds("GOODBYE_TIME"))
+        code = supervisor.run(here, anew)
+    raise typer.Exit(code)
+
+
+def _forked(work: Callable[[], object]) -> int:
+    """Run `work` in a child, which ends with it."""
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        work()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    except Exception as error:  # noqa: BLE001 - told, and the child ends
+        out.print(f"The workers do not start: {error!r}", markup=False)
+    finally:
+        os._exit(code)
 
 
 def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> None:

@@ -134,17 +134,18 @@ async def health(request: AnyRequest) -> Response[Health]:
 
 @get("/health/ready", summary="Can requests be sent here?", tags=["operations"], opt=limited(FREE))
 async def ready(request: AnyRequest) -> Response[Health]:
-    """200 when PostgreSQL answers, 503 otherwise."""
-    found = in_a_word(await shop_of(request).checks.look())
-    return _answer(Health(found), ready=found != "down")
+    """200 when PostgreSQL answers, 503 otherwise, and while this process is about to end."""
+    checks = shop_of(request).checks
+    found = in_a_word(await checks.look())
+    return _answer(Health(found), ready=found != "down" and not checks.leaves)
 
 
 @get("/health/startup", summary="Has the process started?", tags=["operations"], opt=limited(FREE))
 async def startup(request: AnyRequest) -> Response[Health]:
     """200 once the process can work and the schema is at least that of this release, 503 before."""
     checks = shop_of(request).checks
-    found = in_a_word(await checks.look())
-    return _answer(Health(found), ready=found != "down" and checks.schema >= migrate.newest())
+    can_work = await checks.can_work()
+    return _answer(Health(in_a_word(checks.seen)), ready=can_work)
 
 
 @get("/health/live", summary="Is the process alive?", tags=["operations"], sync_to_thread=False, opt=limited(FREE))

@@ -26,6 +26,7 @@ from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, answer, without_body
+from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
@@ -75,6 +76,7 @@ class Edge:
         self._rules = rules
         self.watch = Watch(rules.suspicion)
         self.shop: Shop | None = None
+        self._farewell = Farewell()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or open the shop at the start of the server and close it at its end."""
@@ -82,6 +84,7 @@ class Edge:
             await self._live(receive, send)
             return
         started = monotonic()
+        send = with_goodbye(send) if self._farewell.begun else send
         if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
             start, end, id, route, parent = ready
             await send(start)
@@ -95,8 +98,7 @@ class Edge:
         head = scope["method"] == "HEAD"
         if head:
             scope["method"] = "GET"
-        named = dict(scope["headers"])
-        peer = scope["client"]
+        named, peer = dict(scope["headers"]), scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
         security.asking.set(address)
@@ -167,8 +169,10 @@ class Edge:
                 await self.watch.works_with(platform.db)
                 self._pages.warm()
                 await send({"type": "lifespan.startup.complete"})
+                self._farewell.wait(self.shop)
                 moment = "shutdown"
                 await receive()
+                self._farewell.end()
                 await self.watch.works_with(None)
                 await self._pages.close()
                 unmeasured()

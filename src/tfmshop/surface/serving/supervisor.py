@@ -1,0 +1,164 @@
+"""The process that stays: it holds the port, and exchanges what answers behind it.
+
+SIGHUP starts a new generation from what is installed now. Only when each of its workers can work do those before it say
+goodbye; where it cannot, it is ended, and nobody who asks for a page sees anything of it.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, Literal
+
+import structlog
+
+from tfmshop import __version__
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.serving.status import Status, path_of, write_status
+
+START_SECONDS: Final = 60.0
+"""How long a new generation may take until it can work."""
+GOODBYE_SECONDS: Final = 3.0
+"""How long clients have to hear that their connection ends, where others answer already."""
+STOP_SECONDS: Final = 40.0
+"""How long a generation may take to end: what it works on gets 30 s."""
+LONGEST_PAUSE: Final = 5.0
+
+log = structlog.get_logger("serve")
+Start = Callable[[int], int]
+"""Starts a generation that writes to a pipe when it can work: its process."""
+
+
+class _Generation:
+    """A generation as its parent sees it."""
+
+    def __init__(self, start: Start, workers: int) -> None:
+        self._told, pipe = os.pipe()
+        os.set_blocking(self._told, False)
+        os.set_inheritable(pipe, True)
+        try:
+            self.pid = start(pipe)
+        finally:
+            os.close(pipe)
+        self._missing = workers
+        self.began = monotonic()
+        self.code: int | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether each of its workers said that it can work."""
+        with suppress(BlockingIOError):
+            self._missing -= len(os.read(self._told, 1024))
+        return self._missing <= 0
+
+    def is_alive(self) -> bool:
+        """Whether it goes on."""
+        if self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.code = os.waitstatus_to_exitcode(status)
+                os.close(self._told)
+        return self.code is None
+
+    def tell(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        if self.is_alive():
+            os.kill(self.pid, number)
+
+    def end(self, wait: Callable[[float], None], seconds: float = STOP_SECONDS) -> None:
+        """Have it finish what it works on, for so long at most."""
+        self.tell(signal.SIGTERM)
+        over = monotonic() + seconds
+        while self.is_alive():
+            if monotonic() > over:
+                self.tell(signal.SIGKILL)
+            wait(0.02)
+
+
+class Supervisor:
+    """Keeps a generation going until SIGTERM or SIGINT; `run` gives the exit code."""
+
+    def __init__(self, home: Path, port: int, workers: int, goodbye_seconds: float) -> None:
+        """`goodbye_seconds`: how long clients hear that the server ends, before it does."""
+        self._home, self._port, self._workers = home, port, workers
+        self._goodbye_seconds = goodbye_seconds
+        self._stopping = self._wants_new = False
+        self._status = Status(os.getpid(), 0, __version__, "starting")
+
+    def run(self, first: Start, later: Start) -> int:
+        """Start with one, go on with the others."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        signal.signal(signal.SIGHUP, self._renew)
+        current, pause = self._started(first), 0.1
+        try:
+            while not self._stopping:
+                self._wait(0.1)
+                if not current.is_alive():
+                    log.error("the workers ended and are started again", code=current.code)
+                    self._wait(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
+                    current = self._started(later)
+                elif self._wants_new:
+                    self._wants_new = False
+                    current = self._exchanged(current, later)
+                elif self._status.state == "starting" and current.is_ready:
+                    pause = 0.1
+                    self._say("serving")
+            self._say("stopping")
+            if self._goodbye_seconds:
+                current.tell(signal.SIGUSR1)
+                self._wait_until(monotonic() + self._goodbye_seconds)
+        finally:
+            current.end(time.sleep)
+            path_of(self._home, self._port).unlink(missing_ok=True)
+        return 0 if current.code in (0, -signal.SIGTERM) else 1
+
+    def _started(self, start: Start) -> _Generation:
+        self._status.generation += 1
+        self._say("starting")
+        return _Generation(start, self._workers)
+
+    def _exchanged(self, current: _Generation, start: Start) -> _Generation:
+        """The new generation, or the one before where the new one cannot work."""
+        new = self._started(start)
+        while not new.is_ready:
+            late = monotonic() - new.began > START_SECONDS
+            if late or self._stopping or not new.is_alive():
+                why = f"it was not ready after {START_SECONDS:.0f} s" if late else f"it ended with {new.code}"
+                new.end(time.sleep, 5.0)
+                log.error("the new workers cannot work: those before stay", why=why)
+                self._say("failed", why)
+                return current
+            self._wait(0.05)
+        current.tell(signal.SIGUSR1)
+        self._wait_until(monotonic() + max(GOODBYE_SECONDS, self._goodbye_seconds))
+        current.end(time.sleep)
+        self._say("serving")
+        return new
+
+    def _say(self, state: Literal["starting", "serving", "failed", "stopping"], why: str = "") -> None:
+        self._status.state, self._status.why = state, why
+        try:
+            write_status(self._home, self._port, self._status)
+        except OSError as error:
+            log.warning("what the server does is not told", why=error.strerror)
+
+    def _stop(self, *_: object) -> None:
+        self._stopping = True
+
+    def _renew(self, *_: object) -> None:
+        self._wants_new = True
+
+    def _wait(self, seconds: float) -> None:
+        """A signal ends the wait early."""
+        select.select([], [], [], 0 if self._stopping else seconds)
+
+    def _wait_until(self, moment: float) -> None:
+        while (left := moment - monotonic()) > 0:
+            time.sleep(min(left, 0.1))
