@@ -1,7 +1,8 @@
 """`python -m torture [NAME ...] [--seeds N] [--quick]`: run the figures, print value against goal, keep the table.
 
 Names: r1 ... r8 (races and cuts); coherence, r11, r13, r14 (cache and load); limits, r17, r18, r19, guesses, sqlmap,
-schema (who gets in, and what breaks); faults, quiet, prometheus (R21), r22, midnight (what operators see). `--quick`
+schema (who gets in, and what breaks); faults, quiet, prometheus (R21), r22, midnight (what operators see); r9,
+r10, r12, r15, r16, r20 (what is killed, hangs, or is exchanged). `--quick`
 runs a tenth of each.
 """
 
@@ -23,10 +24,12 @@ from torture import (
     guessing,
     hostile,
     injections,
+    lasting,
     limiting,
     overload,
     paying,
     schema,
+    staying,
     watching,
     world,
 )
@@ -35,7 +38,9 @@ from torture.shop import Shop, open_shop
 
 Run = Callable[[Shop, Report, int, int], Coroutine[None, None, None]]
 RACES, SECURITY, CACHE, WATCHING = "Races and cuts", "Who gets in", "Cache and load", "What operators see"
-KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md", WATCHING: "watching.md"}
+STAYING = "What is killed, hangs, or is exchanged"
+KEPT: Final = {RACES: "results.md", SECURITY: "security.md", CACHE: "cache.md", WATCHING: "watching.md",
+               STAYING: "staying.md"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,12 @@ FIGURES: Final = {
     "prometheus": Figure(watching.prometheus, WATCHING, watching.SETTINGS, seeds=1, workers=2),
     "r22": Figure(watching.counted, WATCHING, watching.SETTINGS, seeds=2, workers=2),
     "midnight": Figure(watching.midnight, WATCHING, watching.SETTINGS, 1, workers=2, spoiled=("--midnight", "12")),
+    "r9": Figure(staying.workers_killed, STAYING, staying.SETTINGS, seeds=2, workers=2),
+    "r10": Figure(staying.database_killed, STAYING, staying.SETTINGS, seeds=2, workers=2),
+    "r12": Figure(staying.database_hangs, STAYING, staying.UNCACHED, seeds=2, workers=2),
+    "r15": Figure(staying.restarts, STAYING, staying.SETTINGS, seeds=2, workers=2),
+    "r16": Figure(lasting.runner_killed, STAYING, lasting.HOOKS, seeds=2),
+    "r20": Figure(lasting.any_moment, STAYING, staying.SETTINGS, seeds=2),
     "limits": Figure(limiting.twice, SECURITY, limiting.SETTINGS, seeds=2, workers=2),
     "r17": Figure(hostile.everywhere, SECURITY, world.SETTINGS),
     "r18": Figure(guessing.matrix, SECURITY, seeds=1),

@@ -21,6 +21,8 @@ class Answer:
     body: bytes
     names: tuple[str, ...] = ()
     """Its headers, by name."""
+    is_last: bool = False
+    """Whether the connection ends with it."""
 
     def json(self) -> Any:
         """The body as a value."""
@@ -78,6 +80,9 @@ class Client:
                 connection = await asyncio.open_connection(self._host, self._port)
             async with asyncio.timeout(LONGEST_SECONDS):
                 answer = await self._exchange(*connection, self.request(path, body, headers, method, base))
+            if answer.is_last:
+                connection[1].close()
+                connection = None
         except BaseException:
             if connection is not None:
                 connection[1].close()
@@ -97,4 +102,4 @@ class Client:
         length = int(fields.get("content-length", "0"))
         names = tuple(sorted(fields))
         body = b"" if sent.startswith(b"HEAD ") else await reader.readexactly(length)
-        return Answer(int(head[0].split()[1]), body, names)
+        return Answer(int(head[0].split()[1]), body, names, fields.get("connection") == "close")

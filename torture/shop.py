@@ -113,7 +113,7 @@ class Shop:
     async def work_off(self, db: Database) -> None:
         """Run the shop's job runner until nothing waits any more."""
         async with self.working(), asyncio.timeout(LONGEST_SECONDS):
-            while await self._waiting(db):  # noqa: ASYNC110 - another process empties the queue
+            while await self.waiting(db):  # noqa: ASYNC110 - another process empties the queue
                 await asyncio.sleep(0.2)
 
     @asynccontextmanager
@@ -132,9 +132,14 @@ class Shop:
         """One command of the shop that must succeed."""
         await asyncio.to_thread(finished, [str(BIN / "tfmshop"), *words], self.environment)
 
-    async def _waiting(self, db: Database) -> int:
+    async def waiting(self, db: Database) -> int:
+        """How many jobs wait."""
+        return await self.count(db, JOBS)
+
+    async def count(self, db: Database, query: Query) -> int:
+        """The one number that a query gives."""
         async with db.read() as tx:
-            found: int = await tx.value(JOBS)
+            found: int = await tx.value(query)
             return found
 
     async def people(self, emails: Sequence[str], password: str, role: str = "customer") -> None:

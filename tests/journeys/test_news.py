@@ -17,6 +17,7 @@ from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
 from tfmshop.commerce.news.errors import NotDelivered
 from tfmshop.commerce.news.letters import send
+from tfmshop.commerce.news.store import CLAIM
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import HANDLERS, SCHEDULES
@@ -175,6 +176,20 @@ async def test_a_program_is_told_in_order_signed_and_again_when_it_failed(shop, 
     assert again.json() == {"messages": 2}
     await deliver(db, outgoing, endpoint.id, id)
     assert receiver.topics[-2:] == ["order.paid", "order.cancelled"]
+
+
+async def test_what_a_killed_runner_was_at_is_brought_by_the_next(busy_shop, wide_db, receiver, monkeypatch):
+    outgoing = Outgoing(private=True)
+    async with wide_db.tx() as tx:
+        endpoint = await news.endpoints.add(tx, outgoing, receiver.url, [])
+    order = await an_order(busy_shop, wide_db)
+    await spread(wide_db)
+    async with wide_db.tx() as tx:
+        id = await orders.id_of(tx, order["number"])
+    async with wide_db.tx() as tx:
+        assert await tx.row(CLAIM, endpoint.id, id, timedelta(seconds=1))
+    await deliver(wide_db, outgoing, endpoint.id, id)
+    assert receiver.topics == ["order.paid"]
 
 
 async def test_a_receiver_that_fails_for_days_does_not_hold_up_what_comes_later(shop, db, receiver):

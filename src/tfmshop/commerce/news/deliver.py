@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce.news.errors import NotDelivered
 from tfmshop.commerce.news.model import GIVE_UP, Message
-from tfmshop.commerce.news.store import CLAIM, DONE
+from tfmshop.commerce.news.store import CLAIM, DONE, LEASED
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Database, Row
 from tfmshop.platform.outgoing import NoReply, NotAllowedThere, Outgoing
@@ -16,17 +17,23 @@ from tfmshop.platform.security.webhooks import signed
 
 LEASE: Final = timedelta(seconds=30)
 """Longer than a receiver may take: whoever died over a message does not hold it for long."""
+POLL_SECONDS: Final = 0.5
 KEPT_OF_ANSWER: Final = 200
 
 
 async def deliver(db: Database, outgoing: Outgoing, endpoint_id: UUID, subject: UUID) -> None:
     """Deliver what waits for an endpoint about a subject, oldest first. `NotDelivered` when it must be tried again.
 
-    Nothing is sent to an endpoint that is switched off: it waits.
+    Nothing is sent to an endpoint that is switched off: it waits. Where another job is at it, this one stays until that
+    is done: the other may be of a runner that was killed, and then nobody else would go on.
     """
     while True:
         async with db.tx() as tx:
             due = await tx.row(CLAIM, endpoint_id, subject, LEASE)
+            is_leased = due is None and await tx.value(LEASED, endpoint_id, subject)
+        if is_leased:
+            await asyncio.sleep(POLL_SECONDS)
+            continue
         if due is None:
             return
         why = await _refused(outgoing, due)

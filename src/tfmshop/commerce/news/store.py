@@ -56,6 +56,15 @@ SELECT e.number, e.topic, e.data::text AS data, e.at, c.asked_at, p.url, p.secre
 FROM claimed AS c JOIN news.event AS e ON e.number = c.event_number JOIN news.endpoint AS p ON p.id = $1
 """,
 )
+LEASED = Query(
+    "news.leased_delivery",
+    """
+SELECT EXISTS (
+    SELECT FROM news.delivery AS d JOIN news.endpoint AS p ON p.id = d.endpoint_id AND p.active
+    WHERE d.endpoint_id = $1 AND d.subject = $2 AND d.status = 'waiting' AND d.leased_until > now()
+)
+""",
+)
 DONE = Query(
     "news.note_delivery",
     """
