@@ -57,6 +57,18 @@ async def test_a_burst_waits_and_is_worked_off(admission: Admission) -> None:
     assert (admission.taken, admission.turned_away) == (0, 0)
 
 
+async def test_nobody_waits_in_line_where_who_has_a_place_finds_no_connection(pool, admission):
+    async with AsyncExitStack() as held:
+        for _ in range(FOR_OTHERS):
+            await held.enter_async_context(admission.place(first=False))
+        waiting = [asyncio.create_task(work(admission)) for _ in range(5)]
+        await asyncio.sleep(0)
+        pool.timed_out += 1
+        assert await asyncio.gather(*waiting) == [False] * 5
+        assert not await work(admission)
+        assert await work(admission, first=True)
+
+
 async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(FOR_OTHERS):

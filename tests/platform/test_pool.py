@@ -47,6 +47,23 @@ async def test_who_waits_too_long_is_told_so(two: Database):
     assert two.pool.in_use == 0
 
 
+async def test_a_server_that_takes_calls_and_says_nothing_keeps_nobody(fresh_url):
+    async def silent(reader, writer):
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    db = await connect(
+        f"postgresql://a@127.0.0.1:{port}/a?sslmode=disable", Options(minimum=0, acquire_seconds=0.1, connect_seconds=2)
+    )
+    with pytest.raises(Busy):
+        await db.ping()
+    assert db.pool.in_use == 1
+    await db.close()
+    server.close()
+
+
 async def test_a_rush_of_one_kind_leaves_connections_to_the_others_and_waits_in_turn(two: Database):
     rush = two.share("rush", maximum=1, patience_seconds=5)
     release = asyncio.Event()

@@ -228,7 +228,7 @@ async def open_connection(url: str, options: Options) -> Connection:
     connection: Connection = await asyncpg.connect(
         url,
         timeout=options.connect_seconds,
-        command_timeout=options.statement_seconds + 1,
+        command_timeout=options.statement_seconds + 0.5,
         statement_cache_size=1000,
         server_settings=options.session(),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,10 @@ class PoolStatistics:
 
 
 class Pool:
-    """At most `maximum` connections made by `connect`; a caller waits at most `patience_seconds`, then `Busy`."""
+    """At most `maximum` connections made by `connect`; a caller waits at most `patience_seconds`, then `Busy`.
+
+    Connections are opened beside the callers: one that takes long, from a server that hangs, does not keep them longer.
+    """
 
     def __init__(
         self,
@@ -53,8 +57,9 @@ class Pool:
         """Connections that may be open at once."""
         self._patience = patience_seconds
         self._idle: list[Connection] = []
-        self._waiters: deque[asyncio.Future[Connection | None]] = deque()
+        self._waiters: deque[asyncio.Future[Connection]] = deque()
         self._open = 0
+        self._opening: set[asyncio.Task[None]] = set()
         self._closed = False
         self.statistics = PoolStatistics()
 
@@ -74,10 +79,16 @@ class Pool:
         return len(self._waiters)
 
     async def fill(self) -> None:
-        """Open the minimum number of connections."""
-        opened = [await self.acquire() for _ in range(self._minimum)]
-        for connection in opened:
-            self.release(connection)
+        """Open the minimum number of connections, however long that takes. Errors of connecting pass through."""
+        for _ in range(self._minimum):
+            self._open += 1
+            try:
+                connection = await self._connect()
+            except BaseException:
+                self._forget()
+                raise
+            self.statistics.opened += 1
+            self._hand_over(connection)
 
     async def acquire(self) -> Connection:
         """A clean connection. `Busy` when none came free in time; errors of connecting pass through."""
@@ -90,14 +101,15 @@ class Pool:
                 return connection
             self._forget()
         if self._open < self.maximum:
-            return await self._new()
-        return await self._wait() or await self._new(counted=True)
+            self._open += 1
+            self._begin_to_open()
+        return await self._wait()
 
     def release(self, connection: Connection, *, broken: bool = False) -> None:
         """Give a connection back; `broken` throws it away."""
         if broken or self._closed or connection.is_closed():
             connection.terminate()
-            self._hand_over(None)
+            self._replace()
         else:
             self._hand_over(connection)
 
@@ -108,6 +120,8 @@ class Pool:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_exception(Busy())
+        for opening in self._opening:
+            opening.cancel()
         idle, self._idle = self._idle, []
         for connection in idle:
             self._open -= 1
@@ -116,20 +130,37 @@ class Pool:
             except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
                 connection.terminate()
 
-    async def _new(self, *, counted: bool = False) -> Connection:
-        if not counted:
-            self._open += 1
+    def _begin_to_open(self) -> None:
+        opening = asyncio.get_running_loop().create_task(self._open_one(), context=Context())
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def _open_one(self) -> None:
+        """Open a connection for whoever waits; an error of connecting is that of who waits longest."""
         try:
             connection = await self._connect()
+        except Exception as error:
+            waiter = self._next()
+            if waiter is not None:
+                waiter.set_exception(error)
+            self._replace()
         except BaseException:
-            self._hand_over(None)
+            self._forget()
             raise
-        self.statistics.opened += 1
-        return connection
+        else:
+            self.statistics.opened += 1
+            self._hand_over(connection)
 
-    async def _wait(self) -> Connection | None:
+    def _replace(self) -> None:
+        """A connection is gone: open another where somebody waits for one."""
+        if any(not waiter.done() for waiter in self._waiters) and not self._closed:
+            self._begin_to_open()
+        else:
+            self._forget()
+
+    async def _wait(self) -> Connection:
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[Connection | None] = loop.create_future()
+        waiter: asyncio.Future[Connection] = loop.create_future()
         self._waiters.append(waiter)
         started = monotonic()
         alarm = loop.call_later(self._patience, self._give_up, waiter)
@@ -144,22 +175,29 @@ class Pool:
             self.statistics.waited += 1
             self.statistics.waited_seconds += monotonic() - started
 
-    def _give_up(self, waiter: asyncio.Future[Connection | None]) -> None:
+    def _give_up(self, waiter: asyncio.Future[Connection]) -> None:
         if not waiter.done():
             self.statistics.timed_out += 1
             waiter.set_exception(Busy())
 
-    def _hand_over(self, connection: Connection | None) -> None:
-        """Pass a connection (or, with None, the right to open one) to the next waiter, or keep it."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                waiter.set_result(connection)
-                return
-        if connection is None:
+    def _hand_over(self, connection: Connection) -> None:
+        """Pass a connection to the next waiter, or keep it."""
+        waiter = self._next()
+        if waiter is not None:
+            waiter.set_result(connection)
+        elif self._closed:
+            connection.terminate()
             self._forget()
         else:
             self._idle.append(connection)
+
+    def _next(self) -> asyncio.Future[Connection] | None:
+        """Who waits longest, and waits no longer."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                return waiter
+        return None
 
     def _forget(self) -> None:
         self._open -= 1

@@ -55,6 +55,7 @@ class Admission:
     def __init__(self, pool: PoolStatistics) -> None:
         self._pool = pool
         self._seen = (pool.acquired, pool.waited_seconds)
+        self._timed_out = pool.timed_out
         self.places = float(BEGIN)
         self.taken = 0
         self.turned_away = 0
@@ -135,6 +136,9 @@ class Admission:
 
     def _let_in(self) -> None:
         now = monotonic()
+        if self._pool.timed_out != self._timed_out:  # who had a place found no connection: a line only adds its length
+            self._timed_out = self._pool.timed_out
+            self._flood(now, "connections do not come free in time")
         for first in (True, False):
             waiting, came = self._waiting[first], now - self._patience(first)
             while waiting and (waiting[0][1].done() or waiting[0][0] < came or self._is_free(first)):
@@ -183,9 +187,14 @@ class Admission:
         elif self._slow_since is None:
             self._slow_since = now
         elif now - self._slow_since >= BURST:
-            self._flooded, self._slow_since, self._refused_at = True, None, now
-            log.warning("there is more to do than can be done: who finds no place is turned away",
+            self._flood(now, "the line is slow")
+
+    def _flood(self, now: float, why: str) -> None:
+        """From now on nobody waits in line but who comes first."""
+        if not self._flooded:
+            log.warning("there is more to do than can be done: who finds no place is turned away", why=why,
                         places=round(self.places), turned_away=self.turned_away)  # fmt: skip
+        self._flooded, self._slow_since, self._refused_at = True, None, now
 
 
 class Place:

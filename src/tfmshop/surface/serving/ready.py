@@ -17,6 +17,11 @@ def tell_through(pipe: int) -> None:
     _Told.pipe = pipe
 
 
+def is_wanted() -> bool:
+    """Whether somebody wants to hear it."""
+    return _Told.pipe is not None
+
+
 def say() -> None:
     """Tell that this worker can work."""
     if _Told.pipe is not None:

@@ -28,7 +28,8 @@ class Farewell:
         """Tell the server when this worker can work, and hear from it when it must go."""
         with suppress(ValueError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin, shop)
-        self._telling = asyncio.create_task(self._tell(shop))
+        if ready.is_wanted():
+            self._telling = asyncio.create_task(self._tell(shop))
 
     def end(self) -> None:
         """The shop closes."""
