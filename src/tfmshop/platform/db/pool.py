@@ -139,7 +139,7 @@ class Pool:
         """Open a connection for whoever waits; an error of connecting is that of who waits longest."""
         try:
             connection = await self._connect()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is that of who waits
             waiter = self._next()
             if waiter is not None:
                 waiter.set_exception(error)
