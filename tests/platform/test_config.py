@@ -82,7 +82,7 @@ def test_every_mistake_is_named_at_once():
 
 def test_secrets_are_not_shown():
     given = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "DATABASE_URL": "postgresql://u:password@h/db",
-             "REDIS_URL": "redis://:pw@h", "METRICS_TOKEN": "m" * 40,
+             "REDIS_URL": "redis://:pw@h", "METRICS_TOKEN": "m" * 40, "BACKUP_KEY": "AGE-SECRET-KEY-1ABC",
              "ALERT_WEBHOOK": "https://h/hook-a", "ALERT_WEBHOOK_SECRET": "w" * 40, "ALERT_SLACK": "https://h/hook-b",
              "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
              "SHOP_URL": "https://shop.example",
@@ -92,6 +92,7 @@ def test_secrets_are_not_shown():
     for secret in (
         "s" * 40,
         "e" * 40,
+        "KEY-1ABC",
         "w" * 40,
         "hook-a",
         "hook-b",

@@ -22,7 +22,8 @@ from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import out
-from tfmshop.surface.serving.generation import CONNECTIONS
+from tfmshop.surface.serving import Supervisor, listening
+from tfmshop.surface.serving.sockets import CONNECTIONS
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
 
@@ -40,15 +41,15 @@ def serve(
 
     Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
     """
-    from tfmshop.surface import serving
     from tfmshop.surface.http.app import prepare
+    from tfmshop.surface.serving.generation import serve as serve_generation
 
     host = host_of(context)
     config = host.read_config()
     host.check(config)
     if generation:
         pipe, *sockets = map(int, generation.split(","))
-        serving.serve(host.serve_target, sockets, pipe, prepare)
+        serve_generation(host.serve_target, sockets, pipe, prepare)
         return
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
@@ -59,20 +60,20 @@ def serve(
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
         os.environ["WORKERS"] = str(count)
         raise_file_limit()
-        sockets = [one.detach() for one in serving.listening(ready.text("HOST"), ready.number("PORT"), count)]
+        sockets = [one.detach() for one in listening(ready.text("HOST"), ready.number("PORT"), count)]
         with suppress(OSError):
             CELLS.keep_in(ready.home / METRICS, "server")  # what a lone worker counted stays when it is killed
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
 
         def here(pipe: int) -> int:
             """The first generation is this program itself: it is there at once."""
-            return _forked(lambda: serving.serve(host.serve_target, sockets, pipe, prepare))
+            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare))
 
         def anew(pipe: int) -> int:
             words = ["-m", "tfmshop", "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
             return _forked(lambda: os.execv(sys.executable, [sys.executable, *words]))  # noqa: S606 - ourselves
 
-        supervisor = serving.Supervisor(ready.home, ready.number("PORT"), count, ready.seconds("GOODBYE_TIME"))
+        supervisor = Supervisor(ready.home, ready.number("PORT"), count, ready.seconds("GOODBYE_TIME"))
         code = supervisor.run(here, anew)
     raise typer.Exit(code)
 

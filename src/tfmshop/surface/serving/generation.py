@@ -18,10 +18,8 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from tfmshop.surface.serving import ready
-from tfmshop.surface.serving.sockets import BACKLOG
+from tfmshop.surface.serving.sockets import BACKLOG, CONNECTIONS
 
-CONNECTIONS: Final = 32_768
-"""Connections that are held at once, over all processes: idle and slow ones cost little, and keep nobody out."""
 _SIGNAL_AT_PARENTS_DEATH: Final = 1
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import socket
 from typing import Final
 
+CONNECTIONS: Final = 32_768
+"""Connections that are held at once, over all processes: idle and slow ones cost little, and keep nobody out."""
 BACKLOG: Final = 2048
 """Connections that wait to be accepted, for each worker."""
 
