@@ -52,6 +52,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         check=secret_text,
     ),
     Setting("REQUEST_TIMEOUT", 30_000, "Longest time for a request, ms.", least=100, most=600_000),
+    Setting("START_TIME", 60_000, "How long new workers may take until they can work, ms.", least=100, most=600_000),
     Setting(
         "GOODBYE_TIME",
         0,

@@ -1,4 +1,4 @@
-"""`tfmshop doctor`: is everything as it must be, and what is allowed how often?"""
+"""`tfmshop doctor`: what is wrong with this installation, and the mend; and what is allowed how often."""
 
 from __future__ import annotations
 
@@ -9,18 +9,25 @@ import typer
 from tfmshop.platform import Config, Platform
 from tfmshop.platform.db import broken
 from tfmshop.platform.db.truth import TRUTHS
+from tfmshop.surface import readiness
 from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
+from tfmshop.surface.cli.production import show, tried, worst
 
+LOOKED_AT = ("migrations", "indexes", "database server", "replication and transactions", "cache service", "log folder",
+             "log rotation", "disk and open files")  # fmt: skip
 SHOWN = 3
 """Routes of a tier that are named in the table."""
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
-    """Check what must never be false about the data, and list the rate limits; exit code 1 when something is false.
+    """Look for what is wrong with this installation, check what must never be false about the data, and list the rate
+    limits. Exit code 1 when something fails; what a shop that is open to everybody needs besides is told by `tfmshop
+    production checklist`.
 
     Examples: `tfmshop doctor`, `tfmshop doctor --json`
     """
+    boxes = tried(context, [one for one in readiness.BOXES if one.name in LOOKED_AT])
 
     async def look(platform: Platform) -> tuple[dict[str, list[object]], dict[str, dict[str, Any]]]:
         async with platform.db.read() as tx:
@@ -28,8 +35,16 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
 
     found, limits = host_of(context).with_platform(look)
     if as_json:
-        print_json({"truths": {truth.sentence: found.get(truth.sentence, []) for truth in TRUTHS}, "limits": limits})
+        print_json(
+            {
+                "boxes": boxes,
+                "truths": {truth.sentence: found.get(truth.sentence, []) for truth in TRUTHS},
+                "limits": limits,
+            }
+        )
     else:
+        show(boxes, as_json=False)
+        typer.echo("")
         for truth in TRUTHS:
             offenders = found.get(truth.sentence, [])
             typer.echo(f"{'BROKEN' if offenders else 'holds '}  {truth.sentence}")
@@ -40,7 +55,7 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
             ["limit", "requests", "setting", "routes"],
             [[name, _allowed(tier), tier["setting"], _named(tier["routes"])] for name, tier in limits.items()],
         )
-    if found:
+    if found or worst(boxes):
         raise typer.Exit(1)
 
 

@@ -21,6 +21,7 @@ from tfmshop.surface.cli import (
     dashboard,
     db,
     db_server,  # noqa: F401 - adds its commands to those of db
+    deploy,
     doctor,
     inventory,
     logs,
@@ -29,6 +30,7 @@ from tfmshop.surface.cli import (
     orders,
     prices,
     pricing,
+    production,
     promotions,
     search,
     security,
@@ -72,6 +74,8 @@ app.add_typer(alerts.app, name="alerts")
 app.add_typer(monitor.app, name="monitor")
 app.add_typer(dashboard.app, name="dashboard")
 app.add_typer(optimize.app, name="optimize")
+app.add_typer(production.app, name="production")
+app.add_typer(deploy.app, name="deploy")
 
 
 @app.command()

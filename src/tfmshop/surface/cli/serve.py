@@ -73,8 +73,8 @@ def serve(
             words = ["-m", "tfmshop", "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
             return _forked(lambda: os.execv(sys.executable, [sys.executable, *words]))  # noqa: S606 - ourselves
 
-        supervisor = Supervisor(ready.home, ready.number("PORT"), count, ready.seconds("GOODBYE_TIME"))
-        code = supervisor.run(here, anew)
+        times = ready.seconds("START_TIME"), ready.seconds("GOODBYE_TIME")
+        code = Supervisor(ready.home, ready.number("PORT"), count, *times).run(here, anew)
     raise typer.Exit(code)
 
 

@@ -21,8 +21,6 @@ from tfmshop import __version__
 from tfmshop.platform.clock import monotonic
 from tfmshop.surface.serving.status import Status, path_of, write_status
 
-START_SECONDS: Final = 60.0
-"""How long a new generation may take until it can work."""
 GOODBYE_SECONDS: Final = 3.0
 """How long clients have to hear that their connection ends, where others answer already."""
 STOP_SECONDS: Final = 40.0
@@ -83,8 +81,11 @@ class _Generation:
 class Supervisor:
     """Keeps a generation going until SIGTERM or SIGINT; `run` gives the exit code."""
 
-    def __init__(self, home: Path, port: int, workers: int, goodbye_seconds: float) -> None:
-        """`goodbye_seconds`: how long clients hear that the server ends, before it does."""
+    def __init__(self, home: Path, port: int, workers: int, start_seconds: float, goodbye_seconds: float) -> None:
+        """`start_seconds`: how long a new generation may take until it can work; `goodbye_seconds`: how long clients
+        hear that the server ends, before it does.
+        """
+        self._start_seconds = start_seconds
         self._home, self._port, self._workers = home, port, workers
         self._goodbye_seconds = goodbye_seconds
         self._stopping = self._wants_new = False
@@ -128,9 +129,9 @@ class Supervisor:
         """The new generation, or the one before where the new one cannot work."""
         new = self._started(start)
         while not new.is_ready:
-            late = monotonic() - new.began > START_SECONDS
+            late = monotonic() - new.began > self._start_seconds
             if late or self._stopping or not new.is_alive():
-                why = f"it was not ready after {START_SECONDS:.0f} s" if late else f"it ended with {new.code}"
+                why = f"it was not ready after {self._start_seconds:g} s" if late else f"it ended with {new.code}"
                 new.end(time.sleep, 5.0)
                 log.error("the new workers cannot work: those before stay", why=why)
                 self._say("failed", why)

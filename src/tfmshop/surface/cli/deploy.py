@@ -1,0 +1,160 @@
+"""`tfmshop deploy`: a release takes the place of the one that serves, and no request fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from typing import Annotated, Final
+
+import typer
+
+from tfmshop.platform import Platform
+from tfmshop.platform.cache import report
+from tfmshop.platform.db import migrate
+from tfmshop.surface import backups, readiness
+from tfmshop.surface.cli.db import migrate_command
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, out
+from tfmshop.surface.cli.production import show, tried, worst
+from tfmshop.surface.readiness import BEFORE
+from tfmshop.surface.serving import Status, read_status
+
+app = typer.Typer(invoke_without_command=True, help="A release takes the place of the one that serves.")
+VERIFIED: Final = ("health", "security of answers")
+"""The boxes that a release must pass once it serves."""
+NOT_YET: Final = ("migrations", "indexes")
+"""Boxes that a deployment itself mends."""
+LONGEST_SECONDS: Final = 150.0
+WARM_SECONDS: Final = 10.0
+LockTimeout = Annotated[
+    float, typer.Option(min=0.001, max=3600, help="Longest wait for a lock on a table, in seconds.")
+]
+
+
+@app.callback()
+def deploy(
+    context: typer.Context,
+    lock_timeout: LockTimeout = 3.0,
+    backup: Annotated[bool, typer.Option(help="Make a backup before the schema is changed.")] = True,
+) -> None:
+    """Check, back up, migrate, exchange the workers, warm the cache, and verify, with the release installed now.
+
+    Whatever fails, the release that serves goes on: a migration that fails leaves nothing behind, and workers that
+    cannot work never get a request. Exit code 1 then. Example: `tfmshop deploy`
+    """
+    if context.invoked_subcommand is not None:
+        return
+    _step("check")
+    found = tried(context, [one for one in readiness.BOXES if one.when == BEFORE and one.name not in NOT_YET])
+    failed = [one for one in found if one.result.state == "fail"]
+    if failed:
+        show(failed, as_json=False)
+        raise Failure("Nothing was changed: the installation is not fit for it. See `tfmshop deploy check`.")
+    host = host_of(context)
+    with host.running(host.read_config()) as config:
+        if backup:
+            _step("backup")
+            made, _ = asyncio.run(backups.make(config, "dump"))
+            out.print(made.name, markup=False)
+        _step("migrate")
+        for name in asyncio.run(migrate.upgrade(config.text("DATABASE_URL"), lock_timeout_seconds=lock_timeout)):
+            out.print(f"applied {name}", markup=False)
+    _step("exchange the workers")
+    _exchange(context)
+    _step("warm the cache")
+    _warm(context)
+    _step("verify")
+    verified = tried(context, [one for one in readiness.BOXES if one.name in VERIFIED])
+    if worst(verified):
+        show(verified, as_json=False)
+        raise Failure("The release serves, and does not pass: install the one before, and `tfmshop deploy reload`.")
+    out.print("Deployed.")
+
+
+@app.command("check")
+def check(context: typer.Context, as_json: AsJson = False) -> None:
+    """Try every box that can be tried before a release serves.
+
+    Exit code 1 when one fails. Examples: `tfmshop deploy check`, `tfmshop deploy check --json`
+    """
+    found = tried(context, [one for one in readiness.BOXES if one.when == BEFORE])
+    show(found, as_json=as_json)
+    raise typer.Exit(worst(found))
+
+
+app.command("migrate")(migrate_command)
+
+
+@app.command("cache-warmup")
+def cache_warmup(context: typer.Context) -> None:
+    """Have the web servers make the pages that were asked for most, and wait until they have.
+
+    Example: `tfmshop deploy cache-warmup`
+    """
+    _warm(context)
+
+
+@app.command("reload")
+def reload(context: typer.Context) -> None:
+    """Exchange the workers of the web server on this machine for those of the release that is installed now.
+
+    Exit code 1 where the new ones cannot work: those before go on. Example: `tfmshop deploy reload`
+    """
+    _exchange(context)
+
+
+def _step(name: str) -> None:
+    out.print(f"[bold]{name}[/bold]")
+
+
+def _exchange(context: typer.Context) -> None:
+    config = host_of(context).read_config()
+    before = read_status(config.home, config.number("PORT"))
+    if before is None or not _alive(before.pid):
+        raise Failure(f"No web server with port {config.number('PORT')} runs in {config.home}: start `tfmshop serve`.")
+    os.kill(before.pid, signal.SIGHUP)
+    over = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < over:
+        now = read_status(config.home, config.number("PORT"))
+        if now is not None and now.generation > before.generation and now.state != "starting":
+            _told(now)
+            return
+        time.sleep(0.1)
+    raise Failure(f"The web server said nothing for {LONGEST_SECONDS:.0f} s: see its log.")
+
+
+def _told(now: Status) -> None:
+    if now.state != "serving":
+        raise Failure(f"The new workers cannot work ({now.why}): those before go on. The log says more.")
+    out.print(f"generation {now.generation} serves", markup=False)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _warm(context: typer.Context) -> None:
+    async def work(platform: Platform) -> tuple[int, int]:
+        async with platform.db.tx() as tx:
+            await report.warm(tx)
+        over = time.monotonic() + WARM_SECONDS
+        while True:
+            async with platform.db.read() as tx:
+                told = await report.told(tx)
+            entries = sum(one.entries for one in told)
+            if entries or time.monotonic() > over:
+                return len(told), entries
+            await asyncio.sleep(0.5)
+
+    servers, entries = host_of(context).with_platform(work)
+    if not servers:
+        raise Failure("No web server tells of its cache: start `tfmshop serve`.")
+    out.print(f"{entries:,} pages in the memory of {servers} processes", markup=False)

@@ -1,0 +1,23 @@
+"""The box that cost others their shop: a backup that was never restored."""
+
+from __future__ import annotations
+
+from tfmshop.platform.backup import BackupFailed
+from tfmshop.surface import backups
+from tfmshop.surface.readiness.box import AFTER, Place, Result, box
+
+
+@box("backup", AFTER, 3600.0)
+async def restored(place: Place) -> Result:
+    """A backup is made now, restored into a server of its own, and compared with what was copied."""
+    try:
+        made, _ = await backups.make(place.platform.config, "dump")
+        found = await backups.drill(place.platform.config, made)
+    except BackupFailed as error:
+        return Result("fail", str(error), "See `tfmshop db backup` and `tfmshop db drill`.")
+    if not found.is_good:
+        return Result("fail", f"{made.name} is not what was copied", f"See `tfmshop db drill {made.name}`.")
+    if not place.config.text("BACKUP_AT"):
+        return Result("warn", f"{made.name} restored and compared, but none is made by the clock",
+                      "Set BACKUP_AT and DRILL_AT, or note your own (`tfmshop db backed-up`).")  # fmt: skip
+    return Result("pass", f"{made.name}: {found.counted:,} rows restored and compared in {found.seconds:.1f} s")

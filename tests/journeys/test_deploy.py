@@ -1,0 +1,185 @@
+"""A release that takes the place of another under load, two that fail, and a checklist that names what is broken."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from tests.processes import BIN, environment, free_port, kill_group, tfmshop, wait_for
+from tests.servers import REDIS
+from tfmshop.platform.db import migrate
+from tfmshop.platform.embedded import Postgres
+
+HEALED = "UPDATE public.alembic_version SET version_num = $1"
+
+
+class _Taken(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def slack():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Taken)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def database():
+    """A server of its own, set as it comes: that of the other tests may lose what it was told."""
+    home = Path(tempfile.mkdtemp(prefix="tfmshop-own-"))
+    home.chmod(0o755)
+    server = Postgres(home)
+    url = server.start()
+    asyncio.run(migrate.upgrade(url))
+    yield url
+    server.stop()
+    shutil.rmtree((home / "postgres").resolve(), ignore_errors=True)
+    shutil.rmtree(home)
+
+
+@pytest.fixture
+def production(tmp_path, database, slack):
+    """The settings of a shop that is open to everybody."""
+    return environment(
+        DATABASE_URL=database, REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(tmp_path), PORT=str(free_port()),
+        APP_ENV="production", TRUSTED_PROXIES="none", JWT_SECRET="j" * 40, SEAL_SECRET="s" * 40, SHOP_URL="https://shop.example",
+        ALLOWED_HOSTS="shop.example,127.0.0.1", MAIL_URL="smtp://127.0.0.1:9", STRIPE_SECRET_KEY="sk_live_none",
+        STRIPE_WEBHOOK_SECRET="whsec_none", ALERT_SLACK=slack, ENABLE_FILE_LOGGING="true", LOG_LEVEL="error",
+        BACKUP_AT="30 3 * * *", START_TIME="12000",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def served(production, tmp_path):
+    """The shop, served by one worker."""
+    with (tmp_path / "served").open("wb") as output:
+        server = subprocess.Popen(
+            [str(BIN), "serve"], env=production, start_new_session=True, stdout=output, stderr=output, cwd=tmp_path
+        )
+        try:
+            wait_for(f"http://127.0.0.1:{production['PORT']}/health/ready", server)
+            yield server
+            server.terminate()
+            assert server.wait(timeout=60) == 0
+        finally:
+            kill_group(server)
+
+
+class Readers:
+    """Those who read pages over connections that stay open, for the time of a block."""
+
+    def __init__(self, port: str) -> None:
+        self._port, self.over, self.read, self.failed = int(port), False, 0, []
+        self._threads = [threading.Thread(target=self._go) for _ in range(3)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over = True
+        for thread in self._threads:
+            thread.join()
+
+    def _go(self) -> None:
+        line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        while not self.over:
+            try:
+                line.request("GET", "/health/live")
+                answer = line.getresponse()
+                answer.read()
+                if answer.status != 200:
+                    self.failed.append(answer.status)
+                self.read += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+                line.close()
+            time.sleep(0.002)
+        line.close()
+
+
+def told(production) -> dict:
+    return json.loads(Path(production["TFMSHOP_HOME"], f"serve-{production['PORT']}.json").read_bytes())
+
+
+def run(url: str, statement: str, *args: object) -> None:
+    async def work() -> None:
+        connection = await asyncpg.connect(url)
+        await connection.execute(statement, *args)
+        await connection.close()
+
+    asyncio.run(work())
+
+
+def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(served, production, tmp_path):
+    with Readers(production["PORT"]) as readers:
+        done = tfmshop("deploy", cwd=tmp_path, **production)
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Deployed."), done.stderr
+        assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
+
+        before = f"{int(migrate.newest()) - 1:04d}"
+        run(production["DATABASE_URL"], HEALED, before)  # the newest migration will find its own work there, and fail
+        migrated = tfmshop("deploy", cwd=tmp_path, **production)
+        assert migrated.returncode == 1
+        assert "What it had begun was undone." in migrated.stderr
+        assert told(production)["generation"] == 2
+
+        unfit = tfmshop("deploy", "reload", cwd=tmp_path, **production)  # its schema is too old for the new workers
+        assert unfit.returncode == 1
+        assert "those before go on" in unfit.stderr
+        assert (told(production)["generation"], told(production)["state"]) == (3, "failed")
+        run(production["DATABASE_URL"], HEALED, migrate.newest())
+        assert tfmshop("deploy", "reload", cwd=tmp_path, **production).returncode == 0
+    assert readers.failed == []
+    assert readers.read > 1000
+
+
+BREAKS = """
+DROP INDEX accounts.address_customer;
+INSERT INTO jobs.pgqueuer (priority, entrypoint, status, created, updated, execute_after, heartbeat)
+SELECT 0, 'nobody', 'queued', past, past, past, past FROM (SELECT now() - interval '1 hour') AS t (past);
+"""
+
+
+def test_the_checklist_names_exactly_what_is_broken(served, production, tmp_path):
+    whole = json.loads(tfmshop("production", "checklist", "--json", cwd=tmp_path, **production).stdout)
+    assert {one["name"] for one in whole if one["result"]["state"] == "fail"} == {"job runner"}
+    run(production["DATABASE_URL"], BREAKS)
+    (tmp_path / "logs").rename(tmp_path / "elsewhere")
+    (tmp_path / "logs").write_text("in the way")
+    broken = production | {
+        "ENABLE_RATE_LIMIT": "false", "ALERT_SLACK": "http://127.0.0.1:9/", "BACKUP_FOLDER": "/proc/none",
+        "REDIS_URL": "redis://127.0.0.1:9", "SHOP_URL": "http://shop.example", "MAIL_URL": "", "SEAL_SECRET": "j" * 40,
+    }  # fmt: skip
+    found = tfmshop("production", "checklist", "--json", cwd=tmp_path, **broken)
+    assert found.returncode == 1
+    failed = {one["name"]: one["result"] for one in json.loads(found.stdout) if one["result"]["state"] == "fail"}
+    assert failed.keys() == {
+        "job runner", "indexes", "truths", "log folder", "protection", "alerts", "backup",
+        "cache service", "environment", "letters and payments", "secrets",
+    }  # fmt: skip
+    assert "accounts.address_customer" in failed["indexes"]["found"]
+    assert all(one.get("mend") for name, one in failed.items() if name not in ("cache service", "log folder"))
