@@ -73,10 +73,16 @@ def production(tmp_path, database, slack):
 
 @pytest.fixture
 def served(production, tmp_path):
-    """The shop, served by one worker."""
+    """The shop, served by one worker of a release that a link leads to."""
+    (tmp_path / "current").symlink_to(BIN.parent.parent)
     with (tmp_path / "served").open("wb") as output:
         server = subprocess.Popen(
-            [str(BIN), "serve"], env=production, start_new_session=True, stdout=output, stderr=output, cwd=tmp_path
+            [str(tmp_path / "current/bin/tfmshop"), "serve"],
+            env=production,
+            start_new_session=True,
+            stdout=output,
+            stderr=output,
+            cwd=tmp_path,
         )
         try:
             wait_for(f"http://127.0.0.1:{production['PORT']}/health/ready", server)
@@ -139,6 +145,8 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         done = tfmshop("deploy", cwd=tmp_path, **production)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Deployed."), done.stderr
         assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
+        started = Path(f"/proc/{served.pid}/task/{served.pid}/children").read_text().split()
+        assert f"{tmp_path}/current/bin/tfmshop" in Path(f"/proc/{started[-1]}/cmdline").read_text()
 
         before = f"{int(migrate.newest()) - 1:04d}"
         run(production["DATABASE_URL"], HEALED, before)  # the newest migration will find its own work there, and fail

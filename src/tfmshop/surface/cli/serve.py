@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -44,6 +45,7 @@ def serve(
     from tfmshop.surface.http.app import prepare
     from tfmshop.surface.serving.generation import serve as serve_generation
 
+    program = _ourselves()
     host = host_of(context)
     config = host.read_config()
     host.check(config)
@@ -70,12 +72,20 @@ def serve(
             return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare))
 
         def anew(pipe: int) -> int:
-            words = ["-m", "tfmshop", "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
-            return _forked(lambda: os.execv(sys.executable, [sys.executable, *words]))  # noqa: S606 - ourselves
+            words = [*program, "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
+            return _forked(lambda: os.execv(words[0], words))  # noqa: S606 - ourselves
 
         times = ready.seconds("START_TIME"), ready.seconds("GOODBYE_TIME")
         code = Supervisor(ready.home, ready.number("PORT"), count, *times).run(here, anew)
     raise typer.Exit(code)
+
+
+def _ourselves() -> list[str]:
+    """How this program was called: by a path that may lead to another release by the time it is called again."""
+    script = Path(sys.argv[0]).absolute()
+    if script.name == "tfmshop" and os.access(script, os.X_OK):
+        return [str(script)]
+    return [sys.executable, "-m", "tfmshop"]
 
 
 def _forked(work: Callable[[], object]) -> int:
