@@ -46,7 +46,7 @@ async def runner_killed(shop: Shop, report: Report, seed: int, part: int) -> Non
             await asyncio.sleep(2 + 2 * source.random())
             runner.kill()
             await runner.wait()
-        async with shop.working(), asyncio.timeout(150):
+        async with shop.working(), asyncio.timeout(900):
             while await shop.count(db, TO_TELL) or await shop.waiting(db):  # noqa: ASYNC110 - of another process
                 await asyncio.sleep(0.5)
         async with db.read() as tx:
