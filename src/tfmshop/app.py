@@ -51,6 +51,7 @@ from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface import backups
 from tfmshop.surface.observed import watched
+from tfmshop.surface.serving.ready import end_with_parent
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge import Edge
@@ -292,6 +293,7 @@ def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]
 
 def serve() -> Edge:
     """What the web server's processes call: settings come from the environment."""
+    end_with_parent()
     config = settings_and_logs()
     keep_logs(config)
     edge = http(config)

@@ -106,9 +106,12 @@ class Asking:
             (base or self.secure) + path, data, {"Host": "shop.example", "Content-Type": "application/json", **named}
         )
         try:
-            return self._opener.open(request, timeout=20)
+            answer = self._opener.open(request, timeout=20)
         except urllib.error.HTTPError as error:
-            return error
+            answer = error
+        with answer:
+            answer.read()
+        return answer
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -11,7 +11,7 @@ from tfmshop.platform import clock
 from tfmshop.platform.backup import scratch
 from tfmshop.platform.backup.compare import Comparison, compare
 from tfmshop.platform.backup.dump import restore_dump
-from tfmshop.platform.backup.files import Backup, Vault
+from tfmshop.platform.backup.files import Backup, BackupFailed, Vault
 from tfmshop.platform.backup.physical import restore_base
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.embedded.owner import choose, data_folder
@@ -27,6 +27,8 @@ async def drill(backup: Backup, vault: Vault, to: datetime | None = None) -> Com
 @asynccontextmanager
 async def restored(backup: Backup, vault: Vault, to: datetime | None = None) -> AsyncIterator[str]:
     """The URL of the restored database, on a server that is there for the time of a block. `BackupFailed`."""
+    if to is not None and backup.kind == "dump":
+        raise BackupFailed(f"{backup.name} is a dump, of one moment: take a base backup for another.")
     with scratch.folder(vault) as home:
         settings = dict(scratch.LIGHT)
         if backup.kind == "base":

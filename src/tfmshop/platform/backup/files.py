@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import IO, Final, Literal
 
 import msgspec
+import structlog
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.backup.encryption import Key
 
 Kind = Literal["dump", "base"]
 ENCRYPTED: Final = ".age"
+UNFINISHED: Final = ".unfinished"
 KEPT: Final = 3
 """So many of a kind stay, however old they are."""
 _PART: Final = 1 << 20
+
+log = structlog.get_logger("app")
 
 
 class BackupFailed(Exception):
@@ -70,7 +74,7 @@ class Vault:
 
     def backups(self) -> list[Backup]:
         """Every finished backup, the newest first."""
-        found = [codec.decode_as(path.read_bytes(), Backup) for path in self.folder.glob("*.json")]
+        found = [one for path in self.folder.glob("*.json") if (one := _described(path)) is not None]
         return sorted(found, key=lambda one: one.ended, reverse=True)
 
     def find(self, name: str) -> Backup:
@@ -135,25 +139,27 @@ class Vault:
         for kind in ("dump", "base"):
             for one in [one for one in found if one.kind == kind][KEPT:]:
                 if clock.now() - one.ended > timedelta(days=days):
-                    (self.folder / f"{one.name}.json").unlink()
+                    (self.folder / f"{one.name}.json").unlink(missing_ok=True)
                     (self.folder / one.file).unlink(missing_ok=True)
                     gone.append(one.name)
         needed = [one.wal for one in found if one.kind == "base" and one.name not in gone]
-        for segment in self.segments() if needed else {}:
-            if segment[8:] < min(wal[8:] for wal in needed):
-                self.segments()[segment].unlink()
+        for segment, path in self.segments().items() if needed else ():
+            if not is_history(segment) and segment[8:] < min(wal[8:] for wal in needed):
+                path.unlink(missing_ok=True)
         return gone
 
     def segments(self) -> dict[str, Path]:
-        """The received segments of PostgreSQL's log by their names, in order; each begins with its timeline."""
-        found = {path.name.partition(".")[0]: path for path in self.log.glob("*") if path.is_file()}
-        return dict(sorted(found.items()))
+        """The received segments of PostgreSQL's log by their names, in order, and the histories of its timelines; each
+        name begins with its timeline.
+        """
+        whole = [path for path in self.log.glob("*") if path.is_file() and path.suffix != UNFINISHED]
+        return dict(sorted((path.name.removesuffix(ENCRYPTED), path) for path in whole))
 
 
 @contextmanager
 def created(file: Path) -> Iterator[IO[bytes]]:
     """A new file that has its name, and is on the disk, only when the block ended well."""
-    unfinished = file.with_name(f"{file.name}.unfinished")
+    unfinished = file.with_name(f"{file.name}{UNFINISHED}")
     try:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as target:
             yield target
@@ -173,6 +179,20 @@ def keep_names(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def is_history(segment: str) -> bool:
+    """Whether a name is that of a timeline's history: it tells which log goes on where another ended."""
+    return segment.endswith(".history")
+
+
+def _described(path: Path) -> Backup | None:
+    """What a description says; None where it is none that can be read."""
+    try:
+        return codec.decode_as(path.read_bytes(), Backup)
+    except (OSError, codec.Malformed, codec.Unfit) as error:
+        log.warning("a description of a backup cannot be read", file=str(path), why=str(error))
+        return None
 
 
 def digest(file: Path) -> str:

@@ -21,7 +21,7 @@ from tfmshop import __version__
 from tfmshop.platform import clock
 from tfmshop.platform.backup.compare import false, revision
 from tfmshop.platform.backup.dump import major_of, names
-from tfmshop.platform.backup.files import Backup, BackupFailed, Vault
+from tfmshop.platform.backup.files import Backup, BackupFailed, Vault, is_history
 from tfmshop.platform.backup.programs import ALONE, connected, kept, program, run
 from tfmshop.platform.backup.wal import INCOMING, PARTIAL
 from tfmshop.platform.embedded.owner import Owner
@@ -29,6 +29,8 @@ from tfmshop.platform.embedded.owner import Owner
 WAL: Final = "restored_wal"
 """The folder in a server's data where it finds the log while it is brought to a moment."""
 TRUSTING: Final = "restored_hba.conf"
+QUIET: Final = {"archive_mode": "off", "ssl": "off", "primary_conninfo": "", "ident_file": "/dev/null"}
+"""What a restored server must not do as its origin did, while it is looked at."""
 
 
 async def base(url: str, vault: Vault) -> Backup:
@@ -69,10 +71,17 @@ def restore_base(backup: Backup, vault: Vault, data: Path, to: datetime | None, 
         socket.unlink()  # an embedded server has it among its data
     _lay_out_log(vault, backup, data / WAL)
     (data / "recovery.signal").touch()
+    (data / "postgresql.conf").touch()  # Debian has it elsewhere
     (data / TRUSTING).write_text("local all all trust\n")
     _give(data, owner)
     moment = {"recovery_target_time": to.isoformat(), "recovery_target_action": "promote"} if to else {}
-    return {"restore_command": f"cp {WAL}/%f %p", "hot_standby": "off", "hba_file": str(data / TRUSTING), **moment}
+    return {
+        "restore_command": f"cp {WAL}/%f %p",
+        "hot_standby": "off",
+        "hba_file": str(data / TRUSTING),
+        **QUIET,
+        **moment,
+    }
 
 
 def _lay_out_log(vault: Vault, backup: Backup, folder: Path) -> None:
@@ -84,7 +93,7 @@ def _lay_out_log(vault: Vault, backup: Backup, folder: Path) -> None:
         with suppress(FileNotFoundError):
             (folder / path.name.removesuffix(PARTIAL)).write_bytes(path.read_bytes())
     for segment, path in vault.segments().items():
-        if segment[8:] >= backup.wal[8:]:
+        if is_history(segment) or segment[8:] >= backup.wal[8:]:
             with (folder / segment).open("wb") as target:
                 vault.unlock(path, target)
 
@@ -117,6 +126,8 @@ def _unpacked(vault: Vault, backup: Backup) -> Iterator[IO[bytes]]:
         with os.fdopen(reading, "rb") as source:
             try:
                 yield source
+                while source.read(1 << 16):
+                    pass  # archives are padded at their end
             except tarfile.TarError as error:
                 failed.append(BackupFailed(f"{backup.file} is no whole archive: {error}."))
     finally:

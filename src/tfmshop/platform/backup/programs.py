@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from tfmshop.platform.backup.files import BackupFailed, Vault
 from tfmshop.platform.embedded import CannotStart, postgres_programs
@@ -59,6 +59,10 @@ def connected(url: str) -> tuple[str, dict[str, str]]:
         environment["PGPASSWORD"] = unquote(parts.password)
         user, _, host = parts.netloc.rpartition("@")
         parts = parts._replace(netloc=f"{user.partition(':')[0]}@{host}")
+    query = dict(parse_qsl(parts.query))
+    if "password" in query:
+        environment["PGPASSWORD"] = query.pop("password")
+        parts = parts._replace(query=urlencode(query))
     return urlunsplit(parts), environment
 
 

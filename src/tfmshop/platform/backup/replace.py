@@ -8,15 +8,20 @@ from pathlib import Path
 
 import asyncpg
 
-from tfmshop.platform import clock
+from tfmshop.platform import clock, codec
 from tfmshop.platform.backup import scratch
 from tfmshop.platform.backup.compare import Comparison, compare
 from tfmshop.platform.backup.dump import names, restore_dump
 from tfmshop.platform.backup.files import Backup, BackupFailed, Vault
 from tfmshop.platform.backup.physical import TRUSTING, WAL, restore_base
+from tfmshop.platform.backup.wal import INCOMING
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.embedded.owner import choose, data_folder
 
+SHAPE = """
+SELECT pg_encoding_to_char(encoding) AS encoding, datcollate, datctype, datlocprovider::text AS provider,
+    to_jsonb(d) AS every FROM pg_database AS d WHERE datname = $1
+"""
 LONGEST_NAME = 63
 """Of a database, in PostgreSQL."""
 
@@ -29,7 +34,7 @@ async def replace_database(backup: Backup, vault: Vault, url: str) -> tuple[Comp
     restored, before = (f"{name[: LONGEST_NAME - 25]}_{what}_{began:%Y%m%dt%H%M%S}" for what in ("restored", "before"))
     server = await _elsewhere(url)
     try:
-        await server.execute(f"CREATE DATABASE {_quoted(restored)}")
+        await server.execute(await _like(server, name, restored))
         try:
             target = scratch.named(url, restored)
             await restore_dump(backup, vault, target)
@@ -39,9 +44,28 @@ async def replace_database(backup: Backup, vault: Vault, url: str) -> tuple[Comp
             await server.execute(f"DROP DATABASE {_quoted(restored)} WITH (FORCE)")
             raise
         await _exchange(server, name, restored, before)
+    except asyncpg.PostgresError as error:
+        raise BackupFailed(f"PostgreSQL refuses: {error}. Does `tfmshop` have CREATEDB there?") from error
     finally:
         await server.close()
     return found, before
+
+
+async def _like(server: asyncpg.Connection[asyncpg.Record], name: str, new: str) -> str:
+    """The SQL that makes an empty database with the encoding and locale of another."""
+    row = await server.fetchrow(SHAPE, name)
+    if row is None:
+        raise BackupFailed(f"There is no database {name!r}: create an empty one first.")
+    sql = f"CREATE DATABASE {_quoted(new)} TEMPLATE template0 ENCODING '{row['encoding']}'"
+    sql += f" LC_COLLATE '{row['datcollate']}' LC_CTYPE '{row['datctype']}'"
+    locale = next(
+        (one for field in ("datlocale", "daticulocale") if (one := codec.decode(row["every"]).get(field))), ""
+    )
+    if row["provider"] == "b":
+        sql += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE '{locale}'"
+    elif row["provider"] == "i":
+        sql += f" LOCALE_PROVIDER icu ICU_LOCALE '{locale}'"
+    return sql
 
 
 async def _exchange(
@@ -50,8 +74,9 @@ async def _exchange(
     await server.execute(f"ALTER DATABASE {_quoted(name)} ALLOW_CONNECTIONS false")
     try:
         await server.execute("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", name)
-        await server.execute(f"ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(before)}")
-        await server.execute(f"ALTER DATABASE {_quoted(restored)} RENAME TO {_quoted(name)}")
+        async with server.transaction():
+            await server.execute(f"ALTER DATABASE {_quoted(name)} RENAME TO {_quoted(before)}")
+            await server.execute(f"ALTER DATABASE {_quoted(restored)} RENAME TO {_quoted(name)}")
     finally:
         there = await server.fetchval("SELECT datname FROM pg_database WHERE datname = ANY($1) AND NOT datallowconn",
                                       [name, before])  # fmt: skip
@@ -70,6 +95,9 @@ async def replace_server(backup: Backup, vault: Vault, home: Path, to: datetime 
     with scratch.folder(vault) as aside:
         found, data = await _brought(backup, vault, aside, to, began)
         _must_be_good(found)
+        incoming = vault.log / INCOMING  # it is ahead of the restored server, and of another timeline
+        if incoming.exists():
+            incoming.rename(vault.log / f"{INCOMING}.before-{began:%Y%m%dT%H%M%S}")
         try:
             return found, current.exchange(data, f"{began:%Y%m%dT%H%M%S}")
         except OSError as error:
@@ -80,6 +108,8 @@ async def restore_into(backup: Backup, vault: Vault, target: Path, to: datetime 
     """Restore a base backup into a new folder that a PostgreSQL of its version can be started on. `BackupFailed`."""
     if await asyncio.to_thread(target.exists):
         raise BackupFailed(f"{target} is there already: name a new folder.")
+    if not await asyncio.to_thread(_on_one_disk, target.parent, vault.folder):
+        raise BackupFailed(f"{target} must be on the disk of {vault.folder}: restore there, then move it.")
     began = clock.now()
     with scratch.folder(vault) as aside:
         found, data = await _brought(backup, vault, aside, to, began)
@@ -104,6 +134,10 @@ async def _brought(
     (data / WAL).rmdir()
     (data / TRUSTING).unlink()
     return found, data
+
+
+def _on_one_disk(one: Path, other: Path) -> bool:
+    return one.is_dir() and one.stat().st_dev == other.stat().st_dev
 
 
 def _must_be_good(found: Comparison) -> None:

@@ -33,7 +33,8 @@ async def receive(url: str, vault: Vault, stopping: asyncio.Event, told: Callabl
     finally:
         await connection.close()
     incoming = vault.log / INCOMING
-    incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (vault.folder, vault.log, incoming):
+        folder.mkdir(exist_ok=True, mode=0o700)
     address, environment = connected(url)
     shared = [pg_receivewal, f"--directory={incoming}", f"--slot={SLOT}", f"--dbname={address}", "--no-loop"]
     await _ended(await _started([*shared, "--create-slot", "--if-not-exists"], environment))

@@ -85,12 +85,13 @@ class Postgres:
         with self._lease.starting():
             if self.is_running:
                 raise CannotStart(f"The server of {self._home} is running.")
-            before = self._data.with_name(f"{self._data.name}.before-{stamp}")
+            beside, before = (self._data.with_name(f"{self._data.name}.{what}-{stamp}") for what in ("new", "before"))
+            shutil.move(data, beside)  # which may copy from another disk, for long
+            _give(beside, choose())
             self._data.rename(before)
             try:
-                shutil.move(data, self._data)
-            except BaseException:
-                shutil.rmtree(self._data, ignore_errors=True)
+                beside.rename(self._data)
+            except OSError:
                 before.rename(self._data)
                 raise
         return before
@@ -191,10 +192,20 @@ def postgres_programs(owner: Owner | None = None) -> Path:
     return program_folder(package, version, owner or choose()) / "pginstall" / "bin"
 
 
+def _give(folder: Path, owner: Owner) -> None:
+    """Make everything in a folder that of the server's user, and have it on the disk."""
+    for path in [folder, *folder.rglob("*")]:
+        if owner.account is not None:
+            os.chown(path, owner.account.pw_uid, owner.account.pw_gid, follow_symlinks=False)
+    os.sync()
+
+
 def _initialise(programs: Path, data: Path, owner: Owner) -> None:
     """Make a database cluster aside and move it into place whole, so that being killed leaves nothing half made."""
     if any(data.iterdir()):
         raise CannotStart(f"{data} holds files but no database: move them away, or set TFMSHOP_HOME to a new folder.")
+    if before := sorted(data.parent.glob(f"{data.name}.before-*")):
+        raise CannotStart(f"{data} is empty, and there is {before[-1]}: rename it back, or move it away.")
     for left_over in data.parent.glob(f"{data.name}.new.*"):
         shutil.rmtree(left_over, ignore_errors=True)
     unfinished = data.with_name(f"{data.name}.new.{os.getpid()}")

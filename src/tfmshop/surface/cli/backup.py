@@ -91,7 +91,8 @@ def drill(context: typer.Context, name: Name = "latest", at: At = None, as_json:
 
     def work(config: Config) -> Awaitable[Comparison]:
         vault = backups.vault_of(config)
-        made, moment = vault.find(name), _moment(at)
+        moment = _moment(at)
+        made = _before(vault.backups(), moment) if moment and name == "latest" else vault.find(name)
         return backups.drill(config, made) if moment is None else backup.drill(made, vault, moment)
 
     with err.status("Restoring."):
@@ -183,7 +184,7 @@ def _with_server(context: typer.Context, work: Callable[[Config], Awaitable[T]])
         await check_server(config.text("DATABASE_URL"))
         return await work(config)
 
-    with host.running(host.read_config()) as ready:
+    with host.running(host.settings()) as ready:
         return asyncio.run(run(ready))
 
 

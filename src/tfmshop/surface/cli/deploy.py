@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -26,7 +27,8 @@ VERIFIED: Final = ("health", "security of answers")
 """The boxes that a release must pass once it serves."""
 NOT_YET: Final = ("migrations", "indexes")
 """Boxes that a deployment itself mends."""
-LONGEST_SECONDS: Final = 150.0
+LONGER_SECONDS: Final = 90.0
+"""What an exchange takes at most, besides the start of the new workers and the goodbye of the old ones."""
 WARM_SECONDS: Final = 10.0
 LockTimeout = Annotated[
     float, typer.Option(min=0.001, max=3600, help="Longest wait for a lock on a table, in seconds.")
@@ -53,7 +55,7 @@ def deploy(
         show(failed, as_json=False)
         raise Failure("Nothing was changed: the installation is not fit for it. See `tfmshop deploy check`.")
     host = host_of(context)
-    with host.running(host.read_config()) as config:
+    with host.running(host.settings()) as config:
         if backup:
             _step("backup")
             made, _ = asyncio.run(backups.make(config, "dump"))
@@ -115,14 +117,15 @@ def _exchange(context: typer.Context) -> None:
     if before is None or not _alive(before.pid):
         raise Failure(f"No web server with port {config.number('PORT')} runs in {config.home}: start `tfmshop serve`.")
     os.kill(before.pid, signal.SIGHUP)
-    over = time.monotonic() + LONGEST_SECONDS
+    longest = config.seconds("START_TIME") + config.seconds("GOODBYE_TIME") + LONGER_SECONDS
+    over = time.monotonic() + longest
     while time.monotonic() < over:
         now = read_status(config.home, config.number("PORT"))
         if now is not None and now.generation > before.generation and now.state != "starting":
             _told(now)
             return
         time.sleep(0.1)
-    raise Failure(f"The web server said nothing for {LONGEST_SECONDS:.0f} s: see its log.")
+    raise Failure(f"The web server said nothing for {longest:.0f} s: see its log.")
 
 
 def _told(now: Status) -> None:
@@ -132,13 +135,14 @@ def _told(now: Status) -> None:
 
 
 def _alive(pid: int) -> bool:
+    """Whether that process is a web server of ours, and not a stranger whom a stale file names."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        return b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else True
+    except (ProcessLookupError, FileNotFoundError):
         return False
     except PermissionError:
         return True
-    return True
 
 
 def _warm(context: typer.Context) -> None:

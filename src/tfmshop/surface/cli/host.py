@@ -44,17 +44,21 @@ class Host:
         """Run `work` on the migrated shop, with embedded servers where no others are set; with `makes`, a shop is made
         where there is none.
         """
+        with self.running(self.settings(makes=makes)) as ready:
+            return asyncio.run(self._work(ready, work))
+
+    def settings(self, *, makes: bool = False) -> Config:
+        """The settings of the shop that is here; with `makes`, one may be made. `Failure` where there is none."""
         config = self.read_config()
         if not config.text("DATABASE_URL") and not config.home.exists():
             if not makes:
                 raise Failure(f"There is no shop in {config.home}: `tfmshop up` makes one; TFMSHOP_HOME names another.")
             err.print(f"Making a new, empty shop in {config.home}.", markup=False)
-        with self.running(config) as ready:
-            return asyncio.run(self._work(ready, work))
+        return config
 
     async def _work(self, config: Config, work: Callable[[Platform], Awaitable[T]]) -> T:
         await check_server(config.text("DATABASE_URL"))
-        if await migrate.applied(config.text("DATABASE_URL")) != migrate.newest():
+        if (await migrate.applied(config.text("DATABASE_URL")) or "") < migrate.newest():
             if config.text("APP_ENV") == "production":
                 raise Failure("The database is not at this release's schema: run `tfmshop db migrate` first.")
             await migrate.upgrade(config.text("DATABASE_URL"))

@@ -44,7 +44,7 @@ def checklist(
 def tried(context: typer.Context, boxes: Sequence[Box], url: str | None = None) -> list[Checked]:
     """Try boxes of this installation, whatever its schema is. A server that cannot be reached is told as always."""
     host = host_of(context)
-    config = host.read_config()
+    config = host.settings()
     address = url or f"http://{visible(config.text('HOST'))}:{config.number('PORT')}"
 
     async def work() -> list[Checked]:

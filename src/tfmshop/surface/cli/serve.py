@@ -51,7 +51,7 @@ def serve(
     host.check(config)
     if generation:
         pipe, *sockets = map(int, generation.split(","))
-        serve_generation(host.serve_target, sockets, pipe, prepare)
+        serve_generation(host.serve_target, sockets, pipe, prepare, first=False)
         return
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
@@ -69,7 +69,7 @@ def serve(
 
         def here(pipe: int) -> int:
             """The first generation is this program itself: it is there at once."""
-            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare))
+            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, first=True))
 
         def anew(pipe: int) -> int:
             words = [*program, "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
@@ -94,6 +94,7 @@ def _forked(work: Callable[[], object]) -> int:
         return pid
     code = 1
     try:
+        os.setpgid(0, 0)  # with its workers: whoever does not end in time is ended with all of them
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         work()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tfmshop.platform.backup import BackupFailed
+from tfmshop.platform.backup.encryption import PUBLIC
 from tfmshop.surface import backups
 from tfmshop.surface.readiness.box import AFTER, Place, Result, box
 
@@ -10,8 +11,12 @@ from tfmshop.surface.readiness.box import AFTER, Place, Result, box
 @box("backup", AFTER, 3600.0)
 async def restored(place: Place) -> Result:
     """A backup is made now, restored into a server of its own, and compared with what was copied."""
+    key = place.config.text("BACKUP_KEY")
     try:
         made, _ = await backups.make(place.platform.config, "dump")
+        if key.startswith(PUBLIC):
+            return Result("warn", f"{made.name} was made; only the secret key can open it",
+                          "Run `tfmshop db drill` where that key is.")  # fmt: skip
         found = await backups.drill(place.platform.config, made)
     except BackupFailed as error:
         return Result("fail", str(error), "See `tfmshop db backup` and `tfmshop db drill`.")

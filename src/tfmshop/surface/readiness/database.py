@@ -44,6 +44,10 @@ async def migrations(place: Place) -> Result:
     has, wanted = await migrate.applied(place.platform.config.text("DATABASE_URL")), migrate.newest()
     if has == wanted:
         return Result("pass", f"the schema is at {wanted}")
+    if has is not None and has > wanted:
+        return Result(
+            "warn", f"the schema is at {has}, newer than this release's {wanted}", "Install the newer release."
+        )
     return Result("fail", f"the schema is at {has}, this release wants {wanted}", "Run `tfmshop deploy migrate`.")
 
 
@@ -77,7 +81,7 @@ async def server(place: Place) -> Result:
         failing.append("autovacuum is off, so tables only grow: Set autovacuum=on.")
     if row["data_checksums"] != "on":
         warning.append("data is kept without checksums: Stop the server, run pg_checksums --enable.")
-    wanted = place.config.number("WORKERS") * place.config.number("DB_POOL_MAX") + 20
+    wanted = 2 * place.config.number("WORKERS") * place.config.number("DB_POOL_MAX") + 20  # two generations
     if wanted > row["max_connections"]:
         failing.append(f"max_connections is {row['max_connections']}, this shop may want {wanted}: Raise it, or lower "
                        "WORKERS or DB_POOL_MAX.")  # fmt: skip
@@ -96,7 +100,9 @@ async def held_back(place: Place) -> Result:
     for slot in slots:
         name, held = slot["slot_name"], slot["held_bytes"]
         if slot["wal_status"] == "lost":
-            mend = "Take a new base backup." if name == SLOT else "Set the replica up anew."
+            mend = (
+                "Drop it, empty the folder wal/incoming, take a new base backup." if name == SLOT else "Set it up anew."
+            )
             failing.append(f"what {name} had still to get is gone: {mend}")
         elif not slot["active"] and held > MUCH_HELD:
             failing.append(

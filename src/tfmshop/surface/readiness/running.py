@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import httpx
 
+from tfmshop import __version__
 from tfmshop.platform import clock, codec, jobs
 from tfmshop.platform.observe.alerts import Firing, channels, state
 from tfmshop.platform.observe.process import METRICS
@@ -24,7 +25,7 @@ async def _asked(place: Place, path: str, headers: dict[str, str] | None = None)
     host = next(iter(place.config.words("ALLOWED_HOSTS")), "")
     if host and path.startswith("/api"):
         named["host"] = host
-    async with httpx.AsyncClient(base_url=place.url, timeout=5, trust_env=False) as client:
+    async with httpx.AsyncClient(base_url=place.url, timeout=10, trust_env=False) as client:
         return await client.get(path, headers=named | (headers or {}))
 
 
@@ -46,7 +47,10 @@ async def health(place: Place) -> Result:
                       "See `tfmshop logs errors`.")  # fmt: skip
     if found["status"] != "ok":
         return Result("warn", f"it is {found['status']}", "Redis is away: see `tfmshop doctor`.")
-    return Result("pass", f"ok, release {found.get('version', 'unknown')}")
+    if found.get("version", __version__) != __version__:
+        return Result("fail", f"release {found['version']} answers, this is {__version__}",
+                      "Run `tfmshop deploy reload`; was the server started by a path that leads to this release?")  # fmt: skip
+    return Result("pass", f"ok, release {__version__}")
 
 
 @box("security of answers", AFTER)

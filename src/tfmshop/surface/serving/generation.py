@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces, Loops
@@ -18,9 +17,8 @@ from granian.log import LogLevels
 from granian.server.mp import MPServer
 
 from tfmshop.surface.serving import ready
+from tfmshop.surface.serving.ready import end_with_parent
 from tfmshop.surface.serving.sockets import BACKLOG, CONNECTIONS
-
-_SIGNAL_AT_PARENTS_DEATH: Final = 1
 
 
 class _Workers(MPServer):
@@ -44,14 +42,14 @@ class _Workers(MPServer):
                 os.kill(worker.inner.pid, signal.SIGUSR1)
 
 
-def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None]) -> None:
-    """Run workers until SIGTERM; each writes to the pipe when it can work. SIGUSR1 is the goodbye before that. They end
-    with their parent, too.
+def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None], *, first: bool) -> None:
+    """Run workers until SIGTERM; each writes to the pipe when it can work, before which it takes no request unless it
+    is of the `first` generation. SIGUSR1 is the goodbye before the end. They end with their parent, too.
     """
+    end_with_parent()
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
         multiprocessing.set_start_method("fork", force=True)
-    ready.tell_through(pipe)
+    ready.tell_through(pipe, first=first)
     prepare()
     workers = _Workers(
         sockets, target=target, interface=Interfaces.ASGI, factory=True, loop=Loops.uvloop, http=HTTPModes.http1,

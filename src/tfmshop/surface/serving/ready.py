@@ -1,20 +1,40 @@
-"""How a worker tells the process that stays that it can work."""
+"""How a worker tells the process that stays that it can work; and that it does not outlive who started it."""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
+import sys
 from contextlib import suppress
+from typing import Final
+
+_SIGNAL_AT_PARENTS_DEATH: Final = 1
 
 
 class _Told:
     """Where to tell it: a pipe that every worker of a generation has from its parent."""
 
     pipe: int | None = None
+    first = True
 
 
-def tell_through(pipe: int) -> None:
-    """Workers that are forked from now on tell it here."""
-    _Told.pipe = pipe
+def tell_through(pipe: int, *, first: bool) -> None:
+    """Workers that are forked from now on tell it here; those that are not of the first generation take no request
+    before.
+    """
+    _Told.pipe, _Told.first = pipe, first
+
+
+def is_awaited() -> bool:
+    """Whether others go on working until this worker can."""
+    return _Told.pipe is not None and not _Told.first
+
+
+def end_with_parent() -> None:
+    """Have the system end this process when the one that started it is gone, however it went. On Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SIGNAL_AT_PARENTS_DEATH, signal.SIGTERM)
 
 
 def is_wanted() -> bool:

@@ -74,7 +74,11 @@ class _Generation:
         over = monotonic() + seconds
         while self.is_alive():
             if monotonic() > over:
-                self.tell(signal.SIGKILL)
+                break
+            wait(0.02)
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)  # workers that outlived it would keep the port
+        while self.is_alive():
             wait(0.02)
 
 
@@ -127,7 +131,12 @@ class Supervisor:
 
     def _exchanged(self, current: _Generation, start: Start) -> _Generation:
         """The new generation, or the one before where the new one cannot work."""
-        new = self._started(start)
+        try:
+            new = self._started(start)
+        except OSError as error:
+            log.error("no new workers can be started: those before stay", why=error.strerror)
+            self._say("failed", str(error.strerror))
+            return current
         while not new.is_ready:
             late = monotonic() - new.began > self._start_seconds
             if late or self._stopping or not new.is_alive():

@@ -168,8 +168,8 @@ class Edge:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
                 await self.watch.works_with(platform.db)
                 self._pages.warm()
+                await self._farewell.wait(self.shop)
                 await send({"type": "lifespan.startup.complete"})
-                self._farewell.wait(self.shop)
                 moment = "shutdown"
                 await receive()
                 self._farewell.end()

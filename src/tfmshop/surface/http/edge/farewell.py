@@ -24,11 +24,15 @@ class Farewell:
         self.begun = False
         self._telling: asyncio.Task[None] | None = None
 
-    def wait(self, shop: Shop) -> None:
-        """Tell the server when this worker can work, and hear from it when it must go."""
+    async def wait(self, shop: Shop) -> None:
+        """Tell the server when this worker can work, and hear from it when it must go. Where others work until then,
+        this one takes no request before.
+        """
         with suppress(ValueError, RuntimeError):
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._begin, shop)
-        if ready.is_wanted():
+        if ready.is_awaited():
+            await self._tell(shop)
+        elif ready.is_wanted():
             self._telling = asyncio.create_task(self._tell(shop))
 
     def end(self) -> None:
