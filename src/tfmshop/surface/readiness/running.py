@@ -49,7 +49,7 @@ async def health(place: Place) -> Result:
         return Result("warn", f"it is {found['status']}", "Redis is away: see `tfmshop doctor`.")
     if found.get("version", __version__) != __version__:
         return Result("fail", f"release {found['version']} answers, this is {__version__}",
-                      "Run `tfmshop deploy reload`; was the server started by a path that leads to this release?")  # fmt: skip
+                      "Run `tfmshop deploy reload`; does the path of the server lead to this release?")  # fmt: skip
     return Result("pass", f"ok, release {__version__}")
 
 
