@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import asyncpg
 
@@ -28,6 +28,8 @@ from tfmshop.platform.embedded.owner import Owner
 
 WAL: Final = "restored_wal"
 """The folder in a server's data where it finds the log while it is brought to a moment."""
+SAFELY: Final[Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+"""Python has it from 3.11.4 on; what is unpacked is what was kept, by its SHA-256."""
 TRUSTING: Final = "restored_hba.conf"
 QUIET: Final = {"archive_mode": "off", "ssl": "off", "primary_conninfo": "", "ident_file": "/dev/null"}
 """What a restored server must not do as its origin did, while it is looked at."""
@@ -65,7 +67,7 @@ def restore_base(backup: Backup, vault: Vault, data: Path, to: datetime | None, 
             f"{backup.name} is of {backup.ended:%Y-%m-%d %H:%M:%S} UTC: take an older one for {to:%H:%M:%S}."
         )
     with _unpacked(vault, backup) as archive, tarfile.open(fileobj=archive, mode="r|gz") as tar:
-        tar.extractall(data, filter="data")
+        tar.extractall(data, **SAFELY)
     run([program("pg_verifybackup", backup.server), "--exit-on-error", "--no-parse-wal", str(data)], ALONE)
     for socket in data.glob(".s.PGSQL.*"):
         socket.unlink()  # an embedded server has it among its data
