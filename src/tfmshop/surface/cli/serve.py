@@ -50,8 +50,8 @@ def serve(
     config = host.read_config()
     host.check(config)
     if generation:
-        pipe, *sockets = map(int, generation.split(","))
-        serve_generation(host.serve_target, sockets, pipe, prepare, first=False)
+        alone, pipe, *sockets = map(int, generation.split(","))
+        serve_generation(host.serve_target, sockets, pipe, prepare, alone=bool(alone))
         return
     check_port(config.text("HOST"), config.number("PORT"))
     if until_stdin_closes:
@@ -67,12 +67,12 @@ def serve(
             CELLS.keep_in(ready.home / METRICS, "server")  # what a lone worker counted stays when it is killed
         out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
 
-        def here(pipe: int) -> int:
+        def here(pipe: int, alone: bool) -> int:
             """The first generation is this program itself: it is there at once."""
-            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, first=True))
+            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, alone=alone))
 
-        def anew(pipe: int) -> int:
-            words = [*program, "serve", f"--generation={','.join(map(str, [pipe, *sockets]))}"]
+        def anew(pipe: int, alone: bool) -> int:
+            words = [*program, "serve", f"--generation={','.join(map(str, [int(alone), pipe, *sockets]))}"]
             return _forked(lambda: os.execv(words[0], words))  # noqa: S606 - ourselves
 
         times = ready.seconds("START_TIME"), ready.seconds("GOODBYE_TIME")

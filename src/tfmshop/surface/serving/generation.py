@@ -42,14 +42,14 @@ class _Workers(MPServer):
                 os.kill(worker.inner.pid, signal.SIGUSR1)
 
 
-def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None], *, first: bool) -> None:
-    """Run workers until SIGTERM; each writes to the pipe when it can work, before which it takes no request unless it
-    is of the `first` generation. SIGUSR1 is the goodbye before the end. They end with their parent, too.
+def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None], *, alone: bool) -> None:
+    """Run workers until SIGTERM; each writes to the pipe when it can work, before which it takes no request unless
+    nobody else does (`alone`). SIGUSR1 is the goodbye before the end. They end with their parent, too.
     """
     end_with_parent()
     if sys.platform == "linux":
         multiprocessing.set_start_method("fork", force=True)
-    ready.tell_through(pipe, first=first)
+    ready.tell_through(pipe, alone=alone)
     prepare()
     workers = _Workers(
         sockets, target=target, interface=Interfaces.ASGI, factory=True, loop=Loops.uvloop, http=HTTPModes.http1,

@@ -16,19 +16,17 @@ class _Told:
     """Where to tell it: a pipe that every worker of a generation has from its parent."""
 
     pipe: int | None = None
-    first = True
+    alone = True
 
 
-def tell_through(pipe: int, *, first: bool) -> None:
-    """Workers that are forked from now on tell it here; those that are not of the first generation take no request
-    before.
-    """
-    _Told.pipe, _Told.first = pipe, first
+def tell_through(pipe: int, *, alone: bool) -> None:
+    """Workers that are forked from now on tell it here; those that are not alone take no request before."""
+    _Told.pipe, _Told.alone = pipe, alone
 
 
 def is_awaited() -> bool:
     """Whether others go on working until this worker can."""
-    return _Told.pipe is not None and not _Told.first
+    return _Told.pipe is not None and not _Told.alone
 
 
 def end_with_parent() -> None:

@@ -28,19 +28,20 @@ STOP_SECONDS: Final = 40.0
 LONGEST_PAUSE: Final = 5.0
 
 log = structlog.get_logger("serve")
-Start = Callable[[int], int]
-"""Starts a generation that writes to a pipe when it can work: its process."""
+Start = Callable[[int, bool], int]
+"""Starts a generation that writes to a pipe when it can work, and takes requests before where it is alone: its
+process."""
 
 
 class _Generation:
     """A generation as its parent sees it."""
 
-    def __init__(self, start: Start, workers: int) -> None:
+    def __init__(self, start: Start, workers: int, *, alone: bool) -> None:
         self._told, pipe = os.pipe()
         os.set_blocking(self._told, False)
         os.set_inheritable(pipe, True)
         try:
-            self.pid = start(pipe)
+            self.pid = start(pipe, alone)
         finally:
             os.close(pipe)
         self._missing = workers
@@ -100,7 +101,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
-        current, pause = self._started(first), 0.1
+        current, pause = self._started(first, alone=True), 0.1
         try:
             while not self._stopping:
                 self._wait(0.1)
@@ -108,7 +109,7 @@ class Supervisor:
                     log.error("the workers ended and are started again", code=current.code)
                     self._wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    current = self._started(later)
+                    current = self._started(later, alone=True)
                 elif self._wants_new:
                     self._wants_new = False
                     current = self._exchanged(current, later)
@@ -124,15 +125,15 @@ class Supervisor:
             path_of(self._home, self._port).unlink(missing_ok=True)
         return 0 if current.code in (0, -signal.SIGTERM) else 1
 
-    def _started(self, start: Start) -> _Generation:
+    def _started(self, start: Start, *, alone: bool) -> _Generation:
         self._status.generation += 1
         self._say("starting")
-        return _Generation(start, self._workers)
+        return _Generation(start, self._workers, alone=alone)
 
     def _exchanged(self, current: _Generation, start: Start) -> _Generation:
         """The new generation, or the one before where the new one cannot work."""
         try:
-            new = self._started(start)
+            new = self._started(start, alone=False)
         except OSError as error:
             log.error("no new workers can be started: those before stay", why=error.strerror)
             self._say("failed", str(error.strerror))
