@@ -1,7 +1,7 @@
 """Traces on standard error: each span one line of JSON with ECS names, as every other line there.
 
-Imported where traces are on: it needs their SDK. The SDK's own exporter takes 0.7 ms for a span, a tenth of the
-processor of a busy server where one in a hundred requests is traced, and writes it over thirty lines.
+Imported where traces are on: it needs their SDK. The SDK's own exporter takes 89 us for a span, this one 6 (500 spans,
+least of five, Python 3.11), and writes it over thirty lines.
 """
 
 from __future__ import annotations
