@@ -40,6 +40,8 @@ def test_the_environment_wins_over_the_file(tmp_path):
         ({"REDIS_URL": "redis://[bad"}, "REDIS_URL is not an address that can be read."),
         ({"HOST": "localhost"}, "HOST must be an IP address, not 'localhost'."),
         ({"JWT_SECRET": "short"}, "JWT_SECRET must be empty"),
+        ({"BACKUP_AT": "99 3 * * *"}, "must be a line of cron"),
+        ({"DRILL_AT": "* * * * * *"}, "must be a line of cron"),
         ({"TRUSTED_PROXIES": "10.0.0.0/8, nonsense"}, "must list networks such as"),
         ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "must list networks such as"),
         ({"ALLOWED_HOSTS": "https://shop.example"}, "must list hosts such as"),
