@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -31,12 +30,11 @@ from tfmshop.commerce import (
 )
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
-from tfmshop.platform import Platform, db, ids, jobs
+from tfmshop.platform import Platform, db, jobs
 from tfmshop.platform.backup import BackupFailed
-from tfmshop.platform.cache import Cache, Memory, Redis, Shared, report
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import migrate
-from tfmshop.platform.errors import ShopError
 from tfmshop.platform.files import Files
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.limits import Rates
@@ -50,6 +48,7 @@ from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface import backups
+from tfmshop.surface.connected import hearing, replicated
 from tfmshop.surface.observed import watched
 from tfmshop.surface.serving.ready import end_with_parent
 
@@ -59,8 +58,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("app")
 
-TELL_SECONDS = 3.0
-"""How often a web process writes down what its cache does."""
 COLLECT_AFTER = 20_000
 """Objects made before the collector looks: a request makes hundreds that reference counts free, and few cycles. What
 was loaded at start is frozen, so that it is never looked through again."""
@@ -77,6 +74,7 @@ def options(config: Config, name: str) -> db.Options:
         lock_seconds=config.seconds("DB_LOCK_TIMEOUT"),
         idle_transaction_seconds=config.seconds("DB_IDLE_TRANSACTION_TIMEOUT"),
         name=name,
+        pooled=bool(config.text("DATABASE_POOL_URL")),
     )
 
 
@@ -87,7 +85,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"))
     platform = Platform(
         config=config,
-        db=await db.connect(config.text("DATABASE_URL"), bounds),
+        db=await db.connect(config.text("DATABASE_POOL_URL" if bounds.pooled else "DATABASE_URL"), bounds),
         redis=redis,
         cache=Cache(Memory(config.number("CACHE_MEMORY") << 20), Shared(redis, f"{__version__}-{migrate.newest()}")),
         rates=rates_of(config, redis),
@@ -108,43 +106,6 @@ def rates_of(config: Config, redis: Redis) -> Rates | None:
     if not config.flag("ENABLE_RATE_LIMIT"):
         return None
     return Rates(redis, config.number("RATE_LIMIT_WINDOW"), config.number("WORKERS"))
-
-
-@asynccontextmanager
-async def hearing(platform: Platform) -> AsyncIterator[None]:
-    """Have the cache hear of every change while the block runs; without caching it is never trusted."""
-    cache = platform.cache
-    if not platform.config.flag("ENABLE_CACHING"):
-        yield
-        return
-    listener = db.Listener(
-        platform.config.text("DATABASE_URL"), "stale", hear=lambda message: cache.stale(message.split(",")),
-        back=cache.trust, lost=cache.doubt,
-    )  # fmt: skip
-    await listener.start()
-    telling = asyncio.create_task(_tell(platform))
-    try:
-        yield
-    finally:
-        telling.cancel()
-        await asyncio.wait([telling])
-        await cache.asked.write(platform.db)
-        await listener.stop()
-
-
-async def _tell(platform: Platform) -> None:
-    """Write down what was asked for and what the cache does, every few seconds."""
-    process, cache = ids.new(), platform.cache
-    while True:
-        await asyncio.sleep(TELL_SECONDS)
-        try:
-            await cache.asked.write(platform.db)
-            async with platform.db.tx() as tx:
-                await report.tell(tx, process, report.of(cache, platform.redis))
-        except ShopError:
-            continue
-        except Exception as error:
-            log.error("what the cache does is not told", exc_info=error)
 
 
 @asynccontextmanager
@@ -254,7 +215,11 @@ def http(config: Config) -> Edge:
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         companies = providers(config)
-        async with opened(config, options(config, "tfmshop web")) as platform, hearing(platform):
+        async with (
+            opened(config, options(config, "tfmshop web")) as platform,
+            replicated(platform, options(config, "tfmshop replica")),
+            hearing(platform),
+        ):
             elsewhere = providers_of(config.words("OIDC_PROVIDERS"))
             shop = Shop(platform, companies, checkout.Till(platform.db), elsewhere)
             async with observed(platform, "web", shop.checks):

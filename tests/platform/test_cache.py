@@ -456,7 +456,7 @@ async def test_a_connection_that_is_made_again_to_the_same_redis_changes_nothing
     make, redis = Maker(), one._shared._redis
     await one.get(TEXT, "k", make)
     await settled(one)
-    await redis._pool.disconnect()
+    await redis._client.connection_pool.disconnect()
     one.memory.clear()
     assert await one.get(TEXT, "k", make) == "v1"
     assert redis.breaks == 0
@@ -482,7 +482,7 @@ async def test_a_redis_that_forgot_its_clock_is_not_believed(processes):
     two.stale(["a"])
     await settled(two)
     redis = Redis(os.environ[REDIS], 1.0)
-    await redis._client.delete(one._shared._state)
+    await redis._client.delete(one._shared._state("{tfmshop}"))
     await redis.close()
     assert await two.get(TEXT, "k", make) == "v2"
 
@@ -672,6 +672,11 @@ async def test_a_ticket_of_a_redis_that_is_gone_is_behind_every_change(tmp_path)
 @pytest.mark.parametrize("told", [None, b"# Server\r\nredis_version:7.2\r\n"], ids=["refused", "without identity"])
 async def test_a_redis_that_does_not_say_who_it_is_is_another_one(told):
     class Connection:
+        host, port = "localhost", 6379
+
+        async def on_connect(self) -> None:
+            pass
+
         async def send_command(self, name: str) -> None:
             assert name == "INFO"
 
@@ -682,7 +687,7 @@ async def test_a_redis_that_does_not_say_who_it_is_is_another_one(told):
 
     redis = Redis(os.environ[REDIS], 1.0)
     for breaks in (0, 1, 2):
-        await redis._pool._connected(Connection())
+        await redis._connected(Connection())
         assert redis.breaks == breaks
     await redis.close()
 

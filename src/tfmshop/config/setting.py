@@ -77,6 +77,21 @@ def url(*schemes: str) -> Check:
     return check
 
 
+def redis_url(text: str) -> str | None:
+    """The address of a Redis, of some Sentinels and what they call it, or of some servers of a Cluster; or nothing."""
+    scheme, _, rest = text.partition("://")
+    if not scheme.endswith(("+sentinel", "+cluster")):
+        return url("redis", "rediss", "unix")(text)
+    hosts, _, name = rest.rpartition("@")[2].partition("/")
+    if scheme.partition("+")[0] not in {"redis", "rediss"} or not all(
+        _PLACE.fullmatch(one) for one in hosts.split(",")
+    ):
+        return "must list hosts with their ports, such as redis+sentinel://one:26379,two:26379/shop"
+    if scheme.endswith("+sentinel") and not name:
+        return "must end in the name that the Sentinels watch, such as redis+sentinel://one:26379/shop"
+    return None
+
+
 def starting(*words: str) -> Check:
     """Text that starts with one of some words, or nothing."""
 
@@ -181,5 +196,6 @@ def sign_in_provider(text: str) -> str | None:
 
 
 _NAME: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
+_PLACE: Final = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
 _HOST: Final = re.compile(rf"\.?{_NAME}")
 _ORIGIN: Final = re.compile(rf"https?://{_NAME}(?::[0-9]{{1,5}})?")

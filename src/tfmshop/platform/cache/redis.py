@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import Any, Final, Protocol, cast
+from zlib import crc32
 
 import structlog
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio import Redis as Client
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.asyncio import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from tfmshop.platform import ids
+from tfmshop.platform.cache.servers import PARTS, client_of, close
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import traces
 
 FAILURES: Final = 3
 """Failures in a row after which Redis is left alone."""
 FIRST_PAUSE: Final = 0.5
+FINDING: Final = 10
+"""So many times its timeout a call may take where the server has to be found first, by Sentinel or in a Cluster."""
 LONGEST_PAUSE: Final = 10.0
 """Seconds for which it is left alone; each failed try after that doubles them."""
 
 _IDENTITY: Final = ("run_id:", "master_replid:")
+
+UNSEEN: Final = ""
+ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
+"""A client of a Cluster raises AttributeError, too, when it closes connections that are used since servers changed."""
 
 log = structlog.get_logger("redis")
 
@@ -37,62 +43,37 @@ class Script(Protocol):
     def __call__(self, keys: list[str], args: list[Any]) -> Awaitable[Any]: ...
 
 
-class _Pool(BlockingConnectionPool):
-    """Connections that are waited for, and that find out which server is behind them."""
-
-    breaks = 0
-    server: str | None = None
-
-    def make_connection(self) -> Any:
-        connection = super().make_connection()  # type: ignore[no-untyped-call]
-        connection.register_connect_callback(self._connected)
-        return connection
-
-    async def _connected(self, connection: Any) -> None:
-        """Count when it is another server than before, or one that began anew: it may know less of what is stale."""
-        try:
-            await connection.send_command("INFO")
-            told = await connection.read_response()
-            lines = told.decode(errors="replace").split()
-            server = " ".join(line for line in lines if line.startswith(_IDENTITY)) or ids.token()
-        except ResponseError:
-            server = ids.token()
-        except BaseException:
-            await connection.disconnect(nowait=True)
-            raise
-        self.breaks += self.server is not None and server != self.server
-        self.server = server
-
-
 class Redis:
     """A client whose every call gives up after `timeout_seconds`, behind a breaker."""
 
     def __init__(self, url: str, timeout_seconds: float) -> None:
-        pool = _Pool.from_url(
-            url, socket_timeout=timeout_seconds, socket_connect_timeout=timeout_seconds, max_connections=16,
-            timeout=timeout_seconds, retry=Retry(NoBackoff(), 0),
-        )  # fmt: skip
-        self._pool = pool
-        self._client = Client.from_pool(pool)
+        self._client = client_of(url, timeout_seconds, self._connected)
+        self.is_cluster = isinstance(self._client, RedisCluster)
+        self.tags = [f"{{tfmshop:{part}}}" for part in range(PARTS)] if self.is_cluster else ["{tfmshop}"]
+        """What the keys of each part begin with: those of one part are always on one server."""
+        self._errors = (*ERRORS, AttributeError) if self.is_cluster else ERRORS
         self._timeout = timeout_seconds
+        self._patience = timeout_seconds * FINDING if "+" in url.partition("://")[0] else None
+        self._servers: dict[str, str] = {}
+        self._found = not isinstance(self._client, RedisCluster)
+        self.breaks = 0
+        """How often another Redis was found behind a connection, or one that began anew."""
         self._failed = 0
         self._pause = 0.0
         self._again_at = self._noted_at = 0.0
         self.failures = 0
 
     @property
-    def breaks(self) -> int:
-        """How often another Redis was found behind a connection, or one that began anew."""
-        found: int = self._pool.breaks
-        return found
-
-    @property
     def usable(self) -> bool:
         """Whether a call would be tried now."""
         return self._failed < FAILURES or monotonic() >= self._again_at
 
+    def tag(self, key: str) -> str:
+        """What the Redis key of `key` begins with."""
+        return self.tags[crc32(key.encode()) % len(self.tags)]
+
     def script(self, source: str) -> Script:
-        """A script for `run`."""
+        """A script for `run`; all its keys begin with one tag."""
         return cast("Script", self._client.register_script(source))
 
     async def run(self, script: Script, keys: list[str], args: list[Any]) -> Any:
@@ -111,8 +92,11 @@ class Redis:
         if self._failed >= FAILURES:
             self._again_at = started + self._pause
         try:
-            answer = await call()
-        except (RedisError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(self._patience):
+                if self.is_cluster:
+                    await self._find_servers()
+                answer = await call()
+        except self._errors as error:
             if self._noted_at <= started > monotonic() - 2 * self._timeout:
                 self._note(error)
             raise Away from error
@@ -137,10 +121,39 @@ class Redis:
         """The version of the Redis that is there, asked past the breaker. `ConnectionError` with the reason."""
         try:
             told = await self._client.info("server")
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             raise ConnectionError(str(error)) from error
         return str(told.get("valkey_version") or told.get("redis_version", ""))
 
+    async def _connected(self, connection: Any) -> None:
+        """Count when it is another server than before, or one that began anew: it may know less of what is stale."""
+        await connection.on_connect()
+        try:
+            await connection.send_command("INFO")
+            told = await connection.read_response()
+            lines = told.decode(errors="replace").split()
+            server = " ".join(line for line in lines if line.startswith(_IDENTITY)) or ids.token()
+        except ResponseError:
+            server = ids.token()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        place = f"{connection.host}:{connection.port}" if self.is_cluster else ""
+        known = self._servers.get(place)
+        self.breaks += known not in (UNSEEN, server) and bool(self._servers) and self._found
+        self._servers[place] = server
+
+    async def _find_servers(self) -> None:
+        """Have the client know a Cluster: it does not expect several callers at its start. Who is a master then was
+        not another before.
+        """
+        client = cast("RedisCluster", self._client)
+        await client.initialize()
+        if not self._found:
+            for node in client.get_primaries():
+                self._servers.setdefault(node.name, UNSEEN)
+            self._found = True
+
     async def close(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await close(self._client)

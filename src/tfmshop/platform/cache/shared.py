@@ -122,8 +122,7 @@ class Shared:
 
     def __init__(self, redis: Redis, release: str) -> None:
         self._redis = redis
-        self._prefix = f"{{tfmshop}}:{release}:"
-        self._state = self._prefix + "state"
+        self._release = release
         self._look, self._put, self._stale = (redis.script(source) for source in (LOOK, PUT, STALE))
         self._failed = 0
         self._believed = (redis.breaks, 0)
@@ -198,9 +197,10 @@ class Shared:
             told.set_result(None)
 
     async def _make_stale(self, tags: Sequence[str], news: str = "") -> None:
-        keys = [self._state, f"{self._prefix}told:{hashlib.blake2b(news.encode(), digest_size=16).hexdigest()}"]
-        remembered = int(TOLD.total_seconds() * 1000) if news else ""
-        await self._redis.run(self._stale, keys, [MOST_TAGS, remembered, *tags])
+        told = f":{self._release}:told:{hashlib.blake2b(news.encode(), digest_size=16).hexdigest()}"
+        args = [MOST_TAGS, int(TOLD.total_seconds() * 1000) if news else "", *tags]
+        each = [self._redis.run(self._stale, [self._state(tag), tag + told], args) for tag in self._redis.tags]
+        await (asyncio.gather(*each) if len(each) > 1 else each[0])
 
     async def _believe(self) -> None:
         """After a time without Redis, or where another may be in its place, make all stale that it has from before."""
@@ -216,9 +216,13 @@ class Shared:
     def _is_believed(self) -> bool:
         return self._believed == (self._redis.breaks, self._failed)
 
+    def _state(self, tag: str) -> str:
+        return f"{tag}:{self._release}:state"
+
     def _keys(self, kind: Kind[Any], key: str) -> list[str]:
-        name = f"{self._prefix}{kind.name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
-        return [self._state, name, name + ":lock"]
+        tag = self._redis.tag(key)
+        name = f"{tag}:{self._release}:{kind.name}:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
+        return [self._state(tag), name, name + ":lock"]
 
 
 def _packed(value: bytes) -> bytes:

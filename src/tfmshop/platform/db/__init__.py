@@ -1,6 +1,15 @@
 """PostgreSQL: named queries over a pool, transactions, retry, migrations, truths."""
 
-from tfmshop.platform.db.database import Database, Options, WrongServer, check_server, connect, open_connection
+from tfmshop.platform.db import replicas
+from tfmshop.platform.db.database import (
+    Database,
+    Options,
+    WrongServer,
+    check_server,
+    connect,
+    open_connection,
+    unopened,
+)
 from tfmshop.platform.db.faults import NoAnswer, Unkept
 from tfmshop.platform.db.listening import Listener
 from tfmshop.platform.db.query import Copy, Family, Query, listening, written
@@ -27,5 +36,7 @@ __all__ = [
     "connect",
     "listening",
     "open_connection",
+    "replicas",
+    "unopened",
     "written",
 ]

@@ -18,9 +18,10 @@ from asyncpg.transaction import Transaction
 from tfmshop.platform.db.faults import LOST, NoAnswer, as_fact
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
+from tfmshop.platform.db.replicas import FAULTS, READS, Replicas
 from tfmshop.platform.db.share import Share
 from tfmshop.platform.db.slow import Slow
-from tfmshop.platform.db.tx import RolledBack, Tx
+from tfmshop.platform.db.tx import NeedsPrimary, RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.observe.metrics import Counter
 
@@ -55,6 +56,9 @@ class Options:
     """Above PostgreSQL's deadlock_timeout (1 s): below it a deadlock would look like a long wait and not be retried."""
     idle_transaction_seconds: float = 5.0
     name: str = "tfmshop"
+    pooled: bool = False
+    """A pooler is between us and PostgreSQL and gives each transaction another connection: nothing may be left on it,
+    prepared statements neither, and the pooler sets the bounds (deploy/pgbouncer/pgbouncer.ini)."""
     bulk: bool = False
     """Plan each statement anew: right where tables grow a thousandfold between two runs of it."""
 
@@ -84,8 +88,12 @@ class Options:
 class Database:
     """Hands out transactions over a pool. Make one with `connect`; `close` it at the end."""
 
-    def __init__(self, pool: Pool, share: Share | None = None) -> None:
+    def __init__(self, pool: Pool, share: Share | None = None, *, pooled: bool = False) -> None:
         self.pool = pool
+        self.pooled = pooled
+        """Whether each transaction may have another connection behind it."""
+        self.is_replica = False
+        self.replicas: Replicas | None = None
         self.lender = share or pool
         self.retried = 0
         self.slow = Slow(self)
@@ -94,12 +102,30 @@ class Database:
     def share(self, name: str, *, maximum: int, patience_seconds: float) -> Database:
         """The same database for one kind of work, with at most so many connections at once (see `Share`)."""
         if name not in self._shares:
-            self._shares[name] = Database(self.pool, Share(self.pool, maximum, patience_seconds))
+            self._shares[name] = Database(self.pool, Share(self.pool, maximum, patience_seconds), pooled=self.pooled)
         return self._shares[name]
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """A connection for single reads, without BEGIN and COMMIT: `async with db.read() as tx`."""
-        return _Lent(self, transaction=False)
+        return _Lent(self, transaction=self.pooled)
+
+    async def look_up(self, work: Callable[[Tx], Awaitable[T]]) -> T:
+        """What `work(tx)` reads, on a replica where one knows all that was committed before; it may be called twice."""
+        replica = await self.replicas.fit() if self.replicas is not None else None
+        if replica is not None:
+            try:
+                async with replica.db.read() as tx:
+                    found = await work(tx)
+            except (*FAULTS, NeedsPrimary) as error:
+                replica.blame(error)
+            else:
+                READS.of("replica").add()
+                return found
+        async with self.read() as tx:
+            found = await work(tx)
+        if self.replicas is not None:
+            READS.of("primary").add()
+        return found
 
     def tx(self) -> AbstractAsyncContextManager[Tx]:
         """One transaction, committed at the end of the block: `async with db.tx() as tx`."""
@@ -186,7 +212,7 @@ class _Lent:
             except BaseException as error:
                 self._let_go(broken=True)
                 raise as_fact(error) or error from error
-        return Tx(connection, self._db.slow)
+        return Tx(connection, self._db.slow, only_reads=self._db.is_replica)
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
         try:
@@ -210,17 +236,23 @@ class _Lent:
 
 async def connect(url: str, options: Options) -> Database:
     """Open a pool on `url`. `DatabaseUnavailable` when nothing answers, `WrongServer` when it is too old."""
+    db = unopened(url, options)
+    try:
+        await db.pool.fill()
+    except (*LOST, TimeoutError) as error:
+        raise DatabaseUnavailable from error
+    return db
+
+
+def unopened(url: str, options: Options) -> Database:
+    """A pool on `url` that opens its connections when they are needed."""
     pool = Pool(
         lambda: open_connection(url, options),
         minimum=options.minimum,
         maximum=options.maximum,
         patience_seconds=options.acquire_seconds,
     )
-    try:
-        await pool.fill()
-    except (*LOST, TimeoutError) as error:
-        raise DatabaseUnavailable from error
-    return Database(pool)
+    return Database(pool, pooled=options.pooled)
 
 
 async def open_connection(url: str, options: Options) -> Connection:
@@ -229,8 +261,8 @@ async def open_connection(url: str, options: Options) -> Connection:
         url,
         timeout=options.connect_seconds,
         command_timeout=options.statement_seconds + 0.5,
-        statement_cache_size=1000,
-        server_settings=options.session(),
+        statement_cache_size=0 if options.pooled else 1000,
+        server_settings={} if options.pooled else options.session(),
     )
     _keep_alive(connection)
     version = connection.get_server_version()

@@ -36,14 +36,19 @@ class RolledBack(Exception):
     """The block asked that nothing of it be kept."""
 
 
+class NeedsPrimary(Exception):
+    """What was begun on a replica has something to write."""
+
+
 class Tx:
     """Runs named queries on one connection. Verbs receive it and never commit."""
 
-    __slots__ = ("_connection", "_slow")
+    __slots__ = ("_connection", "_only_reads", "_slow")
 
-    def __init__(self, connection: Connection, slow: Slow | None = None) -> None:
+    def __init__(self, connection: Connection, slow: Slow | None = None, *, only_reads: bool = False) -> None:
         self._connection = connection
         self._slow = slow
+        self._only_reads = only_reads
 
     async def rows(self, query: Query, *args: object) -> list[Row]:
         """Every row of the result."""
@@ -58,7 +63,9 @@ class Tx:
         return await self._run(query, self._connection.fetchval(query.sql, *args), _one, args)
 
     async def execute(self, query: Query, *args: object) -> int:
-        """Run a change; the number of rows it touched."""
+        """Run a change; the number of rows it touched. `NeedsPrimary` on a replica."""
+        if self._only_reads:
+            raise NeedsPrimary
         return await self._run(query, self._touched(query, args), int, args)
 
     async def copy(self, copy: Copy, records: Iterable[Sequence[object]]) -> int:

@@ -197,12 +197,19 @@ class Rates:
         """What Redis says of each: granted, what counts, and ms until less does; None while it is away."""
         if self._redis is None or self._script is None:
             return None
-        keys, numbers = [], [self.window * 1000 / SLICES, SLICES]
-        for counted, spent, wanted, _ in batch:
-            keys.append(f"{{tfmshop}}:rate:{self.window:g}:{counted.tier.name}:{counted.who}")
-            numbers += counted.tier.most, spent, wanted
+        parts: dict[str, list[int]] = {}
+        for n, (counted, *_) in enumerate(batch):
+            parts.setdefault(self._redis.tag(counted.who), []).append(n)
+        answer = [0] * (3 * len(batch))
         try:
-            answer: list[int] = await self._redis.run(self._script, keys, numbers)
+            for tag, places in parts.items():
+                keys, numbers = [], [self.window * 1000 / SLICES, SLICES]
+                for counted, spent, wanted, _ in (batch[n] for n in places):
+                    keys.append(f"{tag}:rate:{self.window:g}:{counted.tier.name}:{counted.who}")
+                    numbers += counted.tier.most, spent, wanted
+                told = await self._redis.run(self._script, keys, numbers)
+                for at, n in enumerate(places):
+                    answer[3 * n : 3 * n + 3] = told[3 * at : 3 * at + 3]
         except Away:
             self._alone_until = monotonic() + self.window
             return None

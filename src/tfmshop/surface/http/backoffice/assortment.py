@@ -108,8 +108,9 @@ async def list_products(
     Errors: `bad_cursor`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     before = cursors.moment_and_id(cursor) if cursor else None
-    async with shop_of(request).platform.db.read() as tx:
-        found = await catalog.keep.newest(tx, limit + 1, status=status, before=before)
+    found = await shop_of(request).platform.db.look_up(
+        lambda tx: catalog.keep.newest(tx, limit + 1, status=status, before=before)
+    )
     items, last = found[:limit], found[limit - 1] if len(found) > limit else None
     return Entries(items, cursors.seal(last.created_at.isoformat(), last.id) if last else None)
 

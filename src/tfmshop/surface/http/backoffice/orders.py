@@ -194,8 +194,9 @@ async def list_orders(
 
     Errors: `bad_cursor`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        return await orders.browse.listing(tx, status=status, limit=limit, cursor=cursor)
+    return await shop_of(request).platform.db.look_up(
+        lambda tx: orders.browse.listing(tx, status=status, limit=limit, cursor=cursor)
+    )
 
 
 @get("/orders/{number:str}", summary="Show an order", tags=["admin: orders"], opt=needs("orders"))

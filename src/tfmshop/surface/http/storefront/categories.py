@@ -40,17 +40,15 @@ class Tree(msgspec.Struct, frozen=True):
      **public(Categories, "Every category.", catalog.cached.CATEGORIES))  # fmt: skip
 async def list_categories(request: AnyRequest) -> Public:
     """Every category in the order of the tree; counts include descendants."""
-    async with shop_of(request).platform.db.read() as tx:
-        flat = list(_flat(await catalog.tree(tx), None, 0))
-        return Public(Categories(flat), catalog.cached.TREE)
+    flat = list(_flat(await shop_of(request).platform.db.look_up(catalog.tree), None, 0))
+    return Public(Categories(flat), catalog.cached.TREE)
 
 
 @get("/categories/tree", summary="The tree of categories", tags=["categories"],
      **public(Tree, "The tree.", catalog.cached.CATEGORIES))  # fmt: skip
 async def category_tree(request: AnyRequest) -> Public:
     """Every category with its children inside; counts include descendants."""
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(Tree(await catalog.tree(tx)), catalog.cached.TREE)
+    return Public(Tree(await shop_of(request).platform.db.look_up(catalog.tree)), catalog.cached.TREE)
 
 
 @get(
@@ -66,11 +64,11 @@ async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
 
     Errors: `category_not_found`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        try:
-            return Public(await catalog.show_category(tx, id_or_slug), catalog.cached.TREE)
-        except catalog.errors.Moved as moved:
-            return Public.moved(f"/api/v1/categories/{moved.slug}")
+    try:
+        page = await shop_of(request).platform.db.look_up(lambda tx: catalog.show_category(tx, id_or_slug))
+    except catalog.errors.Moved as moved:
+        return Public.moved(f"/api/v1/categories/{moved.slug}")
+    return Public(page, catalog.cached.TREE)
 
 
 def _flat(branches: list[catalog.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:

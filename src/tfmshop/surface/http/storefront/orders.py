@@ -39,8 +39,9 @@ async def list_orders(
     Errors: `sign_in_required`, `invalid_token`, `bad_cursor`, `invalid_request`.
     """
     customer = signed_in(request)
-    async with shop_of(request).platform.db.read() as tx:
-        return await orders.browse.own(tx, customer, status=status, cursor=cursor, limit=limit)
+    return await shop_of(request).platform.db.look_up(
+        lambda tx: orders.browse.own(tx, customer, status=status, cursor=cursor, limit=limit)
+    )
 
 
 @get("/orders/{order_id:uuid}", summary="Show an order", tags=["orders"])

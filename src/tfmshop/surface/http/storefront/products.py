@@ -45,9 +45,8 @@ async def list_products(
     if q or count:
         wanted = replace(wanted, q=q or None, exact_count=count == "exact")
     platform = shop_of(request).platform
-    async with platform.db.read() as tx:
-        listing = await search.find(tx, wanted, platform.model)
-        return Public(listing, search.cached.page_of(wanted, listing))
+    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model))
+    return Public(listing, search.cached.page_of(wanted, listing))
 
 
 @get(
@@ -58,8 +57,8 @@ async def list_products(
 )
 async def list_featured(request: AnyRequest, limit: Limit = 20) -> Public:
     """The products that staff put forward, newest first."""
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(Items(await catalog.featured(tx, limit)), catalog.cached.LIST)
+    items = await shop_of(request).platform.db.look_up(lambda tx: catalog.featured(tx, limit))
+    return Public(Items(items), catalog.cached.LIST)
 
 
 @get(
@@ -75,12 +74,11 @@ async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
 
     Errors: `product_not_found`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        try:
-            product = await catalog.show(tx, id_or_slug)
-        except catalog.errors.Moved as moved:
-            return Public.moved(f"/api/v1/products/{moved.slug}")
-        return Public(product, catalog.cached.page_of(product))
+    try:
+        product = await shop_of(request).platform.db.look_up(lambda tx: catalog.show(tx, id_or_slug))
+    except catalog.errors.Moved as moved:
+        return Public.moved(f"/api/v1/products/{moved.slug}")
+    return Public(product, catalog.cached.page_of(product))
 
 
 @get(
@@ -94,8 +92,8 @@ async def list_related(request: AnyRequest, id_or_slug: str, limit: Limit = 12) 
 
     Errors: `product_not_found`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(Items(await catalog.related(tx, id_or_slug, limit)), catalog.cached.LIST)
+    items = await shop_of(request).platform.db.look_up(lambda tx: catalog.related(tx, id_or_slug, limit))
+    return Public(Items(items), catalog.cached.LIST)
 
 
 ROUTES = [list_products, list_featured, show_product, list_related]

@@ -8,6 +8,7 @@ import msgspec
 from litestar import get, post
 
 from tfmshop.commerce import accounts, catalog, reviews
+from tfmshop.platform.db import Tx
 from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
@@ -31,10 +32,13 @@ async def list_reviews(request: AnyRequest, id_or_slug: str, limit: Limit = 20, 
 
     Errors: `product_not_found`, `bad_cursor`.
     """
-    async with shop_of(request).platform.db.read() as tx:
+
+    async def look(tx: Tx) -> tuple[UUID, reviews.Page]:
         product = await catalog.keep.on_sale(tx, id_or_slug)
-        page = await reviews.published(tx, product, cursor, limit)
-        return Public(page, reviews.cached.page_of(product))
+        return product, await reviews.published(tx, product, cursor, limit)
+
+    product, page = await shop_of(request).platform.db.look_up(look)
+    return Public(page, reviews.cached.page_of(product))
 
 
 @post("/products/{id_or_slug:str}/reviews", summary="Write a review", tags=["products"])

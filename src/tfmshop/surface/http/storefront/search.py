@@ -37,10 +37,9 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
     platform = shop_of(request).platform
-    async with platform.db.read() as tx:
-        wanted = replace(wanted, q=q, highlight=True)
-        listing = await search.find(tx, wanted, platform.model)
-        return Public(listing, search.cached.page_of(wanted, listing))
+    wanted = replace(wanted, q=q, highlight=True)
+    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model))
+    return Public(listing, search.cached.page_of(wanted, listing))
 
 
 @get("/search/suggest", summary="Suggest products", tags=["search"],
@@ -50,8 +49,8 @@ async def suggest(request: AnyRequest, q: Words) -> Public:
 
     Errors: `invalid_request`.
     """
-    async with shop_of(request).platform.db.read() as tx:
-        return Public(Suggestions(await search.suggest(tx, q)), search.cached.SUGGESTIONS)
+    found = await shop_of(request).platform.db.look_up(lambda tx: search.suggest(tx, q))
+    return Public(Suggestions(found), search.cached.SUGGESTIONS)
 
 
 ROUTES = [find, suggest]

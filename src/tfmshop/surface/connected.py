@@ -1,0 +1,82 @@
+"""A process that answers requests, connected: it hears what changed, and reads on replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import structlog
+
+from tfmshop.platform import Platform, db, ids
+from tfmshop.platform.cache import report
+from tfmshop.platform.errors import ShopError
+
+TELL_SECONDS: Final = 3.0
+"""How often a web process writes down what its cache does."""
+CONNECT_SECONDS: Final = 1.0
+ASK_SECONDS: Final = 0.5
+"""How long a connection to a replica may take, and the question how far the primary is."""
+
+log = structlog.get_logger("app")
+
+
+@asynccontextmanager
+async def replicated(platform: Platform, bounds: db.Options) -> AsyncIterator[None]:
+    """Read on the replicas that the settings name, within `bounds` each, while the block runs."""
+    config, urls = platform.config, platform.config.words("DATABASE_REPLICA_URLS")
+    if not urls:
+        yield
+        return
+    bounds = replace(bounds, minimum=0, pooled=False, connect_seconds=CONNECT_SECONDS)
+    asking = replace(bounds, maximum=1, statement_seconds=ASK_SECONDS, name="tfmshop log position")
+    found = db.replicas.of(
+        db.unopened(config.text("DATABASE_URL"), asking), urls, lambda url: db.unopened(url, bounds),
+        may_be_old=lambda: not platform.cache.sure,
+    )  # fmt: skip
+    platform.db.replicas = found
+    await found.start()
+    try:
+        yield
+    finally:
+        platform.db.replicas = None
+        await found.close()
+
+
+@asynccontextmanager
+async def hearing(platform: Platform) -> AsyncIterator[None]:
+    """Have the cache hear of every change while the block runs; without caching it is never trusted."""
+    cache = platform.cache
+    if not platform.config.flag("ENABLE_CACHING"):
+        yield
+        return
+    listener = db.Listener(
+        platform.config.text("DATABASE_URL"), "stale", hear=lambda message: cache.stale(message.split(",")),
+        back=cache.trust, lost=cache.doubt,
+    )  # fmt: skip
+    await listener.start()
+    telling = asyncio.create_task(_tell(platform))
+    try:
+        yield
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+        await cache.asked.write(platform.db)
+        await listener.stop()
+
+
+async def _tell(platform: Platform) -> None:
+    """Write down what was asked for and what the cache does, every few seconds."""
+    process, cache = ids.new(), platform.cache
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        try:
+            await cache.asked.write(platform.db)
+            async with platform.db.tx() as tx:
+                await report.tell(tx, process, report.of(cache, platform.redis))
+        except ShopError:
+            continue
+        except Exception as error:
+            log.error("what the cache does is not told", exc_info=error)

@@ -1,0 +1,88 @@
+"""Cache and limits over Redis behind Sentinels and over a Redis Cluster, with real servers that die."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from tests.platform.test_cache import TEXT, Maker, settled
+from tests.platform.test_rates import SMALL, over, who
+from tests.redises import cluster, watched_by_sentinels
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform.limits import Rates
+
+KEYS = [f"k{n}" for n in range(40)]
+
+
+@pytest.fixture(params=["sentinel", "cluster"])
+def servers(request):
+    """An address, and who is killed."""
+    if request.param == "sentinel":
+        with watched_by_sentinels() as (url, master, _):
+            yield url, master
+    else:
+        with cluster() as (url, nodes):
+            yield url, *nodes
+
+
+@pytest.fixture
+async def processes(servers):
+    """Two processes: a Redis, a cache and limits each."""
+    redises = [Redis(servers[0], 0.5) for _ in range(2)]
+    caches = [Cache(Memory(1 << 20), Shared(redis, "r")) for redis in redises]
+    rates = [Rates(redis, 60, 2) for redis in redises]
+    for cache in caches:
+        cache.trust()
+        await settled(cache)
+    yield redises, caches, rates
+    for one in (*rates, *redises):
+        await one.close()
+
+
+async def test_what_one_process_makes_another_gets_until_it_is_stale_also_after_a_server_died(servers, processes):
+    redises, (one, two), rates = processes
+    first = Maker("first")
+    for key in KEYS:
+        await one.get(TEXT, key, first)
+    await settled(one)
+    assert first.made == len(KEYS)
+    assert all(int(node.ask("DBSIZE")[1:]) > 2 for node in servers[1:4]), "every server has a part"
+    assert await redises[0].version()
+    second = Maker("second")
+    assert all([(await two.get(TEXT, key, second)).startswith("first") for key in KEYS])
+    for cache in (one, two):
+        cache.stale(["a", "#1"])
+    await settled(one)
+    await settled(two)
+    assert all([(await two.get(TEXT, key, second)).startswith("second") for key in KEYS])
+    let = [await over(rates, SMALL, client, 100) for client in (who(), who(), who())]
+    assert let == [Counter({False: 80, True: 20})] * 3
+
+    breaks = [redis.breaks for redis in redises]
+    servers[1].kill()
+    third = Maker("third")
+    one.stale(["a"])
+    two.stale(["a"])
+    died = time.monotonic()
+    while not (redises[0].breaks > breaks[0] and redises[1].breaks > breaks[1]):
+        assert time.monotonic() < died + 30, "nobody took over"
+        for cache in (one, two):
+            cache.memory.clear()
+            assert all([(await cache.get(TEXT, key, third)).startswith("third") for key in KEYS])
+        await asyncio.sleep(0.1)
+    await settled(one)
+    await settled(two)
+    one.memory.clear()
+    for key in KEYS:
+        await one.get(TEXT, key, third)
+    await settled(one)
+    two.memory.clear()
+    made = third.made
+    for key in KEYS:
+        await two.get(TEXT, key, third)
+    assert third.made - made <= len(KEYS) // 2, "it is shared again"
+    for redis in redises:
+        assert redis.usable

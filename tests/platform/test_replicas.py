@@ -1,0 +1,167 @@
+"""Reads on real streaming replicas: nobody reads less than what was acknowledged before."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from tests.conftest import open_client
+from tests.replica import primary_and_replica
+from tfmshop.platform.db import Options, connect, replicas, unopened
+from tfmshop.platform.db.query import QUERIES, Query
+from tfmshop.platform.db.replicas import READS
+
+NOTE = Query("tests.note", "INSERT INTO platform.done (what, at) VALUES ($1, now())")
+NOTED = Query("tests.noted", "SELECT count(*) FROM platform.done WHERE what = $1")
+WHERE = Query("tests.where", "SELECT pg_is_in_recovery()")
+BOUNDS = Options(minimum=0, maximum=4, statement_seconds=0.5, acquire_seconds=5)
+
+
+@pytest.fixture(scope="module")
+def servers():
+    with primary_and_replica() as found:
+        yield found
+
+
+@pytest.fixture
+async def db(servers):
+    """The primary, with one replica that is used."""
+    primary, replica = servers
+    db = await connect(primary.url, Options(minimum=1, maximum=4, acquire_seconds=5))
+    db.replicas = replicas.of(
+        unopened(primary.url, BOUNDS), [replica.url], lambda url: unopened(url, BOUNDS), may_be_old=lambda: db.old
+    )
+    db.old = False
+    await db.replicas.start()
+    async with db.tx() as tx:
+        await tx.execute(NOTE, uuid4().hex)
+    await until(lambda: on_replica(db))
+    yield db
+    await db.replicas.close()
+    await db.close()
+
+
+async def on_replica(db) -> bool:
+    return await db.look_up(lambda tx: tx.value(WHERE))
+
+
+async def change(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def until(holds) -> None:
+    async with asyncio.timeout(20):
+        while not await holds():  # noqa: ASYNC110 - servers far away
+            await asyncio.sleep(0.02)
+
+
+async def test_every_read_knows_what_was_written_before_whoever_wrote_it(db, servers):
+    went = []
+    for n in range(200):
+        await change(servers[0].url, f"INSERT INTO platform.done (what, at) VALUES ('by another {n}', now())")
+        found = await db.look_up(lambda tx, n=n: _both(tx, f"by another {n}"))
+        assert found[0] == 1
+        went.append(found[1])
+    assert sum(went) > 100
+
+
+async def _both(tx, what):
+    return await tx.value(NOTED, what), await tx.value(WHERE)
+
+
+async def test_a_replica_that_is_behind_is_not_read_and_is_taken_back(db, servers):
+    await change(servers[1].url, "SELECT pg_wal_replay_pause()")
+    async with db.tx() as tx:
+        await tx.execute(NOTE, "while paused")
+    assert await db.look_up(lambda tx: tx.value(NOTED, "while paused")) == 1
+    assert not await on_replica(db)
+
+    async def is_left_out():
+        return db.replicas.all[0].wrong == "it is behind"
+
+    await until(is_left_out)
+    await change(servers[1].url, "SELECT pg_wal_replay_resume()")
+    await until(lambda: on_replica(db))
+    assert await db.look_up(lambda tx: tx.value(NOTED, "while paused")) == 1
+
+
+async def test_a_dead_replica_costs_nobody_an_answer_and_is_taken_back(db, servers):
+    assert await on_replica(db)
+    servers[1].kill()
+    assert [await on_replica(db) for _ in range(20)] == [False] * 20
+    servers[1].start()
+    await until(lambda: on_replica(db))
+
+
+async def test_a_replica_that_hangs_in_the_middle_of_a_read_costs_half_a_second_once(db, servers):
+    assert await on_replica(db)
+    servers[1].signal(signal.SIGSTOP)
+    try:
+        assert [await on_replica(db) for _ in range(20)] == [False] * 20
+        assert db.replicas.all[0].wrong
+    finally:
+        servers[1].signal(signal.SIGCONT)
+    await until(lambda: on_replica(db))
+
+
+async def test_what_has_something_to_write_is_done_on_the_primary(db):
+    async def read_and_write(tx):
+        where = await tx.value(WHERE)
+        await tx.execute(NOTE, f"written {where}")
+        return where
+
+    assert await on_replica(db)
+    assert await db.look_up(read_and_write) is False
+    assert not db.replicas.all[0].wrong
+
+
+async def test_reads_at_the_same_moment_share_the_question_how_far_the_primary_is(db):
+    before = QUERIES["db.written"].statistics.calls
+    assert sum(await asyncio.gather(*(on_replica(db) for _ in range(100)))) > 90
+    assert QUERIES["db.written"].statistics.calls - before <= 3
+
+
+async def test_while_the_primary_is_away_what_may_be_old_is_read_on_replicas(db, servers):
+    await on_replica(db)
+    servers[0].kill()
+    try:
+        with pytest.raises(Exception, match="cannot reach"):
+            await on_replica(db)
+        db.old = True
+        assert await on_replica(db)
+    finally:
+        servers[0].start()
+    db.old = False
+    await until(lambda: on_replica(db))
+
+
+async def test_a_server_that_is_no_replica_of_ours_is_not_read(db, servers, fresh_url):
+    found = replicas.of(
+        unopened(servers[0].url, BOUNDS), [servers[0].url, fresh_url], lambda url: unopened(url, BOUNDS),
+        may_be_old=lambda: False,
+    )  # fmt: skip
+    await found.start()
+    assert all("no replica" in one.wrong for one in found.all)
+    assert await found.fit() is None
+    await found.close()
+
+
+async def test_public_pages_are_read_on_the_replica_and_words_that_find_nothing_are_noted(db, servers, settings, fake):
+    async with open_client(settings, db, fake) as shop:
+        for path in ("products", "categories", "categories/tree", "products/featured", "search/suggest?q=la"):
+
+            async def is_read_there(path=path):
+                before = READS.of("replica").value
+                assert (await shop.get(f"/api/v1/{path}")).status_code == 200
+                return READS.of("replica").value == before + 1
+
+            await until(is_read_there)
+        assert (await shop.get("/api/v1/search?q=nothinghasthis")).status_code == 200
+        async with db.read() as tx:
+            assert await tx.value(Query("tests.missed", "SELECT count(*) FROM search.missed")) == 1
