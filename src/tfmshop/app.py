@@ -48,7 +48,7 @@ from tfmshop.platform.security.access import AccessTokens, secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface import backups
-from tfmshop.surface.connected import hearing, replicated
+from tfmshop.surface.connected import bounds_of, hearing, replicated
 from tfmshop.surface.observed import watched
 from tfmshop.surface.serving.ready import end_with_parent
 
@@ -61,21 +61,6 @@ log = structlog.get_logger("app")
 COLLECT_AFTER = 20_000
 """Objects made before the collector looks: a request makes hundreds that reference counts free, and few cycles. What
 was loaded at start is frozen, so that it is never looked through again."""
-
-
-def options(config: Config, name: str) -> db.Options:
-    """The database bounds that the settings ask for."""
-    return db.Options(
-        minimum=config.number("DB_POOL_MIN"),
-        maximum=config.number("DB_POOL_MAX"),
-        acquire_seconds=config.seconds("DB_ACQUIRE_TIMEOUT"),
-        connect_seconds=config.seconds("DB_CONNECTION_TIMEOUT"),
-        statement_seconds=config.seconds("DB_QUERY_TIMEOUT"),
-        lock_seconds=config.seconds("DB_LOCK_TIMEOUT"),
-        idle_transaction_seconds=config.seconds("DB_IDLE_TRANSACTION_TIMEOUT"),
-        name=name,
-        pooled=bool(config.text("DATABASE_POOL_URL")),
-    )
 
 
 @asynccontextmanager
@@ -208,7 +193,7 @@ def stripe_of(config: Config) -> Provider:
 def http(config: Config) -> Edge:
     """The web application. The framework is imported here: commands do without it."""
     from tfmshop.platform.security.openid import providers_of
-    from tfmshop.surface.http.app import build
+    from tfmshop.surface.http.app import build, parts_of
     from tfmshop.surface.http.context import Shop
     from tfmshop.surface.http.edge import Rules
 
@@ -216,8 +201,8 @@ def http(config: Config) -> Edge:
     async def open_shop() -> AsyncIterator[Shop]:
         companies = providers(config)
         async with (
-            opened(config, options(config, "tfmshop web")) as platform,
-            replicated(platform, options(config, "tfmshop replica")),
+            opened(config, bounds_of(config, "tfmshop web")) as platform,
+            replicated(platform),
             hearing(platform),
         ):
             elsewhere = providers_of(config.words("OIDC_PROVIDERS"))
@@ -226,7 +211,7 @@ def http(config: Config) -> Edge:
                 yield shop
         await companies.close()
 
-    return build(open_shop, Rules.of(config))
+    return build(open_shop, Rules.of(config), parts_of(config))
 
 
 def settings_and_logs() -> Config:

@@ -6,17 +6,14 @@ import json
 import os
 import re
 import shutil
-import ssl
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import pytest
-import trustme
 
+from tests.front import nginx_before
 from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, wait_for
 from tests.servers import REDIS
 from tfmshop.config.declared import SETTINGS
@@ -44,79 +41,9 @@ def shop(tmp_path, fresh_url):
 
 @pytest.fixture
 def nginx(shop, tmp_path):
-    """The file for nginx with other ports and a certificate of its own: how to ask it."""
-    program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not installed")
-    authority, plain, secure = trustme.CA(), free_port(), free_port()
-    certificate = authority.issue_cert("shop.example", "127.0.0.1")
-    certificate.private_key_pem.write_to_path(tmp_path / "key.pem")
-    for part in certificate.cert_chain_pems:
-        part.write_to_path(tmp_path / "certificate.pem", append=True)
-    site = (DEPLOY / "nginx" / "tfmshop.conf").read_text()
-    changes = {
-        "127.0.0.1:8000": f"127.0.0.1:{shop[1]['PORT']}", "listen 80;": f"listen 127.0.0.1:{plain};",
-        "listen 443 ssl;": f"listen 127.0.0.1:{secure} ssl;", "/etc/ssl/shop": str(tmp_path),
-    }  # fmt: skip
-    for old, new in changes.items():
-        assert old in site
-        site = site.replace(old, new)
-    (tmp_path / "site.conf").write_text(site)
-    bodies = "".join(
-        f"{name}_temp_path {tmp_path}/{name};" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    (tmp_path / "nginx.conf").write_text(
-        f"pid {tmp_path}/nginx.pid; error_log {tmp_path}/error.log; events {{}}\n"
-        f"http {{ access_log off; {bodies} include {tmp_path}/site.conf; }}"
-    )
-    command = [program, "-e", str(tmp_path / "error.log"), "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
-    if os.geteuid() == 0:
-        command += ["-g", "user root;"]
-    subprocess.run([*command, "-t"], check=True, capture_output=True, timeout=20)
-    server = subprocess.Popen([*command[:-1], f"{command[-1]} daemon off;"] if command[-2] == "-g"
-                              else [*command, "-g", "daemon off;"])  # fmt: skip
-    trusted = ssl.create_default_context()
-    authority.configure_trust(trusted)
-    asking = Asking(f"https://127.0.0.1:{secure}", f"http://127.0.0.1:{plain}", trusted)
-    try:
-        for _ in range(100):
-            try:
-                asking("/api/v1/products?limit=1")
-                break
-            except OSError:
-                time.sleep(0.05)
+    """nginx in front of the shop."""
+    with nginx_before(tmp_path, shop[1]["PORT"], shop[1]["PORT"]) as asking:
         yield asking
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
-
-
-class Asking:
-    """Requests to nginx."""
-
-    def __init__(self, secure: str, plain: str, trusted: ssl.SSLContext) -> None:
-        self.secure, self.plain = secure, plain
-        https, none = urllib.request.HTTPSHandler(context=trusted), _NoRedirects()
-        self._opener = urllib.request.build_opener(https, none)
-
-    def __call__(self, path: str, body: object = None, base: str = "", **headers: str):
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(
-            (base or self.secure) + path, data, {"Host": "shop.example", "Content-Type": "application/json", **named}
-        )
-        try:
-            answer = self._opener.open(request, timeout=20)
-        except urllib.error.HTTPError as error:
-            answer = error
-        with answer:
-            answer.read()
-        return answer
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_):
-        return None
 
 
 def test_behind_nginx_a_client_is_who_connects_and_a_new_release_is_not_noticed(shop, nginx):

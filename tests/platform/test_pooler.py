@@ -10,6 +10,8 @@ import pytest
 from tests.bouncer import FILE, bouncing
 from tfmshop.platform.db import NoAnswer, Options, Query, connect
 from tfmshop.platform.errors import TookTooLong
+from tfmshop.surface.readiness import Place
+from tfmshop.surface.readiness.beside import pooler
 
 SLEEP = Query("tests.pooled_sleep", "SELECT pg_sleep($1)")
 BACKEND = Query("tests.backend", "SELECT pg_backend_pid(), $1::int AS given")
@@ -19,12 +21,18 @@ SHOW = Query("tests.shown", "SELECT name, setting FROM pg_settings WHERE name = 
 
 
 @pytest.fixture
-async def pooled(fresh_url):
-    """A pool of 12 connections to a PgBouncer that has two."""
+def bouncer(fresh_url):
+    """The address of a PgBouncer that has two connections."""
     with bouncing(fresh_url, default_pool_size=2) as url:
-        db = await connect(url, Options(minimum=2, maximum=12, acquire_seconds=10, pooled=True))
-        yield db
-        await db.close()
+        yield url
+
+
+@pytest.fixture
+async def pooled(bouncer):
+    """A pool of 12 connections to it."""
+    db = await connect(bouncer, Options(minimum=2, maximum=12, acquire_seconds=10, pooled=True))
+    yield db
+    await db.close()
 
 
 async def test_many_share_two_connections_and_nobody_gets_what_another_prepared(pooled):
@@ -60,3 +68,12 @@ async def test_the_bounds_of_the_file_are_those_of_the_settings_and_hold(pooled)
             await tx.value(SLEEP, 3)
     async with pooled.read() as tx:
         assert await tx.value(NOTED) == 0
+
+
+async def test_the_box_names_what_the_pooler_bounds_otherwise(bouncer, settings):
+    settings = settings.replace(DATABASE_POOL_URL=bouncer)
+    assert (await pooler(Place(settings, None, [], ""))).state == "pass"
+    other = await pooler(Place(settings.replace(DB_QUERY_TIMEOUT=1000, DATABASE_POOL_URL=bouncer), None, [], ""))
+    assert (other.state, other.found) == ("fail", "it does not say SET statement_timeout = 1000")
+    away = await pooler(Place(settings.replace(DATABASE_POOL_URL="postgresql://127.0.0.1:9/x"), None, [], ""))
+    assert (away.state, "DATABASE_POOL_URL" in away.found) == ("fail", True)

@@ -9,11 +9,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from tests.conftest import open_client
+from tests.conftest import open_client, platform_of
 from tests.replica import primary_and_replica
 from tfmshop.platform.db import Options, connect, replicas, unopened
 from tfmshop.platform.db.query import QUERIES, Query
 from tfmshop.platform.db.replicas import READS
+from tfmshop.surface.readiness import Place
+from tfmshop.surface.readiness.beside import all_replicas
 
 NOTE = Query("tests.note", "INSERT INTO platform.done (what, at) VALUES ($1, now())")
 NOTED = Query("tests.noted", "SELECT count(*) FROM platform.done WHERE what = $1")
@@ -150,6 +152,29 @@ async def test_a_server_that_is_no_replica_of_ours_is_not_read(db, servers, fres
     assert all("no replica" in one.wrong for one in found.all)
     assert await found.fit() is None
     await found.close()
+
+
+async def test_health_and_the_box_name_a_replica_that_is_away(db, servers, settings, fake):
+    settings = settings.replace(DATABASE_URL=servers[0].url, DATABASE_REPLICA_URLS=servers[1].url)
+    place = Place(settings, platform_of(settings, db), [], "")
+
+    async def found():
+        async with open_client(settings, db, fake) as shop:
+            told = (await shop.get("/health")).json()
+        return (await all_replicas(place)).state, told["status"], told["dependencies"]["replica replica 1"]["status"]
+
+    assert await found() == ("pass", "ok", "ok")
+    servers[1].kill()
+
+    async def is_left_out():
+        return db.replicas.all[0].wrong
+
+    await until(is_left_out)
+    try:
+        assert await found() == ("warn", "degraded", "down")
+    finally:
+        servers[1].start()
+    await until(lambda: on_replica(db))
 
 
 async def test_public_pages_are_read_on_the_replica_and_words_that_find_nothing_are_noted(db, servers, settings, fake):

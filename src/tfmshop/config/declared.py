@@ -12,6 +12,7 @@ from tfmshop.config.setting import (
     each,
     host_name,
     network,
+    one_of,
     origin,
     redis_url,
     secret_text,
@@ -28,6 +29,12 @@ MANY: Final = 1_000_000_000
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("APP_ENV", "development", "What this installation is for.", choices=("development", "test", "production")),
     Setting("HOST", "127.0.0.1", "Address to listen on.", check=address),
+    Setting(
+        "SERVE_ONLY",
+        "",
+        "Parts that this server has: storefront, admin; empty is both.",
+        check=each(one_of("storefront", "admin")),
+    ),
     Setting("WORKERS", 1, "Processes that answer requests.", least=1, most=256),
     Setting("PORT", 8000, "TCP port to listen on.", least=1, most=65535),
     Setting("TRUSTED_PROXIES", "", "Networks whose X-Forwarded-For and -Proto are believed.", check=each(network)),

@@ -92,6 +92,15 @@ def redis_url(text: str) -> str | None:
     return None
 
 
+def one_of(*words: str) -> Check:
+    """One of some words."""
+
+    def check(text: str) -> str | None:
+        return None if text in words else f"must be one of {', '.join(words)}, not {text!r}"
+
+    return check
+
+
 def starting(*words: str) -> Check:
     """Text that starts with one of some words, or nothing."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,6 +13,7 @@ import structlog
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Query, WrongServer, check_server, migrate
+from tfmshop.platform.db.replicas import Replica
 from tfmshop.platform.errors import Busy, ShopError
 from tfmshop.platform.observe.metrics import Gauge, Over
 
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("checks")
 
-UP = Gauge("tfmshop_dependency_up", "1 where every process reaches what it needs: postgresql, redis.", "dependency",
-           over=Over.LEAST)  # fmt: skip
+UP = Gauge("tfmshop_dependency_up", "1 where every process reaches what it needs: postgresql, redis, each replica.",
+           "dependency", over=Over.LEAST)  # fmt: skip
 LATENCY = Gauge("tfmshop_dependency_latency_seconds", "How long the last look at a dependency took.", "dependency",
                 over=Over.MOST)  # fmt: skip
 LOOK = Query(
@@ -51,6 +53,8 @@ class Checks:
         self._asks: dict[str, Callable[[], Awaitable[str]]] = {
             "postgresql": self._database, "redis": platform.redis.version,
         }  # fmt: skip
+        for replica in self._db.replicas.all if self._db.replicas else ():
+            self._asks[f"replica {replica.name}"] = partial(_state_of, replica)
         self.seen = {name: Seen("down") for name in self._asks}
         self.schema = ""
         """The revision that the schema had when PostgreSQL was there last."""
@@ -125,6 +129,12 @@ class Checks:
             seen.status = "ok"
         except (WrongServer, TimeoutError) as error:
             _note(seen, error)
+
+
+async def _state_of(replica: Replica) -> str:
+    if replica.wrong:
+        raise ConnectionError(replica.wrong)
+    return ""
 
 
 def _note(seen: Seen, error: Exception) -> None:

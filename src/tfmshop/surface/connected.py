@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from tfmshop.platform import Platform, db, ids
+from tfmshop.platform import Config, Platform, db, ids
 from tfmshop.platform.cache import report
 from tfmshop.platform.errors import ShopError
 
@@ -23,14 +23,29 @@ ASK_SECONDS: Final = 0.5
 log = structlog.get_logger("app")
 
 
+def bounds_of(config: Config, name: str) -> db.Options:
+    """The database bounds that the settings ask for."""
+    return db.Options(
+        minimum=config.number("DB_POOL_MIN"),
+        maximum=config.number("DB_POOL_MAX"),
+        acquire_seconds=config.seconds("DB_ACQUIRE_TIMEOUT"),
+        connect_seconds=config.seconds("DB_CONNECTION_TIMEOUT"),
+        statement_seconds=config.seconds("DB_QUERY_TIMEOUT"),
+        lock_seconds=config.seconds("DB_LOCK_TIMEOUT"),
+        idle_transaction_seconds=config.seconds("DB_IDLE_TRANSACTION_TIMEOUT"),
+        name=name,
+        pooled=bool(config.text("DATABASE_POOL_URL")),
+    )
+
+
 @asynccontextmanager
-async def replicated(platform: Platform, bounds: db.Options) -> AsyncIterator[None]:
-    """Read on the replicas that the settings name, within `bounds` each, while the block runs."""
+async def replicated(platform: Platform) -> AsyncIterator[None]:
+    """Read on the replicas that the settings name, while the block runs."""
     config, urls = platform.config, platform.config.words("DATABASE_REPLICA_URLS")
     if not urls:
         yield
         return
-    bounds = replace(bounds, minimum=0, pooled=False, connect_seconds=CONNECT_SECONDS)
+    bounds = replace(bounds_of(config, "tfmshop replica"), minimum=0, pooled=False, connect_seconds=CONNECT_SECONDS)
     asking = replace(bounds, maximum=1, statement_seconds=ASK_SECONDS, name="tfmshop log position")
     found = db.replicas.of(
         db.unopened(config.text("DATABASE_URL"), asking), urls, lambda url: db.unopened(url, bounds),

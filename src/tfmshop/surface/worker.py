@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Collection
 
 import structlog
 
@@ -13,12 +14,12 @@ from tfmshop.platform.jobs.worker import Worker
 log = structlog.get_logger("jobs")
 
 
-async def work(url: str, db: Database) -> None:
-    """Run jobs and schedules until SIGINT or SIGTERM; the jobs in hand are finished first."""
-    worker = Worker(url, db)
+async def work(url: str, db: Database, names: Collection[str], *, by_the_clock: bool) -> None:
+    """Run jobs of some names, and schedules, until SIGINT or SIGTERM; the jobs in hand are finished first."""
+    worker = Worker(url, db, names, by_the_clock=by_the_clock)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, worker.stop)
-    log.info("job runner started")
+    log.info("job runner started", jobs=len(names), by_the_clock=by_the_clock)
     await worker.run()
     log.info("job runner stopped")

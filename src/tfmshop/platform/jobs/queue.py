@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from tfmshop.platform import codec
@@ -92,6 +92,21 @@ def schedule(name: str, cron: str) -> Callable[[Task], Task]:
         return task
 
     return declare
+
+
+class NoSuchJob(Exception):
+    """A name that no job and no module with jobs has."""
+
+
+def chosen(names: Iterable[str]) -> set[str]:
+    """The jobs of some modules or names. `NoSuchJob`."""
+    found: set[str] = set()
+    for name in names:
+        those = {job for job in HANDLERS if name in (job, job.partition(".")[0])}
+        if not those:
+            raise NoSuchJob(name)
+        found |= those
+    return found
 
 
 async def enqueue(tx: Tx, name: str, payload: object) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterator
+from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -40,9 +40,14 @@ _TRIED_AGAIN = partial(
 
 
 class Worker:
-    """Runs jobs and schedules until `stop`. A handler that fails is tried again for days, then held."""
+    """Runs jobs of some names, and schedules, until `stop`. A handler that fails is tried again for days, then held."""
 
-    def __init__(self, url: str, db: Database) -> None:
+    def __init__(
+        self, url: str, db: Database, names: Collection[str] | None = None, *, by_the_clock: bool = True
+    ) -> None:
+        """None are the names of all jobs."""
+        self._names = set(HANDLERS) if names is None else names
+        self._by_the_clock = by_the_clock
         self._url = url
         self._db = db
         self._runner: PgQueuer | None = None
@@ -82,9 +87,9 @@ class Worker:
         )
         try:
             runner = PgQueuer.from_asyncpg_connection(connection)
-            for name, handler in HANDLERS.items():
-                _bind(runner, self._db, name, handler)
-            for schedule in SCHEDULES.values():
+            for name in self._names:
+                _bind(runner, self._db, name, HANDLERS[name])
+            for schedule in SCHEDULES.values() if self._by_the_clock else ():
                 _bind_schedule(runner, self._db, schedule.name, schedule.cron, schedule.task)
             self._runner = runner
             if not self._stopping.is_set():

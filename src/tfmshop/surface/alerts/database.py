@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tfmshop.platform import Config, checks, measures
-from tfmshop.platform.db import query, slow, truth
+from tfmshop.platform.db import query, replicas, slow, truth
 from tfmshop.platform.observe.alerts import Alert, Forecast, Limit, Mean, Now, Rate, Ratio, Selector
 from tfmshop.surface.alerts.answers import MINUTE
 
@@ -27,6 +27,12 @@ def servers() -> list[Alert]:
             "RedisDown", [Limit(Now(up("redis")), "<", 1)], 15, "warning",
             "Redis does not answer: each process caches and counts by itself.",
             "Start Redis; nothing else is needed.",
+        ),
+        Alert(
+            "ReplicaLeftOut",
+            [Limit(Now(Selector(replicas.USED.name, by=("replica",), over="min")), "<", 1)], 60, "warning",
+            "Nothing is read on the replica {replica}: the primary does its work.",
+            "`/health` and `tfmshop logs errors` say why; `tfmshop doctor` looks at it.",
         ),
         Alert(
             "PoolFull", [Limit(Mean(FULL, 30), ">", 0.8, 0.6)], 30, "warning",

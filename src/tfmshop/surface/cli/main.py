@@ -50,6 +50,7 @@ app = typer.Typer(
 app.command("up")(up.up)
 app.command("serve")(serve.serve)
 app.command("work")(serve.work)
+app.command("schedule")(serve.schedule)
 app.command("config")(settings.config)
 app.command("doctor")(doctor.doctor)
 app.add_typer(db.app, name="db")

@@ -9,19 +9,20 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tfmshop.platform import Platform
+from tfmshop.platform import Platform, jobs
 from tfmshop.platform.checks import Checks
 from tfmshop.platform.db import check_server
 from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import METRICS
-from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.host import Failure, Host, host_of
 from tfmshop.surface.cli.output import out
 from tfmshop.surface.serving import Supervisor, listening
 from tfmshop.surface.serving.sockets import CONNECTIONS
@@ -34,21 +35,26 @@ def serve(
     workers: Annotated[
         int | None, typer.Option(min=1, max=256, help="Processes that answer requests; default: WORKERS.")
     ] = None,
+    only: Annotated[str, typer.Option(help="Parts, by commas: storefront, admin; default: SERVE_ONLY.")] = "",
     until_stdin_closes: UntilClosed = False,
     generation: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Serve the shop over HTTP on HOST:PORT until Ctrl-C or SIGTERM; SIGHUP exchanges the workers for those of what is
     installed now, and no request fails (`tfmshop deploy`).
 
-    Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`
+    Examples: `tfmshop serve`, `PORT=8001 tfmshop serve --workers 2`, `tfmshop serve --only storefront`
     """
-    from tfmshop.surface.http.app import prepare
+    from tfmshop.surface.http.app import parts_of
+    from tfmshop.surface.http.app import prepare as prepare_all
     from tfmshop.surface.serving.generation import serve as serve_generation
 
     program = _ourselves()
     host = host_of(context)
+    if only:
+        os.environ["SERVE_ONLY"] = only
     config = host.read_config()
     host.check(config)
+    prepare = partial(prepare_all, parts_of(config))
     if generation:
         alone, pipe, *sockets = map(int, generation.split(","))
         serve_generation(host.serve_target, sockets, pipe, prepare, alone=bool(alone))
@@ -107,23 +113,55 @@ def _forked(work: Callable[[], object]) -> int:
         os._exit(code)
 
 
-def work(context: typer.Context, until_stdin_closes: UntilClosed = False) -> None:
+def work(
+    context: typer.Context,
+    queues: Annotated[
+        str, typer.Option(help="Only jobs of these modules or names, by commas, and nothing by the clock.")
+    ] = "",
+    names: Annotated[bool, typer.Option("--list", help="Print every job and schedule, and do nothing.")] = False,
+    until_stdin_closes: UntilClosed = False,
+) -> None:
     """Run background jobs and schedules until Ctrl-C or SIGTERM.
 
-    Example: `tfmshop work`
+    Examples: `tfmshop work`, `tfmshop work --queues news,search`, `tfmshop work --list`
     """
+    host = host_of(context)
+    host.schedule(host.read_config())
+    if names:
+        for name in sorted(jobs.HANDLERS):
+            typer.echo(name)
+        for one in sorted(jobs.SCHEDULES.values(), key=lambda one: one.name):
+            typer.echo(f"{one.name} ({one.cron})")
+        return
+    try:
+        chosen = jobs.chosen(queues.split(",")) if queues else set(jobs.HANDLERS)
+    except jobs.NoSuchJob as error:
+        raise Failure(f"There is no job {error}: `tfmshop work --list` names them.") from None
+    _run_jobs(host, chosen, until_stdin_closes, by_the_clock=not queues)
+
+
+def schedule(context: typer.Context, until_stdin_closes: UntilClosed = False) -> None:
+    """Run only what is due by the clock, until Ctrl-C or SIGTERM: what it enqueues is done by `tfmshop work`.
+
+    However many run, each thing is done once when it is due.
+
+    Example: `tfmshop schedule`
+    """
+    host = host_of(context)
+    host.schedule(host.read_config())
+    _run_jobs(host, set(), until_stdin_closes, by_the_clock=True)
+
+
+def _run_jobs(host: Host, names: Collection[str], until_stdin_closes: bool, *, by_the_clock: bool) -> None:
     from tfmshop.surface import worker
 
     if until_stdin_closes:
         _stop_when_stdin_closes()
-    host = host_of(context)
-    config = host.read_config()
-    host.keep_logs(config)
-    host.schedule(config)
+    host.keep_logs(host.read_config())
 
     async def run(platform: Platform) -> None:
         async with host.observed(platform, "jobs", Checks(platform)):
-            await worker.work(platform.config.text("DATABASE_URL"), platform.db)
+            await worker.work(platform.config.text("DATABASE_URL"), platform.db, names, by_the_clock=by_the_clock)
 
     host.with_platform(run)
 

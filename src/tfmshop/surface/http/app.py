@@ -15,6 +15,7 @@ from litestar.params import ParameterKwarg
 from litestar.routes import HTTPRoute
 
 from tfmshop import __version__
+from tfmshop.platform import Config
 from tfmshop.surface.http import health, openapi, problems, scrape
 from tfmshop.surface.http.backoffice import assortment as admin_assortment
 from tfmshop.surface.http.backoffice import audit as admin_audit
@@ -58,39 +59,53 @@ from tfmshop.surface.http.storefront import (
 from tfmshop.surface.http.tiers import LIMIT, Table, limited
 
 NO_RULES: Final = Rules()
+BOTH: Final = [*auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES, *media.ROUTES]
+SHOPPING: Final = [
+    *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
+    *orders.ROUTES, *privacy.ROUTES, *reviews.ROUTES,
+]  # fmt: skip
+Parts = tuple[str, ...]
+EVERYTHING: Final[Parts] = ("storefront", "admin")
 
 
-def prepare() -> None:
+def parts_of(config: Config) -> Parts:
+    """What a server of these settings serves."""
+    return tuple(config.words("SERVE_ONLY")) or EVERYTHING
+
+
+def prepare(only: Parts = EVERYTHING) -> None:
     """Make what every web process needs and none changes: those that are forked afterwards start at once."""
-    public_routes()
-    limits()
+    public_routes(only)
+    limits(only)
     gc.collect()
     gc.freeze()
 
 
-def build(open_shop: OpenShop, rules: Rules = NO_RULES) -> Edge:
-    """The application; `open_shop` opens what it works with when the server starts, and closes it at the end."""
-    return Edge(cast("App", routes()), open_shop, rules, public_routes(), limits())
+def build(open_shop: OpenShop, rules: Rules = NO_RULES, only: Parts = EVERYTHING) -> Edge:
+    """The application, or some parts of it; `open_shop` opens what it works with when the server starts, and closes it
+    at the end.
+    """
+    return Edge(cast("App", routes(only)), open_shop, rules, public_routes(only), limits(only))
 
 
 @cache
-def public_routes() -> list[Route]:
+def public_routes(only: Parts = EVERYTHING) -> list[Route]:
     """The paths whose answers anyone may have, as their handlers declare them with `opt["public"]`."""
     found = []
-    for route in routes().routes:
+    for route in routes(only).routes:
         if not isinstance(route, HTTPRoute) or "GET" not in route.route_handler_map:
             continue
         handler, _ = route.route_handler_map["GET"]
         if "public" in handler.opt:
-            make = Maker(routes(), route).make
+            make = Maker(routes(only), route).make
             found.append(Route(route.path_format, handler.opt["public"], _names_of(handler), handler.opt[LIMIT], make))
     return found
 
 
 @cache
-def limits() -> Table:
+def limits(only: Parts = EVERYTHING) -> Table:
     """The tier that each route counts against."""
-    return Table(routes().routes)
+    return Table(routes(only).routes)
 
 
 def _names_of(handler: Any) -> set[str]:
@@ -105,17 +120,13 @@ def _names_of(handler: Any) -> set[str]:
 
 
 @cache
-def routes() -> Litestar:
-    """Every route, with nothing behind it: made once in a process, because it takes a quarter of a second."""
+def routes(only: Parts = EVERYTHING) -> Litestar:
+    """Every route of some parts, with nothing behind it: made once in a process, because it takes a quarter of a
+    second. Signing in and pictures are in each.
+    """
     storefront = WholeRouter(
-        "/api/v1",
-        before_request=before,
-        opt=limited("api"),
-        route_handlers=[
-            *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-            *orders.ROUTES, *auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES,
-            *privacy.ROUTES, *media.ROUTES, *reviews.ROUTES,
-        ],
+        "/api/v1", before_request=before, opt=limited("api"),
+        route_handlers=[*BOTH, *(SHOPPING if "storefront" in only else [])],
     )  # fmt: skip
     staff = WholeRouter(
         "/api/v1/admin",
@@ -131,7 +142,13 @@ def routes() -> Litestar:
         security=[{"bearer": []}],
     )  # fmt: skip
     return Litestar(
-        route_handlers=[storefront, staff, *health.ROUTES, *scrape.ROUTES, openapi.document],
+        route_handlers=[
+            storefront,
+            *([staff] if "admin" in only else []),
+            *health.ROUTES,
+            *scrape.ROUTES,
+            openapi.document,
+        ],
         exception_handlers=problems.HANDLERS,
         openapi_config=OpenAPIConfig(
             title="TFMShop",

@@ -60,8 +60,8 @@ class CacheState(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The state in one word: `ok`, `degraded` (Redis is away) or `down` (PostgreSQL is away). The rest is for those who
-    look after the shop.
+    """The state in one word: `ok`, `degraded` (Redis or a replica is away) or `down` (PostgreSQL is away). The rest is
+    for those who look after the shop.
     """
 
     status: str
