@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 ADVISORY_LOCK = 7_236_401
 """Any constant: held while migrating, so that two processes never migrate at once."""
 
+NAME = "tfmshop migrate"
+"""What PostgreSQL calls who migrates."""
+
 
 class CannotMigrate(Exception):
     """The schema cannot be brought to this release; the text says why."""
@@ -41,8 +44,9 @@ async def applied(url: str) -> str | None:
         await connection.close()
 
 
-async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
-    """Bring the database at `url` to the newest revision; the names of the revisions applied, oldest first.
+async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0, done: list[str] | None = None) -> list[str]:
+    """Bring the database at `url` to the newest revision; the names of the revisions applied, oldest first, which are
+    added to `done` one by one.
 
     Each revision is one transaction. A second process waits for the first by an advisory lock. A lock on a table
     that is not granted within `lock_timeout_seconds` ends the migration with nothing changed: `CannotMigrate`.
@@ -55,7 +59,7 @@ async def upgrade(url: str, *, lock_timeout_seconds: float = 3.0) -> list[str]:
     if has is not None and has > newest():
         raise CannotMigrate(f"The database is at revision {has}, newer than this release's {newest()}: update TFMShop.")
     engine = create_async_engine(_for_sqlalchemy(url), poolclass=pool.NullPool)
-    done: list[str] = []
+    done = [] if done is None else done
     try:
         async with engine.connect() as connection:
             await connection.run_sync(_run, done, lock_timeout_seconds)
@@ -74,6 +78,7 @@ def _run(connection: Connection, done: list[str], lock_timeout_seconds: float) -
     from sqlalchemy import text
 
     connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_LOCK})
+    connection.execute(text(f"SET application_name = '{NAME}'"))
     connection.execute(text(f"SET lock_timeout = '{lock_timeout_seconds * 1000:.0f}ms'"))
     connection.commit()
     try:

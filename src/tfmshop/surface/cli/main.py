@@ -28,6 +28,7 @@ from tfmshop.surface.cli import (
     monitor,
     optimize,
     orders,
+    plan,  # noqa: F401 - adds its command to those of db
     prices,
     pricing,
     production,

@@ -1,0 +1,73 @@
+"""`tfmshop db plan`: what the next migrations would hold up, tried on a copy."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from tfmshop.platform import Config, backup
+from tfmshop.platform.db import migrate
+from tfmshop.platform.db.rehearsal import Step, rehearse
+from tfmshop.surface import backups
+from tfmshop.surface.cli.db import app as db
+from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.output import AsJson, err, print_json, print_table
+
+
+@db.command("plan")
+def plan(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Option("--backup", help="A backup to try them on, or latest; default: one that is made now.")
+    ] = "",
+    most: Annotated[
+        int,
+        typer.Option(min=0, max=3_600_000, help="Longest that a table may be closed, ms; 0: DB_LOCK_TIMEOUT."),
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run the migrations of this release on a copy of the database, and tell which tables each would close, to whom
+    and for how long. The database itself is only copied.
+
+    Exit code 1 where a table would be closed longer than requests wait. Examples: `tfmshop db plan`,
+    `tfmshop db plan --backup latest --json`
+    """
+    host = host_of(context)
+    with host.running(host.settings()) as config:
+        has = asyncio.run(migrate.applied(config.text("DATABASE_URL")))
+        pending = migrate.newest() if (has or "") < migrate.newest() else ""
+        steps = asyncio.run(_rehearsed(config, name)) if pending else []
+    bound = (most or config.number("DB_LOCK_TIMEOUT")) / 1000
+    too_long = [lock for step in steps for lock in step.locks if lock.seconds > bound]
+    if as_json:
+        print_json({"revision": has, "steps": steps, "too_long": too_long})
+    elif not pending:
+        typer.echo(f"The schema is at {has}, as this release wants it: there is nothing to plan.")
+    else:
+        _show(steps)
+    if too_long:
+        closed = ", ".join(sorted({lock.table for lock in too_long}))
+        raise Failure(f"Longer than {bound * 1000:.0f} ms would be closed: {closed}. Requests would fail meanwhile.")
+
+
+async def _rehearsed(config: Config, name: str) -> list[Step]:
+    vault = backups.vault_of(config)
+    if name:
+        made = vault.find(name)
+    else:
+        with err.status("Copying the database."):
+            made, _ = await backups.make(config, "dump")
+    with err.status(f"Restoring {made.name}, and running the migrations there."):
+        async with backup.restored(made, vault) as url:
+            return await rehearse(url)
+
+
+def _show(steps: list[Step]) -> None:
+    rows = []
+    for step in steps:
+        took = f"{step.seconds:.2f} s"
+        closed = [(lock.table, lock.stops, f"{lock.seconds * 1000:.0f} ms") for lock in step.locks]
+        rows += [(step.revision, took, *one) for one in closed or [("-", "nothing", "")]]
+    print_table(("revision", "takes", "table", "stops", "closed"), rows)
