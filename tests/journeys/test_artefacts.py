@@ -9,12 +9,15 @@ import shutil
 import subprocess
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
+import yaml
 
 from tests.front import nginx_before
-from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, wait_for
+from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, tfmshop, wait_for
 from tests.servers import REDIS
 from tfmshop.config.declared import SETTINGS
 
@@ -130,3 +133,35 @@ def test_the_compose_file_runs_what_there_is():
         assert services[name]["read_only"]
         assert set(services[name]["environment"]) <= {setting.name for setting in SETTINGS}
         assert services[name].get("depends_on", {}).keys() <= services.keys()
+
+
+def test_kubernetes_takes_what_kustomize_makes(tmp_path):
+    if shutil.which("kubectl") is None:
+        pytest.skip("kubectl, which brings Kustomize, is not installed")
+    made = subprocess.run(["kubectl", "kustomize", str(DEPLOY / "kubernetes")], capture_output=True, text=True,
+                          timeout=60, check=True, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)})  # fmt: skip
+    parts = list(yaml.safe_load_all(made.stdout))
+    for part in parts:
+        kubernetes_validate.validate(part, "1.37", strict=True)
+    kinds = Counter(part["kind"] for part in parts)
+    assert (kinds["Deployment"], kinds["HorizontalPodAutoscaler"], kinds["PodDisruptionBudget"], kinds["Job"]) == (
+        3,
+        3,
+        3,
+        1,
+    )
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(parts[0] | {"nonsense": 1}, "1.37", strict=True)
+    for part in (one for one in parts if "template" in one.get("spec", {})):
+        pod = part["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        command, *words = container["args"]
+        told = tfmshop(command, *([] if command == "serve" else words), "--help", cwd=tmp_path)
+        assert told.returncode == 0
+        if command == "serve":
+            assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+            assert words == ["--only", part["metadata"]["name"]]
+    (settings,) = (part["data"] for part in parts if part["kind"] == "ConfigMap")
+    assert settings.keys() <= {setting.name for setting in SETTINGS}
