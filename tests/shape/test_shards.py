@@ -22,7 +22,9 @@ BY_VARIANT = re.compile(r"^inventory\.(?!warehouse$)")
 """Tables that would lie with a variant. All others are small or seldom written, and would be on every machine."""
 KEYED = re.compile(r"\b(customer_id|c\.id|p\.id|id) = (ANY\()?\$\d|customer_id = \w+\.customer_id")
 NAME = re.compile(r"\b([a-z]+)\.([a-z_]+)\b(?!\()")
-NOT_SERVED = re.compile(r"\.(truth|copy)_|\.analyze$|^(readiness|analysis|db|monitor|platform\.(empty|explain)|tests?)\b")
+NOT_SERVED = re.compile(
+    r"\.(truth|copy)_|\.analyze$|^(readiness|analysis|db|monitor|platform\.(empty|explain)|tests?)\b"
+)
 """Statements that look over everything on purpose, by the clock or for an operator, and those about the server."""
 
 
