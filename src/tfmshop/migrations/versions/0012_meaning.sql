@@ -56,8 +56,9 @@ $$;
 -- The products nearest in meaning, with how alike they are: 1 the same, 0 nothing in common. Below 0.2, and far below the
 -- nearest, likeness is chance. None before the index is there, or where the numbers are another model's.
 CREATE FUNCTION search.alike(by_model text, wanted text, so_many integer)
-RETURNS TABLE (product_id uuid, likeness real) LANGUAGE plpgsql STABLE ROWS 100 SET hnsw.ef_search = 400 AS $$
+RETURNS TABLE (product_id uuid, likeness real) LANGUAGE plpgsql STABLE ROWS 100 AS $$
 BEGIN
+    PERFORM set_config('hnsw.ef_search', '400', true);
     IF EXISTS (SELECT FROM search.state WHERE model = by_model)
         AND EXISTS (SELECT FROM pg_index WHERE indexrelid = to_regclass('search.meaning_near') AND indisvalid) THEN
         RETURN QUERY SELECT near.id, near.alike::real FROM (

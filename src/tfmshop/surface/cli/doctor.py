@@ -14,8 +14,8 @@ from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 from tfmshop.surface.cli.production import show, tried, worst
 
-LOOKED_AT = ("migrations", "indexes", "database server", "replication and transactions", "cache service", "log folder",
-             "log rotation", "disk and open files")  # fmt: skip
+LOOKED_AT = ("migrations", "indexes", "database server", "replication and transactions", "replicas", "pooler",
+             "cache service", "log folder", "log rotation", "disk and open files")  # fmt: skip
 SHOWN = 3
 """Routes of a tier that are named in the table."""
 
