@@ -30,9 +30,8 @@ async def owned_url():
 
 async def test_a_user_who_only_owns_the_database_has_a_whole_shop(owned_url, tmp_path):
     settings = {"DATABASE_URL": owned_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path / "home")}
-    for words in (["db", "migrate"], ["seed"], ["db", "backup"], ["db", "drill"], ["db", "queries"], ["optimize", "database"],
-                  ["search", "reindex"]):  # fmt: skip
-        told = tfmshop(*words, cwd=tmp_path, **settings)
+    for words in ("db migrate", "seed", "db backup", "db drill", "db queries", "optimize database", "search reindex"):
+        told = tfmshop(*words.split(), cwd=tmp_path, **settings)
         assert told.returncode == 0, (words, told.stdout, told.stderr)
     looked = json.loads(tfmshop("doctor", "--json", cwd=tmp_path, **settings).stdout)
     assert {truth: found for truth, found in looked["truths"].items() if found} == {}
