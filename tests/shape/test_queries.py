@@ -55,7 +55,7 @@ async def test_every_query_prepares(connection, name):
 
 
 async def test_the_schema_takes_every_statement_of_the_release_before(connection):
-    """While workers are exchanged the release before goes on with the new schema (tools/released keeps what it says)."""
+    """While workers are exchanged the release before goes on with the new schema (`tools/released` kept it)."""
     before = json.loads(Path(__file__).with_name("released.json").read_text())
     assert before["revision"] < migrate.newest()
     refused = {}
