@@ -13,6 +13,7 @@ from tfmshop.platform.backup.compare import Comparison, compare
 from tfmshop.platform.backup.dump import restore_dump
 from tfmshop.platform.backup.files import Backup, BackupFailed, Vault
 from tfmshop.platform.backup.physical import restore_base
+from tfmshop.platform.backup.programs import programs_of
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.embedded.owner import choose, data_folder
 
@@ -30,12 +31,13 @@ async def restored(backup: Backup, vault: Vault, to: datetime | None = None) -> 
     if to is not None and backup.kind == "dump":
         raise BackupFailed(f"{backup.name} is a dump, of one moment: take a base backup for another.")
     with scratch.folder(vault) as home:
-        settings = dict(scratch.LIGHT)
+        settings, programs = dict(scratch.LIGHT), None
         if backup.kind == "base":
             owner = choose()
             data = data_folder(home, "postgres", owner)
+            programs = programs_of(backup.server)
             settings |= await asyncio.to_thread(restore_base, backup, vault, data, to, owner)
-        server = Postgres(home, settings, start_seconds=scratch.RECOVERY_SECONDS)
+        server = Postgres(home, settings, scratch.RECOVERY_SECONDS, programs)
         with scratch.started(server) as url:
             if backup.kind == "base":
                 yield scratch.named(url, backup.database, backup.user)

@@ -34,6 +34,11 @@ def program(name: str, major: int, *, exact: bool = False) -> str:
                        f"(Debian: {package}-{major}).")  # fmt: skip
 
 
+def programs_of(major: int) -> Path:
+    """The folder of a whole server of exactly that major version. `BackupFailed`."""
+    return Path(program("postgres", major, exact=True)).parent
+
+
 def _places(name: str) -> Iterator[Path]:
     found = shutil.which(name)
     if found is not None:

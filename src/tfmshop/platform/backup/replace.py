@@ -14,6 +14,7 @@ from tfmshop.platform.backup.compare import Comparison, compare
 from tfmshop.platform.backup.dump import names, restore_dump
 from tfmshop.platform.backup.files import Backup, BackupFailed, Vault
 from tfmshop.platform.backup.physical import TRUSTING, WAL, restore_base
+from tfmshop.platform.backup.programs import programs_of
 from tfmshop.platform.backup.wal import INCOMING
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.embedded.owner import choose, data_folder
@@ -127,7 +128,8 @@ async def _brought(
     owner = choose()
     data = data_folder(home, "postgres", owner)
     settings = await asyncio.to_thread(restore_base, backup, vault, data, to, owner)
-    with scratch.started(Postgres(home, settings, start_seconds=scratch.RECOVERY_SECONDS)) as url:
+    server = Postgres(home, settings, scratch.RECOVERY_SECONDS, programs_of(backup.server))
+    with scratch.started(server) as url:
         found = await compare(backup, scratch.named(url, backup.database, backup.user), to=to, began=began)
     for path in (data / WAL).iterdir():
         path.unlink()

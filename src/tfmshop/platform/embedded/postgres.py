@@ -34,8 +34,11 @@ class Postgres:
     """The embedded PostgreSQL of one installation. `start` gives its URL; `stop` ends it when nobody else uses it."""
 
     def __init__(
-        self, home: Path, settings: Mapping[str, str] | None = None, start_seconds: float = START_SECONDS
-    ) -> None:
+        self, home: Path, settings: Mapping[str, str] | None = None, start_seconds: float = START_SECONDS,
+        programs: Path | None = None,
+    ) -> None:  # fmt: skip
+        """`programs` is the folder of another version's; None are those that came along."""
+        self._programs = programs
         self._home = home
         self._start_seconds = start_seconds
         self._settings = settings or {}
@@ -47,7 +50,7 @@ class Postgres:
         """Start the server, or join the one that runs; its URL. `CannotStart` says why not."""
         prepare_home(self._home)
         owner = choose()
-        programs = postgres_programs(owner)
+        programs = self._programs or postgres_programs(owner)
         self._data = data_folder(self._home, "postgres", owner)
         with self._lease.starting():
             self._lease.take()
@@ -66,7 +69,7 @@ class Postgres:
         with self._lease.starting():
             if self._pid() is not None:
                 return False
-            self._spawn(postgres_programs(owner), owner)
+            self._spawn(self._programs or postgres_programs(owner), owner)
             self._wait_until_ready()
         return True
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from tfmshop.platform import Config, backup
+from tfmshop.platform.backup import Vault, scratch
 from tfmshop.platform.db import migrate
 from tfmshop.platform.db.rehearsal import Step, rehearse
 from tfmshop.surface import backups
@@ -54,14 +55,16 @@ def plan(
 
 async def _rehearsed(config: Config, name: str) -> list[Step]:
     vault = backups.vault_of(config)
-    if name:
-        made = vault.find(name)
-    else:
-        with err.status("Copying the database."):
-            made, _ = await backups.make(config, "dump")
-    with err.status(f"Restoring {made.name}, and running the migrations there."):
-        async with backup.restored(made, vault) as url:
-            return await rehearse(url)
+    with scratch.folder(vault) as home:
+        if name:
+            made = vault.find(name)
+        else:
+            vault = Vault(home / "copy")  # not closed by a key: it goes away with the folder
+            with err.status("Copying the database."):
+                made = await backup.dump(config.text("DATABASE_URL"), vault)
+        with err.status(f"Restoring {made.name}, and running the migrations there."):
+            async with backup.restored(made, vault) as url:
+                return await rehearse(url)
 
 
 def _show(steps: list[Step]) -> None:
