@@ -1,6 +1,6 @@
 """`python -m bench [NAME ...] [--quick]`: measure, print the tables, and keep them in bench/results.
 
-Names: p1, hits, p2, p7, p9, orders (P3 and P4), million (P5, P6 and P8), p10, queries, reindex, capacity.
+Names: p1, hits, p2, p7, p9, orders (P3 and P4), million (P5, P6 and P8), p10, queries, reindex, capacity, whole.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import shutil
 import sys
 
-from bench import capacity, hits, million, orders, p1, p2, p7, p9, p10, queries, reindex
+from bench import capacity, hits, million, orders, p1, p2, p7, p9, p10, queries, reindex, whole
 
 WORK = {
     "p1": p1.run, "hits": hits.run, "p2": p2.run, "p7": p7.run, "p9": p9.run, "orders": orders.run,
     "million": million.run, "p10": p10.run, "queries": queries.run, "reindex": reindex.run,
     "capacity": capacity.run,
+    "whole": whole.run,
 }  # fmt: skip
 QUICK = {
     "p1": {"rounds": 3, "seconds": 2},
@@ -25,6 +26,7 @@ QUICK = {
     "million": {"rounds": 3, "large": 50_000},
     "reindex": {"products": 20_000},
     "capacity": {"seconds": 2},
+    "whole": {"count": 20_000},
 }
 
 

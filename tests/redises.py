@@ -72,8 +72,8 @@ def _nodes() -> Iterator[tuple[Path, list[Node]]]:
 
 
 @contextmanager
-def watched_by_sentinels() -> Iterator[tuple[str, Node, Node]]:
-    """The address that names three Sentinels, the master, and its replica."""
+def watched_by_sentinels() -> Iterator[tuple[str, Node, Node, list[Node]]]:
+    """The address that names three Sentinels, the master, its replica, and the Sentinels."""
     with _nodes() as (folder, nodes):
         master = Node(folder)
         replica = Node(folder, replicaof=f"127.0.0.1 {master.port}")
@@ -85,7 +85,7 @@ def watched_by_sentinels() -> Iterator[tuple[str, Node, Node]]:
         for one in sentinels:
             one.ask("SENTINEL", "DEBUG", "info-period", 100, "publish-period", 100)
         until(lambda: all("slaves=1,sentinels=3" in one.ask("INFO", "sentinel") for one in sentinels))
-        yield f"redis+sentinel://{','.join(one.place for one in sentinels)}/shop", master, replica
+        yield f"redis+sentinel://{','.join(one.place for one in sentinels)}/shop", master, replica, sentinels
 
 
 @contextmanager

@@ -26,7 +26,8 @@ class Server:
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
         self.url = ""
-        self._postgres = Postgres(home, SETTINGS | settings)
+        self._settings = SETTINGS | settings
+        self._postgres = Postgres(home, self._settings)
 
     def start(self) -> None:
         """Start it, or start it again."""
@@ -48,10 +49,27 @@ class Server:
         for one in (pid, *map(int, children)):
             os.kill(one, number)
 
-    def stop(self) -> None:
-        """Stop it and remove its data."""
+    def copied(self) -> Path:
+        """A copy of its data; it must not run."""
+        data = (self.home / "postgres").resolve()
+        copy = data.with_name("copied")
+        subprocess.run(["cp", "-a", data, copy], check=True)
+        return copy
+
+    def put(self, copy: Path) -> None:
+        """Give it other data; it must not run."""
+        data = (self.home / "postgres").resolve()
+        shutil.rmtree(data)
+        copy.rename(data)
+
+    def stop(self, *, keep: bool = False) -> None:
+        """Stop it and, unless it is kept, remove its data."""
         self._postgres.stop()
         assert not self._postgres.is_running
+        if keep:
+            self._postgres = Postgres(self.home, self._settings)
+            self.url = ""
+            return
         shutil.rmtree((self.home / "postgres").resolve(), ignore_errors=True)
         shutil.rmtree(self.home)
 

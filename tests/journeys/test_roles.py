@@ -54,13 +54,30 @@ def services(fresh_url, tmp_path):
         yield ports, stack.enter_context(nginx_before(tmp_path, *ports))
 
 
+def test_a_part_is_deployed_as_the_whole_is(fresh_url, tmp_path):
+    settings = {
+        "DATABASE_URL": fresh_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path / "home"),
+        "LOG_LEVEL": "error", **UNLIMITED,
+    }  # fmt: skip
+    for part in ("storefront", "admin"):
+        here = settings | {"PORT": str(free_port()), "SERVE_ONLY": part}
+        with process("serve", **here) as server:
+            wait_for(f"http://127.0.0.1:{here['PORT']}/health/ready", server)
+            boxes = ("--only", "health", "--only", "security of answers")
+            told = tfmshop("production", "checklist", *boxes, cwd=tmp_path, **here)
+            assert told.returncode == 0, told.stdout
+
+
 async def test_services_are_one_shop(services, fresh_url):
     (storefront, admin), ask = services
     assert call(f"http://127.0.0.1:{storefront}/api/v1/admin/products")[0] == 404
     assert call(f"http://127.0.0.1:{admin}/api/v1/products")[0] == 404
     assert call(f"http://127.0.0.1:{admin}/api/v1/admin/products")[0] == 401
 
-    (product,) = ask("/api/v1/products?limit=1&in_stock=true").body["items"]
+    deadline = time.monotonic() + 20
+    while (listed := ask("/api/v1/products?limit=1&in_stock=true")).status == 503:
+        assert time.monotonic() < deadline, listed.body
+    (product,) = listed.body["items"]
     page = f"/api/v1/products/{product['slug']}"
     assert ask(page).body["title"] == product["title"]
     signed_in = ask("/api/v1/auth/login", {"email": "admin@example.com", "password": "tfmshop-demo"})

@@ -7,6 +7,7 @@ import pytest
 from tfmshop import app, config
 from tfmshop.commerce.payments.errors import UnknownProvider
 from tfmshop.config import BY_NAME, SETTINGS, ConfigError
+from tfmshop.config.setting import Servers, redis_url
 
 
 def test_defaults_are_valid_and_the_origin_document_is_covered():
@@ -84,6 +85,7 @@ def test_every_mistake_is_named_at_once():
 
 def test_secrets_are_not_shown():
     given = {"JWT_SECRET": "s" * 40, "SEAL_SECRET": "e" * 40, "DATABASE_URL": "postgresql://u:password@h/db",
+             "DATABASE_POOL_URL": "postgresql://u:poolword@h/db", "DATABASE_REPLICA_URLS": "postgresql://u:copyword@h/db",
              "REDIS_URL": "redis://:pw@h", "METRICS_TOKEN": "m" * 40, "BACKUP_KEY": "AGE-SECRET-KEY-1ABC",
              "ALERT_WEBHOOK": "https://h/hook-a", "ALERT_WEBHOOK_SECRET": "w" * 40, "ALERT_SLACK": "https://h/hook-b",
              "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
@@ -102,6 +104,8 @@ def test_secrets_are_not_shown():
         "password",
         "pw@",
         "secretword",
+        "poolword",
+        "copyword",
         "sk_ours",
         "whsec_ours",
         "clientsecret",
@@ -133,3 +137,26 @@ def test_no_fake_money_in_production():
     with pytest.raises(UnknownProvider):
         app.providers(config.read(given, None)).named("fake")
     assert app.providers(config.read({}, None)).named("fake")
+
+
+@pytest.mark.parametrize(("text", "says"), [
+    ("redis+sentinel://one:26379,two:26379/shop", None),
+    ("redis+sentinel://user:p%40ss@one:26379/shop/2", None),
+    ("rediss+cluster://:secret@one:6379,two:6380", None),
+    ("redis+sentinel://one:26379", "must end in what"),
+    ("redis+sentinel://one/shop", "must list hosts"),
+    ("redis+sentinel://one:0/shop", "must list hosts"),
+    ("redis+sentinel://one:99999/shop", "must list hosts"),
+    ("redis+sentinel://one:26379/shop/x", "must end in what"),
+    ("redis+sentinel://one:26379/shop?db=1", "must end in what"),
+    ("redis+sentinel://user:pa#ss/w@one:26379/shop", None),
+    ("redis+cluster://one:6379/3", "must end after"),
+    ("http+cluster://one:6379", "must list hosts"),
+    ("redis+sentinel://[::1]:26379/shop", "must list hosts"),
+])  # fmt: skip
+def test_addresses_of_several_redis_servers(text, says):
+    found = redis_url(text)
+    assert (found is None) if says is None else found.startswith(says), found
+    if says is None:
+        assert Servers.of(text).places[0][0] == "one"
+    assert "secret" not in (found or "")

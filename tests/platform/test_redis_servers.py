@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections import Counter
 
@@ -12,7 +13,36 @@ from tests.platform.test_cache import TEXT, Maker, settled
 from tests.platform.test_rates import SMALL, over, who
 from tests.redises import cluster, watched_by_sentinels
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared
+from tfmshop.platform.cache.redis import FAILURES
 from tfmshop.platform.limits import Rates
+
+
+async def test_a_sentinel_that_is_away_keeps_nobody_from_the_others_and_all_of_them_open_the_breaker():
+    with watched_by_sentinels() as (url, *_, sentinels):
+        sentinels[0].kill()
+        redis = Redis(url, 0.1)
+        assert await redis.version()
+        await redis.close()
+        for sentinel in sentinels[1:]:
+            sentinel.process.send_signal(signal.SIGSTOP)
+        try:
+            alone, tried = Redis(url, 0.05), 0
+            cache = Cache(Memory(1 << 20), Shared(alone, "r"))
+            cache.trust()
+            began = time.monotonic()
+            while alone.usable and tried < 20:
+                tried += 1
+                await cache.get(TEXT, f"k{tried}", Maker())
+            assert tried <= FAILURES + 2, "it is left alone"
+            with pytest.raises(ConnectionError):
+                await alone.version()
+            assert time.monotonic() - began < 5
+            await settled(cache)
+            await alone.close()
+        finally:
+            for sentinel in sentinels[1:]:
+                sentinel.process.send_signal(signal.SIGCONT)
+
 
 KEYS = [f"k{n}" for n in range(40)]
 
@@ -21,7 +51,7 @@ KEYS = [f"k{n}" for n in range(40)]
 def servers(request):
     """An address, and who is killed."""
     if request.param == "sentinel":
-        with watched_by_sentinels() as (url, master, _):
+        with watched_by_sentinels() as (url, master, *_):
             yield url, master
     else:
         with cluster() as (url, nodes):

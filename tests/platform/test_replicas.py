@@ -11,9 +11,10 @@ import pytest
 
 from tests.conftest import open_client, platform_of
 from tests.replica import primary_and_replica
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Options, connect, replicas, unopened
 from tfmshop.platform.db.query import QUERIES, Query
-from tfmshop.platform.db.replicas import READS
+from tfmshop.platform.db.replicas import MOST_BEHIND, READS
 from tfmshop.surface.readiness import Place
 from tfmshop.surface.readiness.beside import all_replicas
 
@@ -35,9 +36,9 @@ async def db(servers):
     primary, replica = servers
     db = await connect(primary.url, Options(minimum=1, maximum=4, acquire_seconds=5))
     db.replicas = replicas.of(
-        unopened(primary.url, BOUNDS), [replica.url], lambda url: unopened(url, BOUNDS), may_be_old=lambda: db.old
+        unopened(primary.url, BOUNDS), [replica.url], lambda url, _: unopened(url, BOUNDS), keeps=lambda: db.keeps
     )
-    db.old = False
+    db.keeps = True
     await db.replicas.start()
     async with db.tx() as tx:
         await tx.execute(NOTE, uuid4().hex)
@@ -47,8 +48,8 @@ async def db(servers):
     await db.close()
 
 
-async def on_replica(db) -> bool:
-    return await db.look_up(lambda tx: tx.value(WHERE))
+async def on_replica(db, **how) -> bool:
+    return await db.look_up(lambda tx: tx.value(WHERE), **how)
 
 
 async def change(url: str, statement: str) -> None:
@@ -123,6 +124,53 @@ async def test_what_has_something_to_write_is_done_on_the_primary(db):
     assert not db.replicas.all[0].wrong
 
 
+async def test_a_replica_that_was_put_back_is_not_believed(db, servers):
+    """It is started again on older data, while the process lives on: what it had once says nothing."""
+    servers[1].stop(keep=True)
+    older = servers[1].copied()
+    servers[1].start()
+    await until(lambda: on_replica(db))
+    for n in range(20):
+        async with db.tx() as tx:
+            await tx.execute(NOTE, f"newer {n}")
+    await until(lambda: on_replica(db))
+    servers[1].stop(keep=True)
+    servers[1].put(older)
+    servers[1].start()
+    for n in range(100):
+        async with db.tx() as tx:
+            await tx.execute(NOTE, f"put back {n}")
+        assert await db.look_up(lambda tx, n=n: tx.value(NOTED, f"put back {n}")) == 1
+    await until(lambda: on_replica(db))
+
+
+async def test_a_steady_lag_leaves_no_replica_out(db, servers):
+    await change(servers[1].url, "ALTER SYSTEM SET recovery_min_apply_delay = '20ms'")
+    await change(servers[1].url, "SELECT pg_reload_conf()")
+    try:
+        went, began = 0, monotonic()
+        while monotonic() - began < MOST_BEHIND + 1:
+            async with db.tx() as tx:
+                await tx.execute(NOTE, uuid4().hex)
+            went += await on_replica(db)
+        assert went > 20
+        assert not db.replicas.all[0].wrong
+    finally:
+        await change(servers[1].url, "ALTER SYSTEM RESET recovery_min_apply_delay")
+        await change(servers[1].url, "SELECT pg_reload_conf()")
+
+
+async def test_a_server_in_recovery_is_no_primary(db, servers):
+    found = replicas.of(
+        unopened(servers[1].url, BOUNDS), [servers[1].url], lambda url, _: unopened(url, BOUNDS), keeps=lambda: True
+    )
+    await found.start()
+    assert await found.read(lambda tx: tx.value(WHERE), may_be_old=True) is None, (
+        "the question cannot be answered there"
+    )
+    await found.close()
+
+
 async def test_reads_at_the_same_moment_share_the_question_how_far_the_primary_is(db):
     before = QUERIES["db.written"].statistics.calls
     assert sum(await asyncio.gather(*(on_replica(db) for _ in range(100)))) > 90
@@ -133,24 +181,27 @@ async def test_while_the_primary_is_away_what_may_be_old_is_read_on_replicas(db,
     await on_replica(db)
     servers[0].kill()
     try:
+        for how in ({}, {}, {"may_be_old": True}):
+            with pytest.raises(Exception, match="cannot reach"):
+                await on_replica(db, **how)
+        db.keeps = False
         with pytest.raises(Exception, match="cannot reach"):
             await on_replica(db)
-        db.old = True
-        assert await on_replica(db)
+        assert await on_replica(db, may_be_old=True)
     finally:
         servers[0].start()
-    db.old = False
+    db.keeps = True
     await until(lambda: on_replica(db))
 
 
 async def test_a_server_that_is_no_replica_of_ours_is_not_read(db, servers, fresh_url):
     found = replicas.of(
-        unopened(servers[0].url, BOUNDS), [servers[0].url, fresh_url], lambda url: unopened(url, BOUNDS),
-        may_be_old=lambda: False,
+        unopened(servers[0].url, BOUNDS), [servers[0].url, fresh_url], lambda url, _: unopened(url, BOUNDS),
+        keeps=lambda: True,
     )  # fmt: skip
     await found.start()
     assert all("no replica" in one.wrong for one in found.all)
-    assert await found.fit() is None
+    assert await found.read(lambda tx: tx.value(WHERE), may_be_old=True) is None
     await found.close()
 
 
@@ -190,3 +241,20 @@ async def test_public_pages_are_read_on_the_replica_and_words_that_find_nothing_
         assert (await shop.get("/api/v1/search?q=nothinghasthis")).status_code == 200
         async with db.read() as tx:
             assert await tx.value(Query("tests.missed", "SELECT count(*) FROM search.missed")) == 1
+
+
+async def test_a_promoted_replica_is_read_no_more(db, servers):
+    assert await on_replica(db)
+    await change(servers[1].url, "SELECT pg_promote()")
+    await change(servers[1].url, "INSERT INTO platform.done (what, at) VALUES ('of another timeline', now())")
+    for n in range(50):
+        async with db.tx() as tx:
+            await tx.execute(NOTE, f"after {n}")
+        assert await db.look_up(lambda tx, n=n: tx.value(NOTED, f"after {n}")) == 1
+    assert await db.look_up(lambda tx: tx.value(NOTED, "of another timeline")) == 0
+    await until(lambda: _left_out(db))
+    assert "no replica" in db.replicas.all[0].wrong
+
+
+async def _left_out(db):
+    return db.replicas.all[0].wrong

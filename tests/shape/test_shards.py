@@ -11,7 +11,7 @@ import pytest
 from tests.shape.test_docs import DOCS
 from tfmshop import app  # noqa: F401 - registers every statement
 from tfmshop.platform.db.query import FAMILIES, QUERIES
-from tfmshop.surface import readiness, sample  # noqa: F401 - the same
+from tfmshop.surface.cli import main  # noqa: F401 - the same
 
 BY_BUYER = re.compile(
     r"^(cart|orders|payments)\.|^promotions\.(redemption|customer_use)$|^platform\.idempotency_key$|^news\.letter$"

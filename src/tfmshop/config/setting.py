@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 Value = str | int | bool
 Check = Callable[[str], str | None]
@@ -77,18 +77,49 @@ def url(*schemes: str) -> Check:
     return check
 
 
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Several Redis servers at one address: Sentinels and what they call the master, or those of a Cluster."""
+
+    kind: str
+    tls: bool
+    user: str
+    password: str
+    places: tuple[tuple[str, int], ...]
+    name: str
+    number: int
+
+    @classmethod
+    def of(cls, text: str) -> Servers:
+        """The servers that an address names. ValueError says what is wrong, without quoting any of it."""
+        scheme, _, rest = text.partition("://")
+        base, _, kind = scheme.partition("+")
+        who, _, where = rest.rpartition("@")
+        hosts, _, path = where.partition("/")
+        places = tuple((host, int(port or 0)) for host, _, port in (one.rpartition(":") for one in hosts.split(",")))
+        if base not in {"redis", "rediss"} or not all(_NAME_OF_HOST.fullmatch(h) and 0 < p < 65536 for h, p in places):
+            raise ValueError("must list hosts with their ports, such as redis+sentinel://one:26379,two:26379/shop")
+        found = _NAME_AND_NUMBER.fullmatch(path)
+        if kind == "sentinel" and not found:
+            raise ValueError(
+                "must end in what the Sentinels call it, and perhaps a number: redis+sentinel://a:26379/shop/0"
+            )
+        if kind == "cluster" and path:
+            raise ValueError("must end after the hosts: a Cluster has no numbered databases")
+        user, _, password = who.partition(":")
+        name, number = (found[1], int(found[2] or 0)) if found else ("", 0)
+        return cls(kind, base == "rediss", unquote(user), unquote(password), places, name, number)
+
+
 def redis_url(text: str) -> str | None:
     """The address of a Redis, of some Sentinels and what they call it, or of some servers of a Cluster; or nothing."""
-    scheme, _, rest = text.partition("://")
-    if not scheme.endswith(("+sentinel", "+cluster")):
+    if not text.partition("://")[0].endswith(("+sentinel", "+cluster")):
         return url("redis", "rediss", "unix")(text)
-    hosts, _, name = rest.rpartition("@")[2].partition("/")
-    if scheme.partition("+")[0] not in {"redis", "rediss"} or not all(
-        _PLACE.fullmatch(one) for one in hosts.split(",")
-    ):
-        return "must list hosts with their ports, such as redis+sentinel://one:26379,two:26379/shop"
-    if scheme.endswith("+sentinel") and not name:
-        return "must end in the name that the Sentinels watch, such as redis+sentinel://one:26379/shop"
+    try:
+        Servers.of(text)
+    except ValueError as error:
+        said = str(error)
+        return said if said.startswith("must") else "must list hosts with their ports, and quote signs in a password"
     return None
 
 
@@ -205,6 +236,7 @@ def sign_in_provider(text: str) -> str | None:
 
 
 _NAME: Final = r"(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])"
-_PLACE: Final = re.compile(r"[A-Za-z0-9._-]+:[0-9]{1,5}")
+_NAME_OF_HOST: Final = re.compile(r"[A-Za-z0-9._-]+")
+_NAME_AND_NUMBER: Final = re.compile(r"([A-Za-z0-9._-]+)(?:/([0-9]{1,4}))?")
 _HOST: Final = re.compile(rf"\.?{_NAME}")
 _ORIGIN: Final = re.compile(rf"https?://{_NAME}(?::[0-9]{{1,5}})?")

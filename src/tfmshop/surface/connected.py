@@ -46,14 +46,15 @@ async def replicated(platform: Platform) -> AsyncIterator[None]:
         yield
         return
     bounds = replace(bounds_of(config, "tfmshop replica"), minimum=0, pooled=False, connect_seconds=CONNECT_SECONDS)
-    asking = replace(bounds, maximum=1, statement_seconds=ASK_SECONDS, name="tfmshop log position")
+    asking = replace(bounds, maximum=1, acquire_seconds=2 * CONNECT_SECONDS, statement_seconds=ASK_SECONDS)
+    reading = replace(bounds, acquire_seconds=db.replicas.PATIENCE)
     found = db.replicas.of(
-        db.unopened(config.text("DATABASE_URL"), asking), urls, lambda url: db.unopened(url, bounds),
-        may_be_old=lambda: not platform.cache.sure,
+        db.unopened(config.text("DATABASE_URL"), replace(asking, name="tfmshop log position")), urls,
+        lambda url, reads: db.unopened(url, reading if reads else asking), keeps=lambda: platform.cache.sure,
     )  # fmt: skip
     platform.db.replicas = found
-    await found.start()
     try:
+        await found.start()
         yield
     finally:
         platform.db.replicas = None

@@ -27,7 +27,7 @@ log = structlog.get_logger("app")
 
 @asynccontextmanager
 async def watched(platform: Platform, role: str, checks: Checks, channels: list[Channel]) -> AsyncIterator[None]:
-    """See this process while the block runs, `role` being web or jobs."""
+    """See this process while the block runs, `role` being web, jobs or clock."""
     home = platform.config.home
     try:
         CELLS.keep_in(home / METRICS, role)

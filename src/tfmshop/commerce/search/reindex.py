@@ -17,6 +17,7 @@ from tfmshop.commerce.search.errors import NoSuchLanguage, ReindexTakenOver
 from tfmshop.commerce.search.store import (
     BEGIN_SHADOW,
     CATCH_UP_SHADOW,
+    DURABLY,
     FILL_SHADOW,
     HAS_LANGUAGE,
     SHADOW_COLUMNS,
@@ -26,7 +27,7 @@ from tfmshop.commerce.search.store import (
 )
 from tfmshop.platform import ids
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.db import Database, Query, written
+from tfmshop.platform.db import Database, Query, Tx, written
 from tfmshop.platform.errors import TookTooLong
 
 BATCH: Final = 5
@@ -83,7 +84,7 @@ async def _swap(db: Database, run: UUID) -> bool:
     for _ in range(ATTEMPTS):
         with suppress(TookTooLong):
             async with db.tx() as tx:
-                return bool(await tx.value(SWAP_SHADOW, run, True))
+                return bool(await _durably(tx, SWAP_SHADOW, run, True))
         await asyncio.sleep(BUSY_SECONDS)
     return bool(await _patiently(db, SWAP_SHADOW, run, False))
 
@@ -93,10 +94,17 @@ async def _patiently(db: Database, query: Query, *args: object) -> Any:
     for _ in range(MOST_ATTEMPTS):
         with suppress(TookTooLong):
             async with db.tx() as tx:
-                return await tx.value(query, *args)
+                return await _durably(tx, query, *args)
         await asyncio.sleep(LOCKED_OUT_SECONDS)
     async with db.tx() as tx:
-        return await tx.value(query, *args)
+        return await _durably(tx, query, *args)
+
+
+async def _durably(tx: Tx, query: Query, *args: object) -> Any:
+    """Run what commits only once the log is written, whatever it sets meanwhile: replicas are asked for what was."""
+    answer = await tx.value(query, *args)
+    await tx.value(DURABLY)
+    return answer
 
 
 async def _fill(db: Database, run: UUID, progress: Progress, rest: float) -> int:

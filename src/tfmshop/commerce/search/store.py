@@ -98,6 +98,7 @@ REWRITE = Query("search.rewrite", "SELECT search.rewrite($1::uuid[])")
 BEGIN_SHADOW = Query("search.begin_shadow", "SELECT search.begin_shadow($1, $2)")
 FILL_SHADOW = Query("search.fill_shadow", "SELECT search.fill_shadow($1, $2)")
 CATCH_UP_SHADOW = Query("search.catch_up_shadow", "SELECT search.catch_up_shadow($1, $2)")
+DURABLY = Query("search.commit_durably", "SELECT set_config('synchronous_commit', 'on', true)")
 SWAP_SHADOW = Query("search.swap_shadow", "SELECT search.swap_shadow($1, $2)")
 TIDY_SHADOW = Query("search.tidy_shadow", "SELECT search.tidy_shadow()")
 SHADOW_COLUMNS = Query(

@@ -97,7 +97,7 @@ class Redis:
                     await self._find_servers()
                 answer = await call()
         except self._errors as error:
-            if self._noted_at <= started > monotonic() - 2 * self._timeout:
+            if self._noted_at <= started > monotonic() - 2 * (self._patience or self._timeout):
                 self._note(error)
             raise Away from error
         if traces.on:
@@ -120,9 +120,10 @@ class Redis:
     async def version(self) -> str:
         """The version of the Redis that is there, asked past the breaker. `ConnectionError` with the reason."""
         try:
-            told = await self._client.info("server")
-        except (RedisError, RedisClusterException, OSError) as error:
-            raise ConnectionError(str(error)) from error
+            async with asyncio.timeout(self._patience):
+                told = await self._client.info("server")
+        except self._errors as error:
+            raise ConnectionError(str(error) or "no answer in time") from error
         return str(told.get("valkey_version") or told.get("redis_version", ""))
 
     async def _connected(self, connection: Any) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
-from urllib.parse import SplitResult, unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, RedisCluster, Sentinel
 from redis.asyncio import Redis as Client
@@ -12,6 +11,8 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+
+from tfmshop.config.setting import Servers
 
 CONNECTIONS: Final = 16
 PARTS: Final = 16
@@ -27,13 +28,16 @@ class _SentinelPool(SentinelConnectionPool, BlockingConnectionPool):
 def client_of(url: str, timeout: float, connected: Connected) -> Client | RedisCluster:
     """A client that calls `connected` with each new connection, to which it says all that begins one."""
     bounds: dict[str, Any] = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
-    scheme, _, kind = url.partition("://")[0].partition("+")
-    if kind == "cluster":
-        return _cluster(urlsplit(url), bounds | {"ssl": scheme == "rediss"}, connected)
+    several = Servers.of(url) if "+" in url.partition("://")[0] else None
+    if several is not None:
+        bounds |= {name: text for name, text in (("username", several.user), ("password", several.password)) if text}
+        bounds["ssl"] = several.tls
+    if several is not None and several.kind == "cluster":
+        return _cluster(several, bounds, connected)
     own = {"max_connections": CONNECTIONS, "timeout": timeout, "retry": Retry(NoBackoff(), 0)}
     bounds["redis_connect_func"] = connected
-    if kind == "sentinel":
-        return _watched_by_sentinels(urlsplit(url), bounds | {"ssl": scheme == "rediss"}, own)
+    if several is not None:
+        return _watched_by_sentinels(several, bounds, own)
     return Client.from_pool(BlockingConnectionPool.from_url(url, **bounds, **own))
 
 
@@ -46,30 +50,20 @@ async def close(client: Client | RedisCluster) -> None:
             await sentinel.aclose()
 
 
-def _watched_by_sentinels(url: SplitResult, bounds: dict[str, Any], own: dict[str, Any]) -> Client:
-    name, _, number = url.path[1:].partition("/")
-    asking = {key: value for key, value in bounds.items() if key != "redis_connect_func"}
-    sentinel = Sentinel(_places(url), sentinel_kwargs=asking, **bounds, **_names(url))  # type: ignore[no-untyped-call]
-    client: Client = sentinel.master_for(name, connection_pool_class=_SentinelPool, db=int(number or 0), **own)
+def _watched_by_sentinels(servers: Servers, bounds: dict[str, Any], own: dict[str, Any]) -> Client:
+    of_master = {"redis_connect_func", "username", "password"}
+    asking = {key: value for key, value in bounds.items() if key not in of_master} | {"retry": own["retry"]}
+    sentinel = Sentinel(servers.places, sentinel_kwargs=asking, **bounds)  # type: ignore[no-untyped-call]
+    client: Client = sentinel.master_for(servers.name, connection_pool_class=_SentinelPool, db=servers.number, **own)
     return client
 
 
-def _cluster(url: SplitResult, bounds: dict[str, Any], connected: Connected) -> RedisCluster:
+def _cluster(servers: Servers, bounds: dict[str, Any], connected: Connected) -> RedisCluster:
     client = RedisCluster(
-        startup_nodes=[ClusterNode(host, port) for host, port in _places(url)], require_full_coverage=False,
-        retry=Retry(NoBackoff(), 1), **bounds, **_names(url),
+        startup_nodes=[ClusterNode(host, port) for host, port in servers.places], require_full_coverage=False,
+        retry=Retry(NoBackoff(), 1), **bounds,
     )  # fmt: skip
     client.connection_kwargs["redis_connect_func"] = connected  # of nodes that are found later
     for node in client.startup_nodes:
         node.connection_kwargs["redis_connect_func"] = connected
     return client
-
-
-def _places(url: SplitResult) -> list[tuple[str, int]]:
-    pairs = [place.rpartition(":") for place in url.netloc.rpartition("@")[2].split(",")]
-    return [(host, int(port)) for host, _, port in pairs]
-
-
-def _names(url: SplitResult) -> dict[str, Any]:
-    user, _, password = url.netloc.rpartition("@")[0].partition(":")
-    return {name: unquote(text) for name, text in (("username", user), ("password", password)) if text}

@@ -18,10 +18,10 @@ from asyncpg.transaction import Transaction
 from tfmshop.platform.db.faults import LOST, NoAnswer, as_fact
 from tfmshop.platform.db.pool import Connection, Pool
 from tfmshop.platform.db.query import Query
-from tfmshop.platform.db.replicas import FAULTS, READS, Replicas
+from tfmshop.platform.db.replicas import READS, Replicas
 from tfmshop.platform.db.share import Share
 from tfmshop.platform.db.slow import Slow
-from tfmshop.platform.db.tx import NeedsPrimary, RolledBack, Tx
+from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.observe.metrics import Counter
 
@@ -109,23 +109,17 @@ class Database:
         """A connection for single reads, without BEGIN and COMMIT: `async with db.read() as tx`."""
         return _Lent(self, transaction=self.pooled)
 
-    async def look_up(self, work: Callable[[Tx], Awaitable[T]]) -> T:
-        """What `work(tx)` reads, on a replica where one knows all that was committed before; it may be called twice."""
-        replica = await self.replicas.fit() if self.replicas is not None else None
-        if replica is not None:
-            try:
-                async with replica.db.read() as tx:
-                    found = await work(tx)
-            except (*FAULTS, NeedsPrimary) as error:
-                replica.blame(error)
-            else:
-                READS.of("replica").add()
-                return found
-        async with self.read() as tx:
-            found = await work(tx)
+    async def look_up(self, work: Callable[[Tx], Awaitable[T]], *, may_be_old: bool = False) -> T:
+        """What `work(tx)` reads, on a replica where one knows all that was committed before; it may be called twice.
+        What `may_be_old` is read on a replica while the primary is away, too.
+        """
         if self.replicas is not None:
-            READS.of("primary").add()
-        return found
+            found = await self.replicas.read(work, may_be_old=may_be_old)
+            READS.of("replica" if found else "primary").add()
+            if found:
+                return found.value
+        async with self.read() as tx:
+            return await work(tx)
 
     def tx(self) -> AbstractAsyncContextManager[Tx]:
         """One transaction, committed at the end of the block: `async with db.tx() as tx`."""
@@ -165,7 +159,7 @@ class Database:
 
     async def vacuum(self) -> None:
         """Tidy every table after it grew a lot, and let the planner know: reads are at their best at once."""
-        async with self.read() as tx:
+        async with _Lent(self, transaction=False) as tx:
             await tx.execute(VACUUM)
 
     async def empty(self) -> None:

@@ -21,7 +21,7 @@ STRONG: Final = Query(
     """
 SELECT format('%I.%I', n.nspname, c.relname) AS table, l.mode
 FROM pg_stat_activity AS a JOIN pg_locks AS l ON l.pid = a.pid AND l.granted
-    JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
+    JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'v', 'm')
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE a.application_name = $1 AND a.datname = current_database() AND n.nspname NOT IN ('pg_catalog', 'pg_toast')
     AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')

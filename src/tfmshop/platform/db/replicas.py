@@ -1,19 +1,21 @@
 """Reads on replicas that know everything which was committed before they were asked.
 
-Each read first finds out how far the primary's log is, and goes to a replica that has replayed so much, or does within
-`PATIENCE` seconds; else to the primary. So nobody reads less than what any process of the shop had acknowledged before,
-and no client has to carry a mark (decisions/0038-replicas-that-know.md). Reads that come at the same moment share the
-question. While the primary is away replicas answer with what they have, if nobody keeps the answer.
+Each read first finds out how far the primary's log is, and is done by a connection whose server has replayed so much,
+or does within `PATIENCE` seconds; else by the primary. So nobody reads less than what any process of the shop had
+acknowledged before, and no client has to carry a mark (decisions/0038-replicas-that-know.md). Reads that come at the
+same moment share the question.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 import asyncpg
 import structlog
@@ -21,6 +23,7 @@ import structlog
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.faults import NoAnswer
 from tfmshop.platform.db.query import Query
+from tfmshop.platform.db.tx import NeedsPrimary, Row, Tx
 from tfmshop.platform.errors import Busy, DatabaseUnavailable, ShopError, TookTooLong
 from tfmshop.platform.observe.metrics import Counter, Gauge, Over
 from tfmshop.platform.together import Together
@@ -28,72 +31,117 @@ from tfmshop.platform.together import Together
 if TYPE_CHECKING:
     from tfmshop.platform.db.database import Database
 
+T = TypeVar("T")
+
 PATIENCE: Final = 0.05
-"""Seconds that a read waits for a replica to know enough."""
-BEAT: Final = 1.0
+"""Seconds that a read waits for a connection to a replica, and then for the replica to know enough."""
+LOOK_SECONDS: Final = 2.0
 SHORTEST_BEAT: Final = 0.1
-"""Seconds between two looks at each replica, at most and at least."""
-MOST_BEHIND: Final = 2.0
-"""Seconds that a replica may be behind until nobody waits for it any more."""
+BEAT: Final = 1.0
+"""Seconds between two looks at each replica, at least and at most, and how long one look may take."""
+MOST_BEHIND: Final = 3.0
+"""Seconds that a replica may be behind until nobody waits for it any more; above `BEAT`, by which it is measured."""
+REMEMBERED: Final = 10
 MOST_TOGETHER: Final = 10_000
 _FIRST_PAUSE: Final = 0.001
 
 WRITTEN = Query(
     "db.written",
     """
-SELECT pg_wal_lsn_diff(CASE current_setting('synchronous_commit') WHEN 'off' THEN pg_current_wal_insert_lsn()
-    ELSE pg_current_wal_flush_lsn() END, '0/0')::bigint
+SELECT s.system_identifier AS server, l.at, ('x' || substr(l.file, 1, 8))::bit(32)::int AS timeline
+FROM pg_control_system() AS s CROSS JOIN LATERAL (
+    SELECT pg_wal_lsn_diff(pg_current_wal_flush_lsn(), '0/0')::bigint AS at,
+        pg_walfile_name(pg_current_wal_flush_lsn()) AS file
+    WHERE NOT pg_is_in_recovery()
+) AS l
 """,
 )
-REPLAYED = Query(
-    "db.replayed",
-    "SELECT CASE WHEN pg_is_in_recovery() THEN pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint END",
+STATE = Query(
+    "db.replica_state",
+    """
+SELECT s.system_identifier AS server, greatest(c.timeline_id, r.min_recovery_end_timeline) AS timeline,
+    pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0')::bigint AS at
+FROM pg_control_system() AS s, pg_control_checkpoint() AS c, pg_control_recovery() AS r WHERE pg_is_in_recovery()
+""",
 )
 NUDGE = Query("db.nudge", "SELECT pg_logical_emit_message(true, 'tfmshop', '')")
 """A commit of nothing. Without one, the end of the log may be half a record, which no replica can replay: what reads
 leave behind, such as hint bits, is written by the page."""
-SERVER = Query("db.server", "SELECT system_identifier FROM pg_control_system()")
 
 READS = Counter("tfmshop_replica_reads_total", "Reads that may go to a replica, by where they went.", "where")
 USED = Gauge("tfmshop_replica_used", "1 where every process uses this replica.", "replica", over=Over.LEAST)
 BEHIND = Gauge("tfmshop_replica_behind_seconds", "How long ago a replica last had all that the primary had.",
                "replica", over=Over.MOST)  # fmt: skip
+PASSING: Final = (Busy, TookTooLong, NeedsPrimary, asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+"""What the primary may do instead, and says nothing of the replica: the last two where rows went that it still read."""
+BROKEN: Final = (
+    DatabaseUnavailable, NoAnswer, asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+)  # fmt: skip
 
 log = structlog.get_logger("replicas")
 
 
+class Late(Exception):
+    """A replica does not have all that is needed in time."""
+
+
+class NotOurs(Exception):
+    """A server that must not be read, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a log is: of which server, on which timeline."""
+
+    server: int
+    timeline: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """What was read on a replica."""
+
+    value: T
+
+
 @dataclass(slots=True)
 class Replica:
-    """One replica: how far it is, and why it is left out, if it is."""
+    """One replica: two ways to it, and why it is left out, if it is."""
 
     name: str
     db: Database
-    replayed: int = 0
-    level_at: float = float("-inf")
-    """When it was last seen to have everything."""
+    watched: Database
+    """The same server, for looks at it only, so that they wait for no reads."""
     wrong: str = "not looked at yet"
     late: bool = False
     """Whether somebody waited for it in vain."""
-    same: bool = False
-    """Whether it is a copy of our primary."""
+    level_at: float = float("-inf")
+    """When it last had everything, as far as was looked."""
+    _known: WeakKeyDictionary[Any, Position] = field(default_factory=WeakKeyDictionary)
+    """What each connection's server had when it was asked: it goes with the server, and never back."""
 
     def __post_init__(self) -> None:
         self.db.is_replica = True
 
-    async def look(self) -> None:
-        """Find out how far it is. `ShopError`, or `ValueError` in words where it is no replica."""
-        async with self.db.read() as tx:
-            replayed = await tx.value(REPLAYED)
-        if replayed is None:
-            raise ValueError("it is a server of its own, no replica (any more)")
-        self.replayed = max(self.replayed, replayed)
-
-    def blame(self, error: Exception) -> None:
-        """A read of it failed: ask it nothing until it was looked at, unless it only has too much to do, or went on
-        with what was read.
-        """
-        if isinstance(error, DatabaseUnavailable | NoAnswer):
-            self.leave_out(str(error))
+    async def reach(self, tx: Tx, wanted: Position) -> None:
+        """Return when the server behind `tx` has all of a position. `Late`, `NotOurs`."""
+        known = self._known.get(tx.backend)
+        pause, until = _FIRST_PAUSE, monotonic() + PATIENCE
+        while known is None or known.at < wanted.at or known.timeline != wanted.timeline:
+            try:
+                async with asyncio.timeout(until - monotonic()):
+                    state = await tx.row(STATE)
+            except TimeoutError:
+                tx.drop()
+                raise Late from None
+            known = self._known[tx.backend] = judged(state, wanted)
+            if known.at < wanted.at:
+                if self.late or monotonic() + pause > until:
+                    raise Late
+                await asyncio.sleep(pause)
+                pause *= 2
 
     def leave_out(self, why: str) -> None:
         """Ask it nothing until it is looked at and well again."""
@@ -102,42 +150,40 @@ class Replica:
         self.wrong = why or "it failed"
         USED.of(self.name).set(0)
 
-    async def reach(self, position: int) -> bool:
-        """Whether it replays a position of the log soon; after one wait in vain, whether it has now."""
-        pause, until = _FIRST_PAUSE, monotonic() + PATIENCE
-        while self.replayed < position:
-            await self.look()
-            if self.replayed >= position:
-                break
-            if self.late or monotonic() + pause > until:
-                self.late = True
-                return False
-            await asyncio.sleep(pause)
-            pause *= 2
-        self.late = False
-        return True
+
+def judged(state: Row | None, primary: Position) -> Position:
+    """How far a replica of this primary is. `NotOurs`."""
+    if state is None:
+        raise NotOurs("it is a server of its own, no replica (any more)")
+    if state["server"] != primary.server:
+        raise NotOurs("it is a replica of another server")
+    if state["timeline"] != primary.timeline:
+        raise NotOurs(f"it is on timeline {state['timeline']}, the primary on {primary.timeline}")
+    return Position(state["server"], state["timeline"], state["at"])
 
 
 class Replicas:
-    """The replicas of one process. `start` opens them; `fit` finds one for a read."""
+    """The replicas of one process. `start` opens them; `read` reads on one."""
 
-    def __init__(self, primary: Database, replicas: Sequence[Replica], may_be_old: Callable[[], bool]) -> None:
-        """`primary` is for questions about its log only, so that they wait for no other work. `may_be_old` says
-        whether an answer that may lack the newest is better than none now.
+    def __init__(self, primary: Database, replicas: Sequence[Replica], keeps: Callable[[], bool]) -> None:
+        """`primary` is for questions about its log only, so that they wait for no other work. `keeps` says whether
+        answers are kept for others now: then none may be old.
         """
         self._primary = primary
         self.all = replicas
-        self._may_be_old = may_be_old
+        self._keeps = keeps
         self._turn = 0
-        self._written = Together[None, int](
+        self._lost = 0
+        self._written = Together[None, "Position | None"](
             self._ask, at_once=1, most=MOST_TOGETHER, patience_seconds=PATIENCE, marks=lambda _: ()
         )
+        self._positions: deque[tuple[float, int]] = deque(maxlen=REMEMBERED)
         self._wake = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Look at each once, then every second, and when one was waited for in vain."""
-        await self._look()
+        await self.look()
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -145,28 +191,33 @@ class Replicas:
         if self._watching is not None:
             self._watching.cancel()
             await asyncio.wait([self._watching])
-        for db in (self._primary, *(replica.db for replica in self.all)):
+        for db in (self._primary, *(db for replica in self.all for db in (replica.db, replica.watched))):
             await db.close()
 
-    async def fit(self) -> Replica | None:
-        """A replica that has all that was committed until now; None is the primary."""
-        if not any(not replica.wrong for replica in self.all):
-            return None
-        try:
-            position = await self._written.do(None)
-        except ShopError:
-            if not self._may_be_old():
-                return None
-            position = 0
+    async def read(self, work: Callable[[Tx], Awaitable[T]], *, may_be_old: bool) -> Found[T] | None:
+        """What `work(tx)` reads on a replica; None where the primary has to be asked. Where the primary is away and
+        nothing is kept, what `may_be_old` is read as a replica has it. Errors of the work pass through.
+        """
         replica = self._whose_turn()
         if replica is None:
             return None
+        wanted = await self._wanted()
+        blind = wanted is None and may_be_old and self._lost > 1 and not self._keeps()
+        if wanted is None and not blind:
+            return None
         try:
-            if await replica.reach(position):
-                return replica
+            async with replica.db.read() as tx:
+                if wanted is not None:
+                    await replica.reach(tx, wanted)
+                    replica.late = False
+                return Found(await work(tx))
+        except Late:
+            replica.late = True
             self._wake.set()
-        except (ShopError, ValueError) as error:
+        except (*BROKEN, NotOurs) as error:
             replica.leave_out(str(error))
+        except PASSING:
+            pass
         return None
 
     def _whose_turn(self) -> Replica | None:
@@ -174,10 +225,23 @@ class Replicas:
         self._turn += 1
         return well[self._turn % len(well)] if well else None
 
-    async def _ask(self, who: list[None]) -> list[int]:
-        """How far the log of the primary is, for all who asked before this."""
-        async with self._primary.read() as tx:
-            return [await tx.value(WRITTEN)] * len(who)
+    async def _wanted(self) -> Position | None:
+        """How far the primary is, asked after this call; None where that is not known."""
+        with suppress(ShopError, asyncpg.PostgresError):
+            return await self._written.do(None)
+        return None
+
+    async def _ask(self, who: list[None]) -> list[Position | None]:
+        try:
+            async with self._primary.read() as tx:
+                row = await tx.row(WRITTEN)
+        except Busy:
+            raise
+        except Exception:
+            self._lost += 1
+            raise
+        self._lost = 0
+        return [Position(row["server"], row["timeline"], row["at"]) if row else None] * len(who)
 
     async def _watch(self) -> None:
         while True:
@@ -186,50 +250,54 @@ class Replicas:
                 await asyncio.wait_for(self._wake.wait(), BEAT - SHORTEST_BEAT)
             self._wake.clear()
             try:
-                await self._look()
+                await self.look()
             except Exception as error:
                 log.error("replicas cannot be looked at", exc_info=error)
 
-    async def _look(self) -> None:
-        asked = monotonic()
-        position: int | None = None
-        with suppress(ShopError):
-            position = await self._written.do(None)
-        await asyncio.gather(*(self._look_at(replica, position, asked) for replica in self.all))
-        if position is not None and any(replica.replayed < position for replica in self.all):
-            with suppress(ShopError):
+    async def look(self) -> None:
+        """Look at each: leave it out, or take it back. While the primary is away what answers stays as it is."""
+        asked, position = monotonic(), await self._wanted()
+        if position is not None:
+            self._positions.append((asked, position.at))
+        states = await asyncio.gather(*(self._state(replica) for replica in self.all))
+        after = await self._wanted()
+        for replica, state in zip(self.all, states, strict=True):
+            if isinstance(state, str):
+                replica.leave_out(state)
+            elif after is not None:
+                self._judge(replica, state, after)
+            USED.of(replica.name).set(not replica.wrong)
+            BEHIND.of(replica.name).set(min(monotonic() - replica.level_at, 1e9))
+        if any(replica.late and not replica.wrong for replica in self.all):
+            with suppress(ShopError, asyncpg.PostgresError):
                 async with self._primary.tx() as tx:
                     await tx.value(NUDGE)
 
-    async def _look_at(self, replica: Replica, position: int | None, asked: float) -> None:
-        """Leave a replica out, or take it back. While the primary is away one that answers stays as it is."""
+    @staticmethod
+    async def _state(replica: Replica) -> Row | str | None:
+        """What a replica says of itself, or why it says nothing."""
         try:
-            await replica.look()
-            if not replica.same and position is not None:
-                await self._compare(replica)
-        except Busy:
-            return
-        except (ShopError, ValueError) as error:
-            replica.leave_out(str(error))
-        else:
-            if position is not None and replica.replayed >= position:
-                replica.level_at = asked
-            behind = asked - replica.level_at
-            if position is not None and behind > MOST_BEHIND:
-                replica.leave_out("it is behind")
-            elif replica.wrong and replica.same and behind <= MOST_BEHIND:
-                log.info("a replica is used", replica=replica.name)
-                replica.wrong = ""
-        USED.of(replica.name).set(not replica.wrong)
-        BEHIND.of(replica.name).set(min(monotonic() - replica.level_at, 1e9))
+            async with asyncio.timeout(LOOK_SECONDS), replica.watched.read() as tx:
+                return await tx.row(STATE)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is not read
+            return str(error) or type(error).__name__
 
-    async def _compare(self, replica: Replica) -> None:
-        async with self._primary.read() as tx:
-            ours = await tx.value(SERVER)
-        async with replica.db.read() as tx:
-            if await tx.value(SERVER) != ours:
-                raise ValueError("it is a replica of another server")
-        replica.same = True
+    def _judge(self, replica: Replica, state: Row | None, primary: Position) -> None:
+        try:
+            has = judged(state, primary)
+        except NotOurs as error:
+            replica.leave_out(str(error))
+            return
+        if has.at > primary.at:
+            replica.leave_out("it is ahead of the primary, which was put back")
+            return
+        level = [asked for asked, at in self._positions if at <= has.at]
+        replica.level_at = max(replica.level_at, *level) if level else replica.level_at
+        if monotonic() - replica.level_at > MOST_BEHIND:
+            replica.leave_out("it is behind")
+        elif replica.wrong:
+            log.info("a replica is used", replica=replica.name)
+            replica.wrong = ""
 
 
 def names(urls: Sequence[str]) -> list[str]:
@@ -238,15 +306,11 @@ def names(urls: Sequence[str]) -> list[str]:
     return [f"{at.hostname}:{at.port or 5432}" if at.hostname else f"replica {n}" for n, at in enumerate(places, 1)]
 
 
-FAULTS: Final = (
-    Busy, DatabaseUnavailable, TookTooLong, asyncpg.SerializationError, asyncpg.DeadlockDetectedError
-)  # fmt: skip
-"""What a read of a replica fails of that the primary may answer: the last two where rows went that it still read."""
-
-
 def of(
-    primary: Database, urls: Sequence[str], open_at: Callable[[str], Database], may_be_old: Callable[[], bool]
+    primary: Database, urls: Sequence[str], open_at: Callable[[str, bool], Database], keeps: Callable[[], bool]
 ) -> Replicas:
-    """The replicas at some addresses."""
-    return Replicas(primary, [Replica(name, open_at(url)) for name, url in zip(names(urls), urls, strict=True)],
-                    may_be_old)  # fmt: skip
+    """The replicas at some addresses; `open_at(url, reads)` gives a way to read there, or one to look."""
+    found = [
+        Replica(name, open_at(url, True), open_at(url, False)) for name, url in zip(names(urls), urls, strict=True)
+    ]
+    return Replicas(primary, found, keeps)

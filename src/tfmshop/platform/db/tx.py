@@ -50,6 +50,15 @@ class Tx:
         self._slow = slow
         self._only_reads = only_reads
 
+    @property
+    def backend(self) -> object:
+        """The connection behind it, to know it again by: one server process, as long as it lives."""
+        return self._connection
+
+    def drop(self) -> None:
+        """Give the connection up, in the middle of whatever it does: it is not used again."""
+        self._connection.terminate()
+
     async def rows(self, query: Query, *args: object) -> list[Row]:
         """Every row of the result."""
         return await self._run(query, self._connection.fetch(query.sql, *args), len, args)

@@ -38,7 +38,9 @@ def plan(
     host = host_of(context)
     with host.running(host.settings()) as config:
         has = asyncio.run(migrate.applied(config.text("DATABASE_URL")))
-        pending = migrate.newest() if (has or "") < migrate.newest() else ""
+        if has is not None and has > migrate.newest():
+            raise Failure(f"The schema is at {has}, newer than this release's {migrate.newest()}: update TFMShop.")
+        pending = (has or "") < migrate.newest()
         steps = asyncio.run(_rehearsed(config, name)) if pending else []
     bound = (most or config.number("DB_LOCK_TIMEOUT")) / 1000
     too_long = [lock for step in steps for lock in step.locks if lock.seconds > bound]

@@ -134,7 +134,7 @@ def work(
             typer.echo(f"{one.name} ({one.cron})")
         return
     try:
-        chosen = jobs.chosen(queues.split(",")) if queues else set(jobs.HANDLERS)
+        chosen = jobs.chosen(name.strip() for name in queues.split(",")) if queues else set(jobs.HANDLERS)
     except jobs.NoSuchJob as error:
         raise Failure(f"There is no job {error}: `tfmshop work --list` names them.") from None
     _run_jobs(host, chosen, until_stdin_closes, by_the_clock=not queues)
@@ -160,7 +160,7 @@ def _run_jobs(host: Host, names: Collection[str], until_stdin_closes: bool, *, b
     host.keep_logs(host.read_config())
 
     async def run(platform: Platform) -> None:
-        async with host.observed(platform, "jobs", Checks(platform)):
+        async with host.observed(platform, "jobs" if names else "clock", Checks(platform)):
             await worker.work(platform.config.text("DATABASE_URL"), platform.db, names, by_the_clock=by_the_clock)
 
     host.with_platform(run)

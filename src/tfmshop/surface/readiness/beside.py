@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Final
 
@@ -10,9 +11,12 @@ from tfmshop.platform.errors import ShopError
 from tfmshop.surface.connected import bounds_of
 from tfmshop.surface.readiness.box import BEFORE, Place, Result, box, judged
 
-BOUNDS: Final = Query("readiness.bounds", "SELECT name, setting FROM pg_settings WHERE name = ANY($1::text[])")
+BOUNDS: Final = Query(
+    "readiness.bounds", "SELECT lower(name) AS name, setting FROM pg_settings WHERE lower(name) = ANY($1::text[])"
+)
 WHICH: Final = (
-    "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "jit", "enable_seqscan",
+    "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval",
+    "timezone", "jit", "enable_seqscan",
 )  # fmt: skip
 ONE: Final = Options(minimum=0, maximum=1, connect_seconds=2.0, acquire_seconds=3.0, name="tfmshop readiness")
 
@@ -24,9 +28,11 @@ async def all_replicas(place: Place) -> Result:
     if not urls:
         return Result("pass", "none are used")
     primary = unopened(place.platform.config.text("DATABASE_URL"), ONE)
-    found = replicas.of(primary, urls, lambda url: unopened(url, ONE), may_be_old=lambda: False)
+    found = replicas.of(primary, urls, lambda url, _: unopened(url, ONE), keeps=lambda: True)
     try:
-        await found.start()
+        await found.look()
+        await asyncio.sleep(replicas.BEAT / 2)
+        await found.look()  # what it had to get when it was looked at first
         wrong = [f"{one.name}: {one.wrong}: See its log, and DATABASE_REPLICA_URLS." for one in found.all if one.wrong]
     finally:
         await found.close()

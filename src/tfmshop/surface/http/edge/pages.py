@@ -204,7 +204,7 @@ class Pages:
         if not answer.tags:
             return Made(Page(answer.status, answer.headers, answer.body), frozenset(), _UNKEPT)
         extra = answer.headers
-        if self.cdn:
+        if self.cdn and self.cache.sure:
             extra = [
                 *extra, (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self.cdn),
                 (b"surrogate-key", " ".join(sorted(answer.tags)).encode()),

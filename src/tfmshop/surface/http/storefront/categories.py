@@ -40,7 +40,7 @@ class Tree(msgspec.Struct, frozen=True):
      **public(Categories, "Every category.", catalog.cached.CATEGORIES))  # fmt: skip
 async def list_categories(request: AnyRequest) -> Public:
     """Every category in the order of the tree; counts include descendants."""
-    flat = list(_flat(await shop_of(request).platform.db.look_up(catalog.tree), None, 0))
+    flat = list(_flat(await shop_of(request).platform.db.look_up(catalog.tree, may_be_old=True), None, 0))
     return Public(Categories(flat), catalog.cached.TREE)
 
 
@@ -48,7 +48,7 @@ async def list_categories(request: AnyRequest) -> Public:
      **public(Tree, "The tree.", catalog.cached.CATEGORIES))  # fmt: skip
 async def category_tree(request: AnyRequest) -> Public:
     """Every category with its children inside; counts include descendants."""
-    return Public(Tree(await shop_of(request).platform.db.look_up(catalog.tree)), catalog.cached.TREE)
+    return Public(Tree(await shop_of(request).platform.db.look_up(catalog.tree, may_be_old=True)), catalog.cached.TREE)
 
 
 @get(
@@ -65,7 +65,9 @@ async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     Errors: `category_not_found`.
     """
     try:
-        page = await shop_of(request).platform.db.look_up(lambda tx: catalog.show_category(tx, id_or_slug))
+        page = await shop_of(request).platform.db.look_up(
+            lambda tx: catalog.show_category(tx, id_or_slug), may_be_old=True
+        )
     except catalog.errors.Moved as moved:
         return Public.moved(f"/api/v1/categories/{moved.slug}")
     return Public(page, catalog.cached.TREE)

@@ -45,7 +45,7 @@ async def list_products(
     if q or count:
         wanted = replace(wanted, q=q or None, exact_count=count == "exact")
     platform = shop_of(request).platform
-    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model))
+    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model), may_be_old=True)
     return Public(listing, search.cached.page_of(wanted, listing))
 
 
@@ -57,7 +57,7 @@ async def list_products(
 )
 async def list_featured(request: AnyRequest, limit: Limit = 20) -> Public:
     """The products that staff put forward, newest first."""
-    items = await shop_of(request).platform.db.look_up(lambda tx: catalog.featured(tx, limit))
+    items = await shop_of(request).platform.db.look_up(lambda tx: catalog.featured(tx, limit), may_be_old=True)
     return Public(Items(items), catalog.cached.LIST)
 
 
@@ -75,7 +75,7 @@ async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     Errors: `product_not_found`.
     """
     try:
-        product = await shop_of(request).platform.db.look_up(lambda tx: catalog.show(tx, id_or_slug))
+        product = await shop_of(request).platform.db.look_up(lambda tx: catalog.show(tx, id_or_slug), may_be_old=True)
     except catalog.errors.Moved as moved:
         return Public.moved(f"/api/v1/products/{moved.slug}")
     return Public(product, catalog.cached.page_of(product))
@@ -92,7 +92,9 @@ async def list_related(request: AnyRequest, id_or_slug: str, limit: Limit = 12) 
 
     Errors: `product_not_found`.
     """
-    items = await shop_of(request).platform.db.look_up(lambda tx: catalog.related(tx, id_or_slug, limit))
+    items = await shop_of(request).platform.db.look_up(
+        lambda tx: catalog.related(tx, id_or_slug, limit), may_be_old=True
+    )
     return Public(Items(items), catalog.cached.LIST)
 
 

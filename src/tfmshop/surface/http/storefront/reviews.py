@@ -37,7 +37,7 @@ async def list_reviews(request: AnyRequest, id_or_slug: str, limit: Limit = 20, 
         product = await catalog.keep.on_sale(tx, id_or_slug)
         return product, await reviews.published(tx, product, cursor, limit)
 
-    product, page = await shop_of(request).platform.db.look_up(look)
+    product, page = await shop_of(request).platform.db.look_up(look, may_be_old=True)
     return Public(page, reviews.cached.page_of(product))
 
 

@@ -38,7 +38,7 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     """
     platform = shop_of(request).platform
     wanted = replace(wanted, q=q, highlight=True)
-    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model))
+    listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model), may_be_old=True)
     return Public(listing, search.cached.page_of(wanted, listing))
 
 
@@ -49,7 +49,7 @@ async def suggest(request: AnyRequest, q: Words) -> Public:
 
     Errors: `invalid_request`.
     """
-    found = await shop_of(request).platform.db.look_up(lambda tx: search.suggest(tx, q))
+    found = await shop_of(request).platform.db.look_up(lambda tx: search.suggest(tx, q), may_be_old=True)
     return Public(Suggestions(found), search.cached.SUGGESTIONS)
 
 
