@@ -15,7 +15,7 @@ import pytest
 
 from tfmshop import app  # noqa: F401 - registers every truth
 from tfmshop.platform import backup, clock
-from tfmshop.platform.backup import BackupFailed, Key, Vault
+from tfmshop.platform.backup import BackupFailed, Key, Vault, scratch
 from tfmshop.platform.backup.compare import compare
 from tfmshop.platform.backup.encryption import new
 from tfmshop.platform.db import migrate
@@ -129,6 +129,31 @@ async def test_old_backups_go_but_not_the_last(vault, fresh_url):
     with clock.held(clock.now() + timedelta(days=2)):
         assert sorted(vault.expire(1)) == sorted(one.name for one in made[:2])
     assert len(list(vault.folder.iterdir())) == 6
+
+
+def test_what_a_killed_drill_left_behind_goes_a_day_later(vault):
+    vault.folder.mkdir()
+    killed, going_on = (vault.folder / f"scratch-{name}" for name in ("killed", "going-on"))
+    for home in (killed, going_on):
+        home.mkdir()
+        home.chmod(0o755)
+    left = Postgres(killed, {"fsync": "off"})
+    left.start()
+    for name in ("dump-1.dump.unfinished", "dump-2.dump.unfinished", "dump-1.json"):
+        (vault.folder / name).touch()
+    yesterday = clock.now().timestamp() - 25 * 3600
+    for path in (killed, vault.folder / "dump-1.dump.unfinished", vault.folder / "dump-1.json"):
+        os.utime(path, (yesterday, yesterday))
+    assert scratch.clear(vault) == ["dump-1.dump.unfinished"], "somebody is still there"
+    os.close(left._lease._shared)  # as when its process is killed
+    os.utime(killed, (yesterday, yesterday))
+    assert scratch.clear(vault) == ["scratch-killed"]
+    assert {path.name for path in vault.folder.iterdir()} == {
+        "scratch-going-on",
+        "dump-2.dump.unfinished",
+        "dump-1.json",
+    }
+    assert not left.is_running
 
 
 @pytest.fixture

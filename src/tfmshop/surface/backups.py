@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from tfmshop.platform import Config, backup, done, jobs
-from tfmshop.platform.backup import Backup, BackupFailed, Comparison, Key, Vault
+from tfmshop.platform.backup import Backup, BackupFailed, Comparison, Key, Vault, scratch
 from tfmshop.platform.db import Database
 
 log = structlog.get_logger("app")
@@ -28,7 +28,7 @@ async def make(config: Config, kind: str) -> tuple[Backup, list[str]]:
     vault, url = vault_of(config), config.text("DATABASE_URL")
     made = await (backup.base if kind == "base" else backup.dump)(url, vault)
     await done.note_at(url, done.BACKUP)
-    return made, vault.expire(config.number("BACKUP_DAYS"))
+    return made, vault.expire(config.number("BACKUP_DAYS")) + scratch.clear(vault)
 
 
 async def drill(config: Config, made: Backup) -> Comparison:

@@ -12,26 +12,57 @@ from urllib.parse import quote, urlsplit
 
 import asyncpg
 
-from tfmshop.platform.backup.files import BackupFailed, Vault
+from tfmshop.platform import clock
+from tfmshop.platform.backup.files import UNFINISHED, BackupFailed, Vault
 from tfmshop.platform.embedded import CannotStart, Postgres
 
 LIGHT: Final = {"shared_buffers": "128MB", "max_connections": "20", "fsync": "off", "full_page_writes": "off"}
 DATABASE: Final = "restored"
 RECOVERY_SECONDS: Final = 6 * 3600
+PREFIX: Final = "scratch-"
+LEFT_SECONDS: Final = 24 * 3600
 
 
 @contextmanager
 def folder(vault: Vault) -> Iterator[Path]:
     """A folder beside the backups, where there is room for them."""
-    home = Path(tempfile.mkdtemp(prefix="scratch-", dir=vault.folder))
+    vault.folder.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(prefix=PREFIX, dir=vault.folder))
     home.chmod(0o755)
     try:
         yield home
     finally:
-        data = home / "postgres"
-        if data.is_symlink():
-            shutil.rmtree(data.resolve().parent, ignore_errors=True)
-        shutil.rmtree(home, ignore_errors=True)
+        _remove(home)
+
+
+def clear(vault: Vault) -> list[str]:
+    """Take away what drills and backups that were killed left behind a day ago or longer, servers that still run among
+    it: the names of what went.
+    """
+    past = clock.now().timestamp() - LEFT_SECONDS
+    left = [path for path in (*vault.folder.glob(f"{PREFIX}*"), *vault.folder.glob(f"*{UNFINISHED}"))
+            if path.lstat().st_mtime < past]  # fmt: skip
+    gone = []
+    for path in left:
+        if path.is_file():
+            path.unlink()
+        else:
+            server = Postgres(path)
+            if server.is_running:
+                server.start()  # joins it, and ends it where nobody else is there
+                server.stop()
+            if server.is_running:
+                continue
+            _remove(path)
+        gone.append(path.name)
+    return sorted(gone)
+
+
+def _remove(home: Path) -> None:
+    data = home / "postgres"
+    if data.is_symlink():
+        shutil.rmtree(data.resolve().parent, ignore_errors=True)
+    shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
