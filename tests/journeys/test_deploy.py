@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import itertools
 import json
 import os
 import shutil
@@ -11,13 +12,14 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.processes import BIN, environment, free_port, kill_group, tfmshop, wait_for
+from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, tfmshop, wait_for
 from tests.servers import REDIS
 from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres
@@ -67,7 +69,7 @@ def production(tmp_path, database, slack):
         APP_ENV="production", TRUSTED_PROXIES="none", JWT_SECRET="j" * 40, SEAL_SECRET="s" * 40, SHOP_URL="https://shop.example",
         ALLOWED_HOSTS="shop.example,127.0.0.1", MAIL_URL="smtp://127.0.0.1:9", STRIPE_SECRET_KEY="sk_live_none",
         STRIPE_WEBHOOK_SECRET="whsec_none", ALERT_SLACK=slack, ENABLE_FILE_LOGGING="true", LOG_LEVEL="error",
-        BACKUP_AT="30 3 * * *", START_TIME="20000",
+        BACKUP_AT="30 3 * * *", START_TIME="20000", **UNLIMITED,
     )  # fmt: skip
 
 
@@ -93,12 +95,14 @@ def served(production, tmp_path):
             kill_group(server)
 
 
-class Readers:
-    """Those who read pages over connections that stay open, for the time of a block."""
+class Shoppers:
+    """Those who read lists, each another one, make carts and probe, over connections that stay open, for the time of a
+    block.
+    """
 
     def __init__(self, port: str) -> None:
-        self._port, self.over, self.read, self.failed = int(port), False, 0, []
-        self._threads = [threading.Thread(target=self._go) for _ in range(3)]
+        self._port, self.over, self.done, self.failed = int(port), False, Counter(), []
+        self._threads = [threading.Thread(target=self._go, args=(one,)) for one in range(3)]
 
     def __enter__(self):
         for thread in self._threads:
@@ -110,20 +114,27 @@ class Readers:
         for thread in self._threads:
             thread.join()
 
-    def _go(self) -> None:
+    def _go(self, who: int) -> None:
         line = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        while not self.over:
+        for n in itertools.count():
+            if self.over:
+                break
+            ways = (
+                ("GET", f"/api/v1/products?min_price={who + 1}{n}", 200), ("POST", "/api/v1/carts", 201),
+                ("GET", "/health/live", 200),
+            )  # fmt: skip
+            method, path, wanted = ways[n % 3]
             try:
-                line.request("GET", "/health/live")
+                line.request(method, path)
                 answer = line.getresponse()
                 answer.read()
-                if answer.status != 200:
-                    self.failed.append(answer.status)
-                self.read += 1
+                if answer.status != wanted:
+                    self.failed.append((method, path, answer.status))
+                self.done[method] += 1
             except (OSError, http.client.HTTPException) as error:
-                self.failed.append(repr(error))
+                self.failed.append((method, path, repr(error)))
                 line.close()
-            time.sleep(0.002)
+            time.sleep(0.01)
         line.close()
 
 
@@ -141,7 +152,7 @@ def run(url: str, statement: str, *args: object) -> None:
 
 
 def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(served, production, tmp_path):
-    with Readers(production["PORT"]) as readers:
+    with Shoppers(production["PORT"]) as shoppers:
         done = tfmshop("deploy", cwd=tmp_path, **production)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Deployed."), done.stderr
         assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
@@ -160,8 +171,9 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         assert (told(production)["generation"], told(production)["state"]) == (3, "failed")
         run(production["DATABASE_URL"], HEALED, migrate.newest())
         assert tfmshop("deploy", "reload", cwd=tmp_path, **production).returncode == 0
-    assert readers.failed == []
-    assert readers.read > 1000
+    assert shoppers.failed == []
+    assert shoppers.done["GET"] > 500
+    assert shoppers.done["POST"] > 250
 
 
 BREAKS = """
