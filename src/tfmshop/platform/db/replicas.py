@@ -138,7 +138,7 @@ class Replica:
                 raise Late from None
             known = self._known[tx.backend] = judged(state, wanted)
             if known.at < wanted.at:
-                if self.late or monotonic() + pause > until:
+                if self.late or monotonic() + 2 * pause > until:
                     raise Late
                 await asyncio.sleep(pause)
                 pause *= 2
