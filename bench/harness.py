@@ -151,17 +151,25 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
     return measured
 
 
+def stamp() -> str:
+    """When, on what and where something is measured."""
+    return (f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, commit {_commit()}, Python {platform.python_version()}, "
+            f"{os.cpu_count()} cores.")  # fmt: skip
+
+
+def _commit() -> str:
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
+    return head.stdout.strip()
+
+
 def write(name: str, title: str, notes: str, figures: list[Figure]) -> bool:
     """Print and keep the table; whether every goal was met."""
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], check=False, capture_output=True, text=True)
-    commit = head.stdout.strip()
-    now = datetime.now(UTC)
+    commit, now = _commit(), datetime.now(UTC)
     table = "\n".join(
         [
             f"# {title}",
             "",
-            (f"{now:%Y-%m-%d %H:%M} UTC, commit {commit}, Python {platform.python_version()}, "
-            f"{os.cpu_count()} cores. {notes}"), "",
+            f"{stamp()} {notes}", "",
             "| work | ours | floor | unit | ratio of medians | range | goal | |",
             "|---|---|---|---|---|---|---|---|",
             *(figure.row for figure in figures), "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -19,6 +20,7 @@ import yaml
 from tests.front import nginx_before
 from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, tfmshop, wait_for
 from tests.servers import REDIS
+from tfmshop import config
 from tfmshop.config.declared import SETTINGS
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -164,4 +166,11 @@ def test_kubernetes_takes_what_kustomize_makes(tmp_path):
             assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
             assert words == ["--only", part["metadata"]["name"]]
     (settings,) = (part["data"] for part in parts if part["kind"] == "ConfigMap")
-    assert settings.keys() <= {setting.name for setting in SETTINGS}
+    command = ["kubectl", "create", "secret", "generic", "x", "--dry-run=client", "--output=json"]
+    example = DEPLOY / "kubernetes" / "secret.example"
+    secret = subprocess.run([*command, f"--from-env-file={example}"], capture_output=True, text=True, timeout=60,
+                            check=True, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)}).stdout  # fmt: skip
+    secrets = {name: base64.b64decode(text).decode() for name, text in json.loads(secret)["data"].items()}
+    assert settings.keys() | secrets.keys() <= {setting.name for setting in SETTINGS}
+    assert not settings.keys() & secrets.keys()
+    assert config.read(secrets | settings, None).text("APP_ENV") == "production"

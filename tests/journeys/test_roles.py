@@ -77,6 +77,7 @@ async def test_services_are_one_shop(services, fresh_url):
     deadline = time.monotonic() + 20
     while (listed := ask("/api/v1/products?limit=1&in_stock=true")).status == 503:
         assert time.monotonic() < deadline, listed.body
+    assert listed.status == 200, listed.body
     (product,) = listed.body["items"]
     page = f"/api/v1/products/{product['slug']}"
     assert ask(page).body["title"] == product["title"]

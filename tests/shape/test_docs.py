@@ -145,3 +145,10 @@ def test_security_names_tests_that_exist():
         r"^\| V\d+\.\d+\.\d+ \| [^|]+ \| (met|partly|not met|n/a) \| [^|]+ \| [^|]+ \|$", text, re.MULTILINE
     )
     assert len(rows) == 253, "every requirement of levels 1 and 2 of ASVS 5.0.0 has a row"
+
+
+def test_each_command_has_one_row_of_three_columns():
+    rows = [line for line in (DOCS / "commands.md").read_text().splitlines() if line.startswith("| `tfmshop")]
+    names = [row.split("|")[1].strip() for row in rows]
+    assert len(names) == len(set(names))
+    assert [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != 4] == []

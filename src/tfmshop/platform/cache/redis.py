@@ -9,6 +9,7 @@ from zlib import crc32
 
 import structlog
 from redis.asyncio import RedisCluster
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 from tfmshop.platform import ids
@@ -113,7 +114,9 @@ class Redis:
         self._noted_at = monotonic()
         if self._failed >= FAILURES:
             if self._failed == FAILURES:
-                log.warning("redis does not answer: the shop does without it", reason=str(error)[:200])
+                known = isinstance(error, MasterNotFoundError)  # its text is the client's inside
+                reason = "no Sentinel knows the master" if known else str(error)[:200]
+                log.warning("redis does not answer: the shop does without it", reason=reason)
             self._pause = min(LONGEST_PAUSE, self._pause * 2 or FIRST_PAUSE)
             self._again_at = monotonic() + self._pause
 
@@ -122,6 +125,8 @@ class Redis:
         try:
             async with asyncio.timeout(self._patience):
                 told = await self._client.info("server")
+        except MasterNotFoundError:
+            raise ConnectionError("no Sentinel answers, or none knows the name of the master") from None
         except self._errors as error:
             raise ConnectionError(str(error) or "no answer in time") from error
         return str(told.get("valkey_version") or told.get("redis_version", ""))

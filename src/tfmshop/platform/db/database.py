@@ -225,7 +225,8 @@ class _Lent:
 
     def _let_go(self, *, broken: bool) -> None:
         _holding.reset(self._held)
-        self._db.lender.release(self._connection, broken=broken or self._connection.is_in_transaction())
+        gone = broken or self._connection.is_closed() or self._connection.is_in_transaction()
+        self._db.lender.release(self._connection, broken=gone)
 
 
 async def connect(url: str, options: Options) -> Database:
@@ -266,22 +267,22 @@ async def open_connection(url: str, options: Options) -> Connection:
     return connection
 
 
-async def check_server(url: str) -> None:
-    """Raise `WrongServer` with one clear sentence unless the server at `url` can be used."""
+async def check_server(url: str, setting: str = "DATABASE_URL") -> None:
+    """Raise `WrongServer` with one clear sentence unless the server at `url`, which a setting names, can be used."""
     place = urlsplit(url)
     where = place.hostname or dict(parse_qsl(place.query)).get("host", "the default address")
     where = f"{where}:{place.port}" if place.port else where
     try:
-        connection = await open_connection(url, Options(connect_seconds=5))
+        connection = await open_connection(url, Options(connect_seconds=5, pooled=setting == "DATABASE_POOL_URL"))
     except (ValueError, asyncpg.InterfaceError) as error:
-        raise WrongServer(f"DATABASE_URL cannot be used: {error}.") from None
+        raise WrongServer(f"{setting} cannot be used: {error}.") from None
     except asyncpg.InvalidCatalogNameError:
         raise WrongServer(f"PostgreSQL at {where} has no database {place.path[1:]!r}: create it first.") from None
     except asyncpg.InvalidAuthorizationSpecificationError:
-        raise WrongServer(f"PostgreSQL at {where} refuses user {place.username!r}: check DATABASE_URL.") from None
+        raise WrongServer(f"PostgreSQL at {where} refuses user {place.username!r}: check {setting}.") from None
     except (OSError, asyncpg.PostgresError) as error:
         reason = "no answer within 5 s" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
-        raise WrongServer(f"Cannot reach PostgreSQL at {where}: {reason}. Check DATABASE_URL.") from None
+        raise WrongServer(f"Cannot reach PostgreSQL at {where}: {reason}. Check {setting}.") from None
     await connection.close()
 
 

@@ -44,6 +44,7 @@ MOST_BEHIND: Final = 3.0
 REMEMBERED: Final = 10
 MOST_TOGETHER: Final = 10_000
 _FIRST_PAUSE: Final = 0.001
+NOT_YET: Final = "it was not looked at yet"
 
 WRITTEN = Query(
     "db.written",
@@ -114,9 +115,9 @@ class Replica:
     db: Database
     watched: Database
     """The same server, for looks at it only, so that they wait for no reads."""
-    wrong: str = "not looked at yet"
+    wrong: str = NOT_YET
     late: bool = False
-    """Whether somebody waited for it in vain."""
+    """Whether somebody waited for it in vain since it was looked at."""
     level_at: float = float("-inf")
     """When it last had everything, as far as was looked."""
     _known: WeakKeyDictionary[Any, Position] = field(default_factory=WeakKeyDictionary)
@@ -138,14 +139,15 @@ class Replica:
                 raise Late from None
             known = self._known[tx.backend] = judged(state, wanted)
             if known.at < wanted.at:
-                if self.late or monotonic() + 2 * pause > until:
+                left = until - monotonic()
+                if self.late or left < _FIRST_PAUSE:
                     raise Late
-                await asyncio.sleep(pause)
+                await asyncio.sleep(min(pause, left / 2))
                 pause *= 2
 
     def leave_out(self, why: str) -> None:
         """Ask it nothing until it is looked at and well again."""
-        if not self.wrong:
+        if self.wrong in ("", NOT_YET):
             log.warning("a replica is left out", replica=self.name, why=why)
         self.wrong = why or "it failed"
         USED.of(self.name).set(0)
@@ -272,6 +274,8 @@ class Replicas:
             with suppress(ShopError, asyncpg.PostgresError):
                 async with self._primary.tx() as tx:
                     await tx.value(NUDGE)
+        for replica in self.all:
+            replica.late = False
 
     @staticmethod
     async def _state(replica: Replica) -> Row | str | None:
@@ -280,7 +284,8 @@ class Replicas:
             async with asyncio.timeout(LOOK_SECONDS), replica.watched.read() as tx:
                 return await tx.row(STATE)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is not read
-            return str(error) or type(error).__name__
+            cause = error.__cause__ or error
+            return (str(cause) or type(cause).__name__).rstrip(".")
 
     def _judge(self, replica: Replica, state: Row | None, primary: Position) -> None:
         try:

@@ -9,7 +9,7 @@ import typer
 
 from tfmshop.platform import Config, backup
 from tfmshop.platform.backup import Vault, scratch
-from tfmshop.platform.db import migrate
+from tfmshop.platform.db import check_server, migrate
 from tfmshop.platform.db.rehearsal import Step, rehearse
 from tfmshop.surface import backups
 from tfmshop.surface.cli.db import app as db
@@ -37,6 +37,7 @@ def plan(
     """
     host = host_of(context)
     with host.running(host.settings()) as config:
+        asyncio.run(check_server(config.text("DATABASE_URL")))
         has = asyncio.run(migrate.applied(config.text("DATABASE_URL")))
         if has is not None and has > migrate.newest():
             raise Failure(f"The schema is at {has}, newer than this release's {migrate.newest()}: update TFMShop.")

@@ -64,6 +64,8 @@ def serve(
         _stop_when_stdin_closes()
     with claimed(config.text("HOST"), config.number("PORT")), host.running(config) as ready:
         asyncio.run(check_server(ready.text("DATABASE_URL")))
+        if ready.text("DATABASE_POOL_URL"):
+            asyncio.run(check_server(ready.text("DATABASE_POOL_URL"), "DATABASE_POOL_URL"))
         count = workers or ready.number("WORKERS")
         os.environ.update({name: ready.text(name) for name in ("DATABASE_URL", "REDIS_URL", "TFMSHOP_HOME")})
         os.environ["WORKERS"] = str(count)
@@ -116,8 +118,8 @@ def _forked(work: Callable[[], object]) -> int:
 def work(
     context: typer.Context,
     queues: Annotated[
-        str, typer.Option(help="Only jobs of these modules or names, by commas, and nothing by the clock.")
-    ] = "",
+        str | None, typer.Option(help="Only jobs of these modules or names, by commas, and nothing by the clock.")
+    ] = None,
     names: Annotated[bool, typer.Option("--list", help="Print every job and schedule, and do nothing.")] = False,
     until_stdin_closes: UntilClosed = False,
 ) -> None:
@@ -134,10 +136,10 @@ def work(
             typer.echo(f"{one.name} ({one.cron})")
         return
     try:
-        chosen = jobs.chosen(name.strip() for name in queues.split(",")) if queues else set(jobs.HANDLERS)
+        chosen = set(jobs.HANDLERS) if queues is None else jobs.chosen(name.strip() for name in queues.split(","))
     except jobs.NoSuchJob as error:
-        raise Failure(f"There is no job {error}: `tfmshop work --list` names them.") from None
-    _run_jobs(host, chosen, until_stdin_closes, by_the_clock=not queues)
+        raise typer.BadParameter(f"There is no job {str(error)!r}: `tfmshop work --list` names them.") from None
+    _run_jobs(host, chosen, until_stdin_closes, by_the_clock=queues is None)
 
 
 def schedule(context: typer.Context, until_stdin_closes: UntilClosed = False) -> None:

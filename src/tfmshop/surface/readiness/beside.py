@@ -51,7 +51,8 @@ async def pooler(place: Place) -> Result:
         async with db.read() as tx:
             has = {row["name"]: row["setting"] for row in await tx.rows(BOUNDS, list(wanted))}
     except ShopError as error:
-        return Result("fail", f"DATABASE_POOL_URL: {error}", "Is PgBouncer running, and does it know the database?")
+        why = error.__cause__ or error
+        return Result("fail", f"DATABASE_POOL_URL: {why}", "Is PgBouncer running, and does it know the database?")
     finally:
         await db.close()
     differ = {name: text for name, text in wanted.items() if has[name] != text}
