@@ -16,7 +16,7 @@ from tests.front import nginx_before
 from tests.processes import BIN, UNLIMITED, call, environment, free_port, kill_group, tfmshop, wait_for
 from tests.servers import REDIS
 
-ALLOWED = 60
+ALLOWED = 120
 ADDRESS = {"name": "R", "line1": "1 Road", "city": "Lyon", "country": "FR"}
 PAYS = {"payment": {"provider": "fake", "token": "ok"}, "email": "r@example.com", "address": ADDRESS}
 
@@ -69,16 +69,20 @@ def test_a_part_is_deployed_as_the_whole_is(fresh_url, tmp_path):
 
 
 async def test_services_are_one_shop(services, fresh_url):
-    (storefront, admin), ask = services
+    (storefront, admin), once = services
+
+    def ask(*asked, **how):
+        """An answer, also of a machine that is busy with other tests."""
+        deadline = time.monotonic() + 30
+        while (answer := once(*asked, **how)).status == 503 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return answer
+
     assert call(f"http://127.0.0.1:{storefront}/api/v1/admin/products")[0] == 404
     assert call(f"http://127.0.0.1:{admin}/api/v1/products")[0] == 404
     assert call(f"http://127.0.0.1:{admin}/api/v1/admin/products")[0] == 401
 
-    deadline = time.monotonic() + 20
-    while (listed := ask("/api/v1/products?limit=1&in_stock=true")).status == 503:
-        assert time.monotonic() < deadline, listed.body
-    assert listed.status == 200, listed.body
-    (product,) = listed.body["items"]
+    (product,) = ask("/api/v1/products?limit=1&in_stock=true").body["items"]
     page = f"/api/v1/products/{product['slug']}"
     assert ask(page).body["title"] == product["title"]
     signed_in = ask("/api/v1/auth/login", {"email": "admin@example.com", "password": "tfmshop-demo"})
