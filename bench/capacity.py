@@ -82,7 +82,7 @@ def run(seconds: int = SECONDS) -> bool:
     sizes = ("one machine like this", 1, 10_000), ("10 times", 10, 100_000), ("1,000 times", 1000, 1_000_000)
     rows = [_row(name, one * times, products, visit, writing) for name, times, products in sizes]
     table = "\n".join([
-        "# What a shop needs as it grows", "", f"{stamp()}", "",
+        "# What a shop needs as it grows", "", stamp(), "",
         f"One machine is this one: {os.cpu_count()} cores, which the load shared. Peak {PEAK:.0f} times the mean;",
         f"cores used {BUSY:.0%} at the peak; {hit:.1%} of pages from the cache; {PAGES:.0%} pages, {CARTS:.0%} carts,",
         f"{ORDERS:.0%} orders. Assumed: a cart costs three made pages, two of them as writes; USD {CORE:.0f} a core",
@@ -167,7 +167,7 @@ def _measured(seconds: int) -> dict[str, Cost]:
                 if caching == "false":
                     orders = Orders(url, base, home, 3)
                     orders.over_http(1)
-                    began, made = _spent(home), 0.0
+                    began = _spent(home)
                     made = orders.over_http(seconds) * seconds
                     found["order"] = _since(began, _spent(home), made)
     return found

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,7 @@ class Server:
         """SIGKILL it and all its children, as a power cut does."""
         self.signal(signal.SIGKILL)
         while self._postgres.is_running:
-            pass
+            time.sleep(0.01)
 
     def signal(self, number: int) -> None:
         """Signal the server and every process of it."""
@@ -89,6 +90,18 @@ def primary_and_replica() -> Iterator[tuple[Server, Server]]:
             replica.stop()
     finally:
         primary.stop()
+
+
+@contextmanager
+def another_replica(primary: Server) -> Iterator[Server]:
+    """One more replica, for the time of a block."""
+    replica = Server(_home(), hot_standby="on")
+    copy(primary, replica)
+    replica.start()
+    try:
+        yield replica
+    finally:
+        replica.stop()
 
 
 def copy(primary: Server, replica: Server) -> None:

@@ -151,6 +151,10 @@ def test_no_fake_money_in_production():
     ("redis+sentinel://one:26379/shop?db=1", "must end in what"),
     ("redis+sentinel://user:pa#ss/w@one:26379/shop", None),
     ("redis+cluster://one:6379/3", "must end after"),
+    ("redis://one:6379/abc", "must name its database"),
+    ("unix:///run/redis.sock?db=abc", "must name its database"),
+    ("unix://", "must name a socket"),
+    ("http://one", "must start with redis:// or rediss:// or unix://, or name several servers"),
     ("http+cluster://one:6379", "must list hosts"),
     ("redis+sentinel://[::1]:26379/shop", "must list hosts"),
 ])  # fmt: skip

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import open_client, platform_of
-from tests.replica import primary_and_replica
+from tests.replica import another_replica, primary_and_replica
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Options, connect, replicas, unopened
 from tfmshop.platform.db.query import QUERIES, Query
@@ -113,10 +113,11 @@ async def test_a_replica_that_hangs_in_the_middle_of_a_read_costs_half_a_second_
     await until(lambda: on_replica(db))
 
 
-async def test_what_has_something_to_write_is_done_on_the_primary(db):
+@pytest.mark.parametrize("way", ["execute", "value"])
+async def test_what_has_something_to_write_is_done_on_the_primary(db, way):
     async def read_and_write(tx):
         where = await tx.value(WHERE)
-        await tx.execute(NOTE, f"written {where}")
+        await getattr(tx, way)(NOTE, f"written by {way} {where}")
         return where
 
     assert await on_replica(db)
@@ -254,6 +255,21 @@ async def test_a_promoted_replica_is_read_no_more(db, servers):
     assert await db.look_up(lambda tx: tx.value(NOTED, "of another timeline")) == 0
     await until(lambda: _left_out(db))
     assert "no replica" in db.replicas.all[0].wrong
+
+    await _a_replica_on_the_old_timeline_is_not_read(*servers)
+
+
+async def _a_replica_on_the_old_timeline_is_not_read(old_primary, promoted):
+    """It went on further than the promoted one, and has nothing of what that one got since."""
+    with another_replica(old_primary) as third:
+        await change(old_primary.url, "SELECT pg_switch_wal()")
+        found = replicas.of(
+            unopened(promoted.url, BOUNDS), [third.url], lambda url, _: unopened(url, BOUNDS), keeps=lambda: True
+        )
+        await found.start()
+        assert "timeline 1, the primary on 2" in found.all[0].wrong
+        assert await found.read(lambda tx: tx.value(WHERE), may_be_old=True) is None
+        await found.close()
 
 
 async def _left_out(db):

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Value = str | int | bool
 Check = Callable[[str], str | None]
@@ -114,13 +114,25 @@ class Servers:
 def redis_url(text: str) -> str | None:
     """The address of a Redis, of some Sentinels and what they call it, or of some servers of a Cluster; or nothing."""
     if not text.partition("://")[0].endswith(("+sentinel", "+cluster")):
-        return url("redis", "rediss", "unix")(text)
+        return _one_redis(text)
     try:
         Servers.of(text)
     except ValueError as error:
         said = str(error)
         return said if said.startswith("must") else "must list hosts with their ports, and quote signs in a password"
     return None
+
+
+def _one_redis(text: str) -> str | None:
+    if problem := url("redis", "rediss", "unix")(text):
+        return (
+            f"{problem}, or name several servers: redis+sentinel://, redis+cluster://" if "://" in problem else problem
+        )
+    parts = urlsplit(text)
+    numbers = parse_qs(parts.query).get("db", []) + ([parts.path[1:]] if parts.scheme != "unix" else [])
+    if not all(number.isdecimal() for number in numbers if number):
+        return "must name its database by a number"
+    return "must name a socket" if parts.scheme == "unix" and not parts.path else None
 
 
 def one_of(*words: str) -> Check:

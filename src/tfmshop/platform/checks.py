@@ -13,12 +13,12 @@ import structlog
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Query, WrongServer, check_server, migrate
-from tfmshop.platform.db.replicas import Replica
 from tfmshop.platform.errors import Busy, ShopError
 from tfmshop.platform.observe.metrics import Gauge, Over
 
 if TYPE_CHECKING:
     from tfmshop.platform import Platform
+    from tfmshop.platform.db.replicas import Replica
 
 log = structlog.get_logger("checks")
 

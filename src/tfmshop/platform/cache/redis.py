@@ -20,14 +20,15 @@ from tfmshop.platform.observe import traces
 FAILURES: Final = 3
 """Failures in a row after which Redis is left alone."""
 FIRST_PAUSE: Final = 0.5
-FINDING: Final = 10
-"""So many times its timeout a call may take where the server has to be found first, by Sentinel or in a Cluster."""
 LONGEST_PAUSE: Final = 10.0
 """Seconds for which it is left alone; each failed try after that doubles them."""
+FINDING: Final = 10
+"""So many times its timeout a call may take where the server has to be found first, by Sentinel or in a Cluster."""
 
 _IDENTITY: Final = ("run_id:", "master_replid:")
 
 UNSEEN: Final = ""
+"""A server of a Cluster that is known, and to which no connection was made yet."""
 ERRORS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 """A client of a Cluster raises AttributeError, too, when it closes connections that are used since servers changed."""
 

@@ -35,15 +35,18 @@ T = TypeVar("T")
 
 PATIENCE: Final = 0.05
 """Seconds that a read waits for a connection to a replica, and then for the replica to know enough."""
-LOOK_SECONDS: Final = 2.0
 SHORTEST_BEAT: Final = 0.1
 BEAT: Final = 1.0
-"""Seconds between two looks at each replica, at least and at most, and how long one look may take."""
+"""Seconds between two looks at each replica, at least and at most."""
+LOOK_SECONDS: Final = 2.0
+"""How long a look may take."""
 MOST_BEHIND: Final = 3.0
 """Seconds that a replica may be behind until nobody waits for it any more; above `BEAT`, by which it is measured."""
 REMEMBERED: Final = 10
+"""Looks whose positions are known, to tell how long ago a replica had everything."""
 MOST_TOGETHER: Final = 10_000
-_FIRST_PAUSE: Final = 0.001
+FIRST_PAUSE: Final = 0.001
+"""Seconds until a replica is asked again how far it is; each time doubles them."""
 NOT_YET: Final = "it was not looked at yet"
 
 WRITTEN = Query(
@@ -129,7 +132,7 @@ class Replica:
     async def reach(self, tx: Tx, wanted: Position) -> None:
         """Return when the server behind `tx` has all of a position. `Late`, `NotOurs`."""
         known = self._known.get(tx.backend)
-        pause, until = _FIRST_PAUSE, monotonic() + PATIENCE
+        pause, until = FIRST_PAUSE, monotonic() + PATIENCE
         while known is None or known.at < wanted.at or known.timeline != wanted.timeline:
             try:
                 async with asyncio.timeout(until - monotonic()):
@@ -140,7 +143,7 @@ class Replica:
             known = self._known[tx.backend] = judged(state, wanted)
             if known.at < wanted.at:
                 left = until - monotonic()
-                if self.late or left < _FIRST_PAUSE:
+                if self.late or left < FIRST_PAUSE:
                     raise Late
                 await asyncio.sleep(min(pause, left / 2))
                 pause *= 2

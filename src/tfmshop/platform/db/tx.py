@@ -11,6 +11,7 @@ import asyncpg
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.faults import as_fact
 from tfmshop.platform.db.query import Copy, Query, record, record_error
+from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.observe import logs, traces
 
 if TYPE_CHECKING:
@@ -72,9 +73,7 @@ class Tx:
         return await self._run(query, self._connection.fetchval(query.sql, *args), _one, args)
 
     async def execute(self, query: Query, *args: object) -> int:
-        """Run a change; the number of rows it touched. `NeedsPrimary` on a replica."""
-        if self._only_reads:
-            raise NeedsPrimary
+        """Run a change; the number of rows it touched."""
         return await self._run(query, self._touched(query, args), int, args)
 
     async def copy(self, copy: Copy, records: Iterable[Sequence[object]]) -> int:
@@ -115,6 +114,9 @@ class Tx:
         except asyncpg.IntegrityConstraintViolationError as error:
             record_error(query, monotonic() - started)
             raise Refused(error.constraint_name or "") from error
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            record_error(query, monotonic() - started)
+            raise (NeedsPrimary() if self._only_reads else DatabaseUnavailable()) from error
         except BaseException as error:
             seconds = monotonic() - started
             record_error(query, seconds)

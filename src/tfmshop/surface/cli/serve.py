@@ -23,7 +23,7 @@ from tfmshop.platform.db import check_server
 from tfmshop.platform.observe.metrics import CELLS
 from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, Host, host_of
-from tfmshop.surface.cli.output import out
+from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
 from tfmshop.surface.serving import Supervisor, listening
 from tfmshop.surface.serving.sockets import CONNECTIONS
 
@@ -73,7 +73,8 @@ def serve(
         sockets = [one.detach() for one in listening(ready.text("HOST"), ready.number("PORT"), count)]
         with suppress(OSError):
             CELLS.keep_in(ready.home / METRICS, "server")  # what a lone worker counted stays when it is killed
-        out.print(f"Serving on http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
+        what = " ".join(["Serving", *ready.words("SERVE_ONLY"), "on"])
+        out.print(f"{what} http://{ready.text('HOST')}:{ready.number('PORT')}", markup=False)
 
         def here(pipe: int, alone: bool) -> int:
             """The first generation is this program itself: it is there at once."""
@@ -121,19 +122,17 @@ def work(
         str | None, typer.Option(help="Only jobs of these modules or names, by commas, and nothing by the clock.")
     ] = None,
     names: Annotated[bool, typer.Option("--list", help="Print every job and schedule, and do nothing.")] = False,
+    as_json: AsJson = False,
     until_stdin_closes: UntilClosed = False,
 ) -> None:
     """Run background jobs and schedules until Ctrl-C or SIGTERM.
 
-    Examples: `tfmshop work`, `tfmshop work --queues news,search`, `tfmshop work --list`
+    Examples: `tfmshop work`, `tfmshop work --queues news,search`, `tfmshop work --list --json`
     """
     host = host_of(context)
     host.schedule(host.read_config())
     if names:
-        for name in sorted(jobs.HANDLERS):
-            typer.echo(name)
-        for one in sorted(jobs.SCHEDULES.values(), key=lambda one: one.name):
-            typer.echo(f"{one.name} ({one.cron})")
+        _list(as_json=as_json)
         return
     try:
         chosen = set(jobs.HANDLERS) if queues is None else jobs.chosen(name.strip() for name in queues.split(","))
@@ -152,6 +151,15 @@ def schedule(context: typer.Context, until_stdin_closes: UntilClosed = False) ->
     host = host_of(context)
     host.schedule(host.read_config())
     _run_jobs(host, set(), until_stdin_closes, by_the_clock=True)
+
+
+def _list(*, as_json: bool) -> None:
+    by_the_clock = {one.name: one.cron for one in sorted(jobs.SCHEDULES.values(), key=lambda one: one.name)}
+    if as_json:
+        print_json({"jobs": sorted(jobs.HANDLERS), "schedules": by_the_clock})
+    else:
+        rows = [(name, "a job") for name in sorted(jobs.HANDLERS)]
+        print_table(("name", "when"), rows + list(by_the_clock.items()))
 
 
 def _run_jobs(host: Host, names: Collection[str], until_stdin_closes: bool, *, by_the_clock: bool) -> None:
