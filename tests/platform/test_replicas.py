@@ -127,48 +127,65 @@ async def test_what_has_something_to_write_is_done_on_the_primary(db, way):
 
 async def test_a_replica_that_was_put_back_is_not_believed(db, servers):
     """It is started again on older data, while the process lives on: what it had once says nothing."""
+    await change(servers[1].url, "ALTER SYSTEM SET recovery_min_apply_delay = '5s'")
     servers[1].stop(keep=True)
     older = servers[1].copied()
     servers[1].start()
-    await until(lambda: on_replica(db))
-    for n in range(20):
-        async with db.tx() as tx:
-            await tx.execute(NOTE, f"newer {n}")
+    await change(servers[1].url, "ALTER SYSTEM RESET recovery_min_apply_delay")
+    await change(servers[1].url, "SELECT pg_reload_conf()")
+    async with db.tx() as tx:
+        await tx.execute(NOTE, "newer")
     await until(lambda: on_replica(db))
     servers[1].stop(keep=True)
     servers[1].put(older)
     servers[1].start()
-    for n in range(100):
-        async with db.tx() as tx:
-            await tx.execute(NOTE, f"put back {n}")
-        assert await db.look_up(lambda tx, n=n: tx.value(NOTED, f"put back {n}")) == 1
+    began = monotonic()
+    while monotonic() - began < MOST_BEHIND:
+        assert await db.look_up(lambda tx: tx.value(NOTED, "newer")) == 1
+        await asyncio.sleep(0.01)
+    await change(servers[1].url, "ALTER SYSTEM RESET recovery_min_apply_delay")
+    await change(servers[1].url, "SELECT pg_reload_conf()")
     await until(lambda: on_replica(db))
 
 
-async def test_a_steady_lag_leaves_no_replica_out(db, servers):
+async def test_a_steady_lag_is_waited_for_and_leaves_no_replica_out(db, servers):
     await change(servers[1].url, "ALTER SYSTEM SET recovery_min_apply_delay = '20ms'")
     await change(servers[1].url, "SELECT pg_reload_conf()")
+
+    async def write():
+        connection = await asyncpg.connect(servers[0].url)
+        try:
+            while True:
+                await connection.execute("INSERT INTO platform.done (what, at) VALUES ($1, now())", uuid4().hex)
+                await asyncio.sleep(0.002)
+        finally:
+            await connection.close()
+
+    writing, went, began = asyncio.create_task(write()), 0, monotonic()
     try:
-        went, began = 0, monotonic()
-        while monotonic() - began < MOST_BEHIND + 1:
+        while monotonic() - began < MOST_BEHIND + 2:
+            mine = uuid4().hex
             async with db.tx() as tx:
-                await tx.execute(NOTE, uuid4().hex)
-            went += await on_replica(db)
+                await tx.execute(NOTE, mine)
+            found, where = await db.look_up(lambda tx, mine=mine: _both(tx, mine))
+            assert found == 1
+            went += where
         assert went > 20
         assert not db.replicas.all[0].wrong
     finally:
+        writing.cancel()
+        await asyncio.wait([writing])
         await change(servers[1].url, "ALTER SYSTEM RESET recovery_min_apply_delay")
         await change(servers[1].url, "SELECT pg_reload_conf()")
 
 
 async def test_a_server_in_recovery_is_no_primary(db, servers):
     found = replicas.of(
-        unopened(servers[1].url, BOUNDS), [servers[1].url], lambda url, _: unopened(url, BOUNDS), keeps=lambda: True
+        unopened(servers[1].url, BOUNDS), [servers[1].url], lambda url, _: unopened(url, BOUNDS), keeps=lambda: False
     )
-    await found.start()
-    assert await found.read(lambda tx: tx.value(WHERE), may_be_old=True) is None, (
-        "the question cannot be answered there"
-    )
+    found.all[0].wrong = ""
+    for _ in range(3):
+        assert await found.read(lambda tx: tx.value(WHERE), may_be_old=True) is None, "it is there, and not the primary"
     await found.close()
 
 
