@@ -30,6 +30,7 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 """
 AUTH = {"Authorization": f"Bearer {KEY}"}
 Answer = tuple[int, dict[str, Any]]
+FAILED = {"status": "failed", "failure_reason": "expired_or_canceled_card"}
 
 
 class Stripe:
@@ -43,6 +44,7 @@ class Stripe:
         self.asked: Counter[str] = Counter()
         self.lose: Counter[str] = Counter()
         self.fail: Counter[str] = Counter()
+        self.failed: set[str] = set()
         self._heard: asyncio.Queue[tuple[dict[str, str], bytes]] = asyncio.Queue()
         self.url = ""
 
@@ -67,6 +69,7 @@ class Stripe:
     async def begin_anew(self) -> None:
         """Nothing ever happened."""
         self._known.clear()
+        self.failed.clear()
         self.asked.clear()
         self.lose.clear()
         self.fail.clear()
@@ -91,10 +94,21 @@ class Stripe:
         await self.ask("POST", f"/v1/payment_intents/{intent['id']}/_authenticate", form)
 
     async def back(self, order_id: str) -> list[int]:
-        """The refunds of an order's money."""
+        """The refunds of an order's money that arrived."""
+        return sorted(one["amount"] for one in await self.refunds(order_id) if one["status"] != "failed")
+
+    async def refunds(self, order_id: str) -> list[dict[str, Any]]:
+        """Every refund of an order's money."""
         intent = await self.intent(order_id)
-        made = await self.ask("GET", f"/v1/refunds?payment_intent={intent['id']}")
-        return sorted(one["amount"] for one in made["data"])
+        return self._as_is((await self.ask("GET", f"/v1/refunds?payment_intent={intent['id']}"))["data"])
+
+    def send_back(self, refund: dict[str, Any]) -> dict[str, Any]:
+        """The buyer's bank sends a refund back: as Stripe knows it from now on."""
+        self.failed.add(refund["id"])
+        return refund | FAILED
+
+    def _as_is(self, refunds: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [one | FAILED if one["id"] in self.failed else one for one in refunds]
 
     def event(self, type: str, intent: dict[str, Any], secret: str = SECRET) -> tuple[dict[str, str], bytes]:
         """A webhook of Stripe, signed."""
@@ -134,7 +148,7 @@ class Stripe:
         form = await request.post()
         intent = (await self._behind.get(f"/v1/payment_intents/{form['payment_intent']}")).json()
         made = (await self._behind.get(f"/v1/refunds?payment_intent={intent['id']}")).json()["data"]
-        left = intent["amount"] - sum(one["amount"] for one in made)
+        left = intent["amount"] - sum(one["amount"] for one in made if one["id"] not in self.failed)
         if left <= 0:
             return "charge_already_refunded"
         return "amount_too_large" if int(str(form.get("amount", left))) > left else ""
@@ -156,6 +170,8 @@ class Stripe:
             headers["Content-Type"] = request.headers["Content-Type"]
         answer = await self._behind.request(request.method, request.path_qs, content=body, headers=headers)
         said = answer.json()
+        if request.path == "/v1/refunds" and request.method == "GET":
+            said["data"] = self._as_is(said["data"])
         if said.get("status") == "requires_action":
             said["next_action"] = {"type": "redirect_to_url", "redirect_to_url": {"url": f"{self.url}/bank"}}
         return answer.status_code, said

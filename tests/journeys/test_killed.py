@@ -15,7 +15,7 @@ from tests.making import new_product, some_products
 from tests.processes import call, free_port, kill_group, serving
 from tfmshop.commerce import checkout, orders
 from tfmshop.commerce.payments import FakeProvider, Providers
-from tfmshop.platform.db import Query, broken
+from tfmshop.platform.db import Database, Query, broken
 
 ORDERS = 200
 KILLS = 3
@@ -28,6 +28,8 @@ PER_CART = Query("test.per_cart", "SELECT cart_id::text, count(*)::int, min(id::
 SHELF = Query("test.shelf", "SELECT sum(available)::int FROM inventory.stock")
 SOLD = Query("test.sold", "SELECT coalesce(sum(quantity), 0)::int FROM orders.bought WHERE status <> 'cancelled'")
 AGE = Query("test.age", "UPDATE platform.idempotency_key SET leased_until = now()")
+AT_WORK = Query("test.at_work", "SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() AND state <> 'idle'")  # fmt: skip
 
 
 class Buyer:
@@ -67,6 +69,13 @@ class Buyer:
             time.sleep(0.1)
 
 
+async def _nobody_at_work(db: Database) -> None:
+    """Wait until the database is done with what the killed server had asked of it."""
+    async with asyncio.timeout(60), db.read() as tx:
+        while await tx.value(AT_WORK):  # noqa: ASYNC110 - the database tells nobody
+            await asyncio.sleep(0.01)
+
+
 @pytest.mark.slow
 async def test_kill_9_during_200_orders(fresh_url, wide_db, tmp_path: Path):
     async with wide_db.tx() as tx:
@@ -86,6 +95,7 @@ async def test_kill_9_during_200_orders(fresh_url, wide_db, tmp_path: Path):
                 killed_at.append(len(buyer.acknowledged))
                 kill_group(server)
             if not last:
+                await _nobody_at_work(wide_db)
                 async with wide_db.tx() as tx:
                     await tx.execute(AGE)
         for made in orders_made:

@@ -215,6 +215,57 @@ async def test_refunds_in_parts_and_never_more_than_was_taken(shop, db, fake, la
         await refund(None)
 
 
+async def came_back(shop, db, fake, lamp) -> tuple[dict[str, Any], str]:
+    """An order whose refund of 500 failed after it was made, and before the shop had noted that it was."""
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    await work_off(db)
+    refund = fake.refund
+
+    async def fails_at_once(payment, refund_key, amount):
+        reference = await refund(payment, refund_key, amount)
+        await fake.send_back(payment.key, refund_key, "the account is closed")
+        return reference
+
+    fake.refund = fails_at_once
+    asked = await shop.post(
+        f"admin/orders/{order['number']}/refunds", json={"why": "x", "amount": 500}, headers=staff()
+    )
+    await work_off(db)
+    fake.refund = refund
+    return order, f"admin/orders/{order['number']}/refunds/{asked.json()['refunds'][0]['id']}"
+
+
+async def test_a_refund_that_came_back_is_given_again(shop, db, fake, lamp):
+    order, path = await came_back(shop, db, fake, lamp)
+    shown = (await shop.get(f"admin/orders/{order['number']}", headers=staff())).json()["refunds"]
+    assert [(one["failed"], one["done_at"]) for one in shown] == [("the account is closed", None)]
+    assert (await value(db, REFUNDS), fake.taken(order["id"])) == (None, 3000)
+    other = (await shop.buy(await shop.cart_with((lamp, 1)))).json()
+    refused = [
+        await shop.post(path, json={}, headers=staff("catalog_manager")),
+        await shop.post(path.replace(order["number"], other["number"]), json={}, headers=staff()),
+        await shop.post(path.rpartition("/")[0] + f"/{uuid4()}", json={}, headers=staff()),
+    ]
+    assert [one.json()["code"] for one in refused] == ["not_allowed", "refund_not_found", "refund_not_found"]
+    assert (await shop.post(path, json={}, headers=staff())).json()["refunds"][0]["failed"] is None
+    twice = await shop.post(path, json={}, headers=staff())
+    assert (twice.status_code, twice.json()["code"]) == (409, "refund_not_failed")
+    await work_off(db)
+    assert (await value(db, REFUNDS), fake.taken(order["id"])) == (500, 2500)
+    assert await stand(db, order["id"]) == ("paid", "partially_refunded")
+
+
+async def test_a_refund_that_came_back_is_noted_as_given_otherwise(shop, db, fake, lamp):
+    order, path = await came_back(shop, db, fake, lamp)
+    shown = (await shop.post(path, json={"given": "bank transfer 42"}, headers=staff())).json()["refunds"]
+    assert [(one["failed"], one["done_at"] is None) for one in shown] == [(None, False)]
+    await work_off(db)
+    assert (await value(db, REFUNDS), fake.taken(order["id"])) == (500, 3000)
+    async with db.read() as tx:
+        told = [row[0] for row in await tx.rows(TOPICS)]
+    assert told == ["order.paid", "order.refund_failed", "order.refunded"]
+
+
 @pytest.mark.parametrize("captured", [True, False])
 async def test_a_cancelled_order_gives_back_stock_and_money(shop, db, fake, lamp, captured):
     order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()

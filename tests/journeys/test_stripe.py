@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -18,7 +18,9 @@ from tfmshop.commerce import checkout, promotions
 from tfmshop.commerce.payments import Payment, PaymentDeclined, Providers
 from tfmshop.commerce.payments.stripe import StripeProvider
 from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform.db import Query
 
+TOLD = Query("test.stripe_told", "SELECT count(*)::int FROM news.event WHERE topic = $1")
 GOOD, DECLINING, ASKING = "4242424242424242", "4000000000000341", "4000002500003155"
 
 
@@ -329,3 +331,48 @@ async def test_money_that_stripe_let_go_of_cancels_the_order(shop, db, bank, car
     assert await stand(db, order["id"]) == ("cancelled", "voided")
     await work_off(db)
     assert await state(db) == (10, {"cancelled": 1})
+
+
+async def test_a_refund_that_the_bank_sends_back_is_owed_until_staff_give_it_again(shop, db, bank, provider, cart):
+    """However often and however early Stripe tells it, and not when it is of the first try after the second arrived."""
+    order = (await pay(shop, cart, await bank.card(GOOD))).json()
+    await work_off(db)
+    await checkout_refund(db, order["id"], 500)
+    await work_off(db)
+    (first,) = await bank.refunds(order["id"])
+    told = bank.send_back(first)
+    assert await tell(shop, bank, "refund.updated", first) == 204
+    assert await tell(shop, bank, "refund.failed", told | {"metadata": {}}) == 204
+    assert (await refunds(shop, order))[0]["done_at"]
+    for name in ("charge.refund.updated", "refund.updated", "refund.failed"):
+        assert await tell(shop, bank, name, told) == 204
+    (owed,) = await refunds(shop, order)
+    assert (owed["done_at"], owed["failed"]) == (None, "expired_or_canceled_card")
+    await work_off(db)
+    assert await topics(db, "order.refund_failed") == 1
+    assert (len(await bank.refunds(order["id"])), await bank.back(order["id"])) == (1, [])
+    async with db.tx() as tx:
+        await checkout.refund_again(tx, UUID(order["id"]), UUID(owed["id"]))
+    assert await tell(shop, bank, "refund.failed", told) == 204
+    await work_off(db)
+    assert await tell(shop, bank, "refund.failed", told) == 204
+    (given,) = await refunds(shop, order)
+    assert (given["done_at"] is not None, given["failed"]) == (True, None)
+    assert await bank.back(order["id"]) == [500]
+    assert await stand(db, order["id"]) == ("paid", "partially_refunded")
+    assert (await topics(db, "order.refund_failed"), await topics(db, "order.refunded")) == (1, 2)
+
+
+async def checkout_refund(db, order: str, amount: int) -> None:
+    async with db.tx() as tx:
+        await checkout.ask_refund(tx, UUID(order), amount, who="staff", why="scratched")
+
+
+async def refunds(shop, order) -> list[dict[str, Any]]:
+    seen = await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})
+    return seen.json()["refunds"]
+
+
+async def topics(db, topic: str) -> int:
+    async with db.read() as tx:
+        return await tx.value(TOLD, topic)

@@ -72,6 +72,20 @@ async def processes(servers):
         await one.close()
 
 
+async def _made_again(one: Cache, two: Cache, make: Maker) -> int:
+    """How much of what one process has made another makes again."""
+    for cache in (one, two):
+        await settled(cache)
+        cache.memory.clear()
+    for key in KEYS:
+        await one.get(TEXT, key, make)
+    await settled(one)
+    made = make.made
+    for key in KEYS:
+        await two.get(TEXT, key, make)
+    return make.made - made
+
+
 async def test_what_one_process_makes_another_gets_until_it_is_stale_also_after_a_server_died(servers, processes):
     redises, (one, two), rates = processes
     first = Maker("first")
@@ -103,16 +117,7 @@ async def test_what_one_process_makes_another_gets_until_it_is_stale_also_after_
             cache.memory.clear()
             assert all([(await cache.get(TEXT, key, third)).startswith("third") for key in KEYS])
         await asyncio.sleep(0.1)
-    await settled(one)
-    await settled(two)
-    one.memory.clear()
-    for key in KEYS:
-        await one.get(TEXT, key, third)
-    await settled(one)
-    two.memory.clear()
-    made = third.made
-    for key in KEYS:
-        await two.get(TEXT, key, third)
-    assert third.made - made <= len(KEYS) // 2, "it is shared again"
+    while await _made_again(one, two, third) > len(KEYS) // 2:
+        assert time.monotonic() < died + 60, "it is shared again"
     for redis in redises:
         assert redis.usable

@@ -174,11 +174,15 @@ async def test_buyers_review_once_and_the_rating_follows_what_staff_publish(shop
         answer = await shop.post(f"products/{id}/reviews", json={"rating": 5}, headers=headers)
         assert (answer.status_code, answer.json()["code"]) == (403, "not_bought")
     cart = (await shop.get("carts/mine", headers=buyer)).json()
-    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": id, "quantity": 1}, headers=buyer)
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": id, "quantity": 2}, headers=buyer)
     address = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US"}
     body = {"payment": {"provider": "fake", "token": "ok"}, "email": "buyer@example.com", "address": address}
     answer = await shop.post(f"carts/{cart['id']}/checkout", json=body, headers=buyer | {"Idempotency-Key": "review-1"})
     assert answer.status_code == 201, answer.text
+    order = answer.json()
+    parcel = {"lines": [{"sku": order["lines"][0]["sku"], "quantity": 1}]}
+    sent = await shop.post(f"admin/orders/{order['number']}/shipments", json=parcel, headers=staff())
+    assert sent.json()["status"] == "partially_shipped"
     for wrong in ({"rating": 6}, {"rating": 0}, {}, {"rating": 4, "status": "published"}, {"rating": "5"}):
         assert (await shop.post(f"products/{id}/reviews", json=wrong, headers=buyer)).status_code == 422
     review = {"rating": 4, "title": "Good", "body": "<b>Bright</b>"}

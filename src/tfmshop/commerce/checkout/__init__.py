@@ -5,7 +5,7 @@ from tfmshop.commerce.checkout.complete import complete
 from tfmshop.commerce.checkout.edit import edit
 from tfmshop.commerce.checkout.hear import hear
 from tfmshop.commerce.checkout.jobs import schedule_all
-from tfmshop.commerce.checkout.money import ask_refund, cancel, take_back
+from tfmshop.commerce.checkout.money import ask_refund, cancel, refund_again, take_back
 from tfmshop.commerce.checkout.purchase import Presenter, Purchase
 from tfmshop.commerce.checkout.sweep import CHALLENGE, PATIENCE, sweep
 from tfmshop.commerce.checkout.till import Till
@@ -21,6 +21,7 @@ __all__ = [
     "complete",
     "edit",
     "hear",
+    "refund_again",
     "schedule_all",
     "sweep",
     "take_back",

@@ -9,7 +9,14 @@ from uuid import UUID
 import structlog
 
 from tfmshop.commerce import orders
-from tfmshop.commerce.checkout.money import PROVIDER_SECONDS, as_payment, cancel, captured, let_go_of_cancelled
+from tfmshop.commerce.checkout.money import (
+    PROVIDER_SECONDS,
+    as_payment,
+    cancel,
+    captured,
+    let_go_of_cancelled,
+    refund_failed,
+)
 from tfmshop.commerce.checkout.release import release
 from tfmshop.commerce.orders.paying import Payment
 from tfmshop.commerce.payments import News, Notice, PaymentDeclined, PaymentUnknown, Providers
@@ -27,6 +34,9 @@ async def hear(db: Database, providers: Providers, name: str, notice: Notice) ->
     due = await _due(db, notice.order_id)
     if due is None or due.provider != name or (due.reference and notice.reference not in ("", due.reference)):
         log.warning("news of a payment that is not theirs", provider=name, order_id=str(notice.order_id))
+        return
+    if notice.refund is not None:
+        await db.transact(partial(refund_failed, order_id=notice.order_id, failed=notice.refund))
         return
     if notice.news is News.DECLINED:
         await _declined(db, providers, due)

@@ -8,7 +8,7 @@ from tfmshop.commerce import cart
 from tfmshop.commerce.checkout.money import capture, refund, void
 from tfmshop.commerce.checkout.release import LetGo
 from tfmshop.commerce.checkout.sweep import sweep
-from tfmshop.commerce.payments import Providers, ToCapture, ToRefund
+from tfmshop.commerce.payments import Providers, ToCapture, refunds
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database
 from tfmshop.platform.idempotency import forget_old
@@ -32,7 +32,7 @@ def schedule_all(providers: Providers, key_age: timedelta) -> None:
 
     @job("payments.refund")
     async def give_back(db: Database, payload: bytes) -> None:
-        await refund(db, providers, codec.decode_as(payload, ToRefund).refund_id)
+        await refund(db, providers, codec.decode_as(payload, refunds.ToRefund).refund_id)
 
     @schedule("checkout.forget", "7 * * * *")
     async def forget(db: Database) -> None:

@@ -7,14 +7,17 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
+import structlog
+
 from tfmshop.commerce import inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
 from tfmshop.commerce.checkout.release import let_go
-from tfmshop.commerce.payments import Providers
+from tfmshop.commerce.payments import Failed, Providers, RefundNotFailed, RefundNotFound
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Database, Tx
 
+log = structlog.get_logger("checkout")
 PROVIDER_SECONDS: Final = 10.0
 FREE: Final = "free"
 """The reference of what cost nothing: no company is asked."""
@@ -72,7 +75,7 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
     wanted = taken - back if amount is None else amount
     if due.state not in TAKEN or wanted <= 0:
         raise CannotRefund(state=due.state)
-    await payments.ask_refund(tx, order_id, wanted, who=who, why=why)
+    await payments.refunds.ask(tx, order_id, wanted, who=who, why=why)
     whole = back + wanted == taken
     await orders.paying.mark(tx, order_id, "refunded" if whole else "partially_refunded", of=TAKEN)
     if whole and closes:
@@ -83,17 +86,46 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
 async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
     """Tell the provider of a refund that was asked for, once."""
     async with db.read() as tx:
-        asked = await payments.refund_of(tx, refund_id)
+        asked = await payments.refunds.find(tx, refund_id)
         due = await orders.paying.look(tx, asked.order_id)
-    if asked.done:
+    if asked.done or asked.failed:
         return
     provider = providers.named(asked.provider)
     reference = await asyncio.wait_for(provider.refund(as_payment(due), str(refund_id), asked.amount), PROVIDER_SECONDS)
     async with db.tx() as tx:
         due = await orders.paying.look(tx, asked.order_id, hold=True)
-        if await payments.refunded(tx, refund_id, reference):
-            news = orders.OrderNews(due.order_id, due.number, amount=asked.amount)
-            await jobs.events.publish(tx, "order.refunded", due.order_id, news)
+        await _gave_back(tx, due, refund_id, asked.amount, reference)
+
+
+async def _gave_back(tx: Tx, due: orders.paying.Payment, refund_id: UUID, amount: Money, reference: str) -> None:
+    if await payments.refunds.given(tx, refund_id, reference):
+        news = orders.OrderNews(due.order_id, due.number, amount=amount)
+        await jobs.events.publish(tx, "order.refunded", due.order_id, news)
+
+
+async def refund_failed(tx: Tx, *, order_id: UUID, failed: Failed) -> None:
+    """Note that money which was given back never arrived: the buyer is owed it, and staff decide how it goes."""
+    due = await orders.paying.look(tx, order_id, hold=True)
+    if await payments.refunds.came_back(tx, order_id, failed):
+        log.error("a refund came back", order=due.number, refund_id=str(failed.id), why=failed.why)
+        news = orders.OrderNews(order_id, due.number, why=failed.why)
+        await jobs.events.publish(tx, "order.refund_failed", order_id, news)
+
+
+async def refund_again(tx: Tx, order_id: UUID, refund_id: UUID, given: str = "") -> None:
+    """Have a refund that came back given again, or note how it was `given` otherwise. `RefundNotFound`,
+    `RefundNotFailed`.
+    """
+    due = await orders.paying.look(tx, order_id, hold=True)
+    asked = await payments.refunds.find(tx, refund_id)
+    if asked.order_id != order_id:
+        raise RefundNotFound
+    if not asked.failed:
+        raise RefundNotFailed
+    if given:
+        await _gave_back(tx, due, refund_id, asked.amount, given)
+    else:
+        await payments.refunds.again(tx, refund_id)
 
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:

@@ -117,12 +117,14 @@ class Discount(msgspec.Struct, frozen=True):
 
 
 class GivenBack(msgspec.Struct, frozen=True):
-    """Money of an order that goes back; `done_at` is when the payment company gave it."""
+    """Money of an order that goes back; `done_at` is when the payment company gave it, `failed` why it came back."""
 
+    id: UUID
     amount: Money
     why: str
     asked_at: datetime
     done_at: datetime | None
+    failed: str | None = None
 
 
 class Event(msgspec.Struct, frozen=True):

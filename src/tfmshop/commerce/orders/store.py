@@ -131,8 +131,9 @@ _ORDER = """o.id, o.number, o.status, o.payment_status, o.currency, o.subtotal, 
                 FROM orders.shipped AS x JOIN orders.line AS l ON l.order_id = x.order_id AND l.position = x.position
                 WHERE x.order_id = s.order_id AND x.shipment_id = s.id)) ORDER BY s.at), '[]')
         FROM orders.shipment AS s WHERE s.order_id = o.id) AS shipments,
-    (SELECT json_agg(json_build_object('amount', json_build_object('amount', r.amount, 'currency', o.currency),
-            'why', r.why, 'asked_at', r.asked_at, 'done_at', r.done_at) ORDER BY r.asked_at)
+    (SELECT json_agg(json_build_object('id', r.id,
+            'amount', json_build_object('amount', r.amount, 'currency', o.currency), 'why', r.why,
+            'asked_at', r.asked_at, 'done_at', r.done_at, 'failed', r.failed) ORDER BY r.asked_at)
         FROM payments.given_back AS r WHERE r.order_id = o.id) AS refunds,
     (SELECT json_agg(json_build_object('at', h.at, 'status', h.status, 'who', h.who, 'why', h.why) ORDER BY h.at)
         FROM orders.history AS h WHERE h.order_id = o.id) AS history"""

@@ -1,22 +1,21 @@
 """Money in and out, through a port; a fake provider ships with it."""
 
-from tfmshop.commerce.payments.errors import PaymentDeclined, PaymentUnknown, RefundTooLarge
-from tfmshop.commerce.payments.fake import FakeProvider
-from tfmshop.commerce.payments.ledger import (
-    ToCapture,
-    ToRefund,
-    ask_capture,
-    ask_refund,
-    balance,
-    captured,
-    refund_of,
-    refunded,
+from tfmshop.commerce.payments import refunds as refunds
+from tfmshop.commerce.payments.errors import (
+    PaymentDeclined,
+    PaymentUnknown,
+    RefundNotFailed,
+    RefundNotFound,
+    RefundTooLarge,
 )
-from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice, Payment, Provider, Providers
+from tfmshop.commerce.payments.fake import FakeProvider
+from tfmshop.commerce.payments.ledger import ToCapture, ask_capture, balance, captured
+from tfmshop.commerce.payments.port import Authorization, Challenge, Failed, News, Notice, Payment, Provider, Providers
 
 __all__ = [
     "Authorization",
     "Challenge",
+    "Failed",
     "FakeProvider",
     "News",
     "Notice",
@@ -25,13 +24,11 @@ __all__ = [
     "PaymentUnknown",
     "Provider",
     "Providers",
+    "RefundNotFailed",
+    "RefundNotFound",
     "RefundTooLarge",
     "ToCapture",
-    "ToRefund",
     "ask_capture",
-    "ask_refund",
     "balance",
     "captured",
-    "refund_of",
-    "refunded",
 ]

@@ -37,6 +37,19 @@ class UnknownPaymentToken(
     """The provider does not know the token; nothing was charged."""
 
 
+class RefundNotFound(ShopError, kind=Kind.NOT_FOUND, code="refund_not_found", says="There is no such refund."):
+    """No refund of that order has the id."""
+
+
+class RefundNotFailed(
+    ShopError,
+    kind=Kind.CONFLICT,
+    code="refund_not_failed",
+    says="The refund did not come back.",
+):
+    """The refund is on its way, or arrived."""
+
+
 class RefundTooLarge(
     ShopError, kind=Kind.CONFLICT, code="refund_too_large", says="Only {left} of what was paid can be given back."
 ):

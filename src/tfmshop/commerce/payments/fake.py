@@ -18,7 +18,7 @@ import msgspec
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
 from tfmshop.commerce.payments.journal import Entry, Journal
-from tfmshop.commerce.payments.port import Authorization, Challenge, News, Notice, Payment
+from tfmshop.commerce.payments.port import Authorization, Challenge, Failed, News, Notice, Payment
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.security.webhooks import signed, verify
@@ -35,6 +35,7 @@ class Message(msgspec.Struct, frozen=True):
     news: News
     reference: str
     amount: int
+    refund: Failed | None = None
 
 
 class FakeProvider:
@@ -120,6 +121,15 @@ class FakeProvider:
             self._journal.note(Entry(key, "refunded", amount.amount, amount.currency, refund_key))
         return self._journal.of(key).refunds[refund_key][0]
 
+    async def send_back(self, key: str, refund_key: str, why: str) -> Notice:
+        """Have a refund fail after it was made, as when the buyer's account is closed; the shop is told."""
+        known = self._journal.of(key)
+        failed = Failed(UUID(refund_key), *known.refunds[refund_key][:1], why)
+        notice = Notice(UUID(key), News.REFUND_FAILED, known.reference, known.refunds[refund_key][1], failed)
+        self._journal.note(Entry(key, "refund_failed", reference=refund_key))
+        await self._say(notice)
+        return notice
+
     async def void(self, payment: Payment) -> None:
         """Let go of everything that payment has."""
         known = self._journal.known(payment.key)
@@ -130,14 +140,14 @@ class FakeProvider:
         """What a webhook of this company says."""
         verify(headers, body, SECRET)
         message = codec.decode_as(body, Message)
-        return Notice(message.key, message.news, message.reference, message.amount)
+        return Notice(message.key, message.news, message.reference, message.amount, message.refund)
 
     async def close(self) -> None:
         """There is nothing to close."""
 
     def webhook(self, notice: Notice) -> tuple[dict[str, str], bytes]:
         """The headers and the body of a webhook, as this company would send them."""
-        body = codec.encode(Message(notice.order_id, notice.news, notice.reference, notice.amount))
+        body = codec.encode(Message(notice.order_id, notice.news, notice.reference, notice.amount, notice.refund))
         return signed(f"msg_{ids.readable(12)}", clock.now(), body, SECRET), body
 
     def taken(self, key: str) -> int:

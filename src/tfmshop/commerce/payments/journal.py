@@ -12,7 +12,7 @@ import msgspec
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import codec
 
-What = Literal["asked", "authorized", "declined", "captured", "refunded", "voided"]
+What = Literal["asked", "authorized", "declined", "captured", "refunded", "refund_failed", "voided"]
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -34,6 +34,7 @@ class Payment:
     reference: str = ""
     captured: int = 0
     refunds: dict[str, tuple[str, int]] = field(default_factory=dict)
+    failed: int = 0
 
 
 class Journal:
@@ -79,7 +80,11 @@ class Journal:
         amount = Money(entry.amount, entry.currency)
         known = self._payments.setdefault(entry.key, Payment(entry.what, amount))
         if entry.what == "refunded":
-            known.refunds[entry.reference] = (f"refund_{entry.reference[:12]}", entry.amount)
+            known.refunds[entry.reference] = (f"refund_{entry.reference[:12]}_{known.failed}", entry.amount)
+            return
+        if entry.what == "refund_failed":
+            del known.refunds[entry.reference]
+            known.failed += 1
             return
         if entry.what == "authorized" and known.reference:
             return

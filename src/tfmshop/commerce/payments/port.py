@@ -9,6 +9,8 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
+import msgspec
+
 from tfmshop.commerce.payments.errors import UnknownProvider
 from tfmshop.commerce.payments.measured import Measured
 from tfmshop.commerce.vocabulary import Money
@@ -46,16 +48,26 @@ class News(StrEnum):
     AUTHORIZED = "authorized"
     DECLINED = "declined"
     CAPTURED = "captured"
+    REFUND_FAILED = "refund_failed"
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """A refund of ours that the provider made under `reference`, and whose money came back to it."""
+
+    id: UUID
+    reference: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a provider says of the payment of an order, whose id is the payment's key."""
+    """What a provider says of the payment of an order, whose id is the payment's key; of a refund, why it failed."""
 
     order_id: UUID
     news: News
     reference: str
     amount: int
+    refund: Failed | None = None
 
 
 class Provider(Protocol):

@@ -18,7 +18,7 @@ from stripe.params import PaymentIntentConfirmParams
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
 from tfmshop.commerce.payments.port import Authorization, Challenge, Notice, Payment
-from tfmshop.commerce.payments.stripe_events import OURS, notice
+from tfmshop.commerce.payments.stripe_events import GONE, OURS, notice
 from tfmshop.commerce.vocabulary import Money
 
 RETRIES: Final = 2
@@ -27,8 +27,6 @@ SECONDS: Final = 8.0
 """Longest wait for one answer of Stripe: a checkout waits for 10 by default."""
 COUNTED_OTHERWISE: Final = ("BHD", "ISK", "JOD", "KWD", "MGA", "OMR", "TND", "UGX")
 """Currencies in which Stripe's smallest unit is not that of ISO 4217 (docs.stripe.com/currencies#special-cases)."""
-GONE: Final = ("failed", "canceled")
-"""What became of a refund that gave nothing back."""
 HELD: Final = ("requires_capture", "succeeded")
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,200}")
 _log = structlog.get_logger(__name__)
@@ -105,9 +103,10 @@ class StripeProvider:
                         return refund.id
                     gone += 1
             refund = await self._stripe.v1.refunds.create_async(
-                {"payment_intent": intent.id, "amount": amount.amount, "metadata": {"refund_id": refund_key}},
+                {"payment_intent": intent.id, "amount": amount.amount,
+                 "metadata": {"refund_id": refund_key, OURS: payment.key}},
                 {"idempotency_key": f"{refund_key}:{gone}"},
-            )
+            )  # fmt: skip
         if refund.status in GONE:
             raise PaymentDeclined(reason=f"the refund {refund.status}")
         return refund.id

@@ -26,6 +26,7 @@ from tfmshop.surface.cli import (
     inventory,
     logs,
     monitor,
+    moving,  # noqa: F401 - adds its command to those of orders
     optimize,
     orders,
     plan,  # noqa: F401 - adds its command to those of db

@@ -142,6 +142,27 @@ async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order
     return await _changed(request, number, "orders.refund", change)
 
 
+class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the money was given otherwise, as a bank transfer; without it the payment company is asked again."""
+
+    given: Annotated[str, Meta(max_length=200)] = ""
+
+
+@post("/orders/{number:str}/refunds/{refund_id:uuid}", summary="Give money back again", tags=["admin: orders"],
+      opt=needs("orders"), status_code=200)  # fmt: skip
+async def refund_again(request: AnyRequest, number: str, refund_id: UUID, data: Again) -> orders.Order:
+    """Give back again what came back from the buyer's bank, or note how it was given otherwise.
+
+    Errors: `order_not_found`, `refund_not_found`, `refund_not_failed`, `invalid_request`, `sign_in_required`,
+    `invalid_token`, `not_allowed`.
+    """
+
+    async def change(tx: Tx, id: UUID, _: str) -> None:
+        await checkout.refund_again(tx, id, refund_id, data.given)
+
+    return await _changed(request, number, "orders.refund_again", change)
+
+
 class Steps(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The next step of up to 100 orders, each on its own; `ship` sends all that is left in one parcel."""
 
@@ -253,4 +274,4 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     return await as_pdf(await platform.db.transact(work))
 
 
-ROUTES = [list_orders, show, move_many, pack, ship, deliver, edit, cancel, refund, print_invoice]
+ROUTES = [list_orders, show, move_many, pack, ship, deliver, edit, cancel, refund, refund_again, print_invoice]

@@ -1,0 +1,14 @@
+-- Refunds that a bank sent back after they were made; who owns a product of an order that is sent in parts.
+SET LOCAL lock_timeout = '3s';
+SET LOCAL statement_timeout = '60s';
+
+-- `failed` says why while staff must decide; `failed_reference` is the last try that failed, which is told more than once.
+ALTER TABLE payments.refund ADD COLUMN failed text, ADD COLUMN failed_reference text;
+
+CREATE OR REPLACE VIEW payments.given_back AS
+SELECT order_id, amount, why, asked_at, done_at, id, failed FROM payments.refund;
+
+CREATE OR REPLACE VIEW orders.owned AS
+SELECT DISTINCT o.customer_id, l.product_id FROM orders.placed AS o JOIN orders.line AS l ON l.order_id = o.id
+WHERE o.customer_id IS NOT NULL
+    AND o.status IN ('paid', 'packed', 'partially_shipped', 'shipped', 'delivered', 'refunded');
