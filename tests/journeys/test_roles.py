@@ -82,7 +82,9 @@ async def test_services_are_one_shop(services, fresh_url):
     assert call(f"http://127.0.0.1:{admin}/api/v1/products")[0] == 404
     assert call(f"http://127.0.0.1:{admin}/api/v1/admin/products")[0] == 401
 
-    (product,) = ask("/api/v1/products?limit=1&in_stock=true").body["items"]
+    listed = ask("/api/v1/products?limit=1&in_stock=true")
+    assert listed.status == 200, listed.body
+    (product,) = listed.body["items"]
     page = f"/api/v1/products/{product['slug']}"
     assert ask(page).body["title"] == product["title"]
     signed_in = ask("/api/v1/auth/login", {"email": "admin@example.com", "password": "tfmshop-demo"})
