@@ -1,4 +1,4 @@
-"""Clock, ids, codec, cursors, files, logs, passwords."""
+"""Clock, schedules, ids, codec, cursors, files, logs, passwords."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfmshop.commerce.vocabulary import slug
-from tfmshop.platform import clock, codec, cursors, ids
+from tfmshop.platform import clock, codec, cursors, ids, jobs
+from tfmshop.platform.db import Query
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import Letter, LogMailer
 from tfmshop.platform.observe.logs import hide_secrets
 from tfmshop.platform.security.access import secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 
+RAN = Query("test.ran", "INSERT INTO jobs.pgqueuer_schedules (entrypoint, expression, last_run) VALUES ($1, '*', $2)")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -145,3 +147,10 @@ def test_the_secret_of_an_installation_is_made_once(tmp_path):
     secret = secret_kept_in(file)
     assert (secret_kept_in(file), len(secret) > 40, file.stat().st_mode & 0o777) == (secret, True, 0o600)
     assert list(tmp_path.iterdir()) == [file]
+
+
+async def test_when_anything_last_ran_by_the_clock_is_told(tx):
+    for name, at in (("sweep", datetime(2020, 1, 2, tzinfo=UTC)), ("daily", datetime(2020, 1, 1, tzinfo=UTC))):
+        await tx.execute(RAN, name, at)
+    await jobs.measure(tx)
+    assert jobs.CLOCK.of().value == datetime(2020, 1, 2, tzinfo=UTC).timestamp()

@@ -2,6 +2,7 @@
 
 from tfmshop.platform.jobs import events
 from tfmshop.platform.jobs.queue import (
+    CLOCK,
     DURATION,
     HANDLERS,
     HELD,
@@ -21,6 +22,7 @@ from tfmshop.platform.jobs.queue import (
 )
 
 __all__ = [
+    "CLOCK",
     "DURATION",
     "HANDLERS",
     "HELD",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
-from tfmshop.platform import codec
+from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Database, Query, Truth, Tx
 from tfmshop.platform.observe.metrics import Gauge, Histogram, Over
 
@@ -27,6 +27,9 @@ RUNNERS = Gauge("tfmshop_job_runners", "Job runners that work.")
 HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "task",
              over=Over.MOST)  # fmt: skip
 
+CLOCK = Gauge("tfmshop_schedules_last_run_timestamp_seconds",
+              "When anything last ran by the clock, in any process, since 1970.", over=Over.MOST)  # fmt: skip
+
 ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")
 WAITING = Query(
     "jobs.waiting",
@@ -45,6 +48,8 @@ SELECT entrypoint, count(*) FILTER (WHERE status IN ('queued', 'picked')) AS wai
 FROM jobs.pgqueuer GROUP BY entrypoint
 """,
 )
+
+BY_THE_CLOCK = Query("jobs.by_the_clock", "SELECT max(last_run) FROM jobs.pgqueuer_schedules")
 
 Truth("no job waits longer than ten minutes", Query(
     "jobs.truth_waiting", """
@@ -135,3 +140,6 @@ async def measure(tx: Tx) -> None:
         LATE.of(name).set(max(0.0, row["late"]) if row else 0.0)
         RUNNING.of(name).set(row["running"] if row else 0.0)
         HELD.of(name).set(row["held"] if row else 0)
+    ran_at = await tx.value(BY_THE_CLOCK)
+    if ran_at is not None or not CLOCK.of().value:
+        CLOCK.of().set((ran_at or clock.now()).timestamp())

@@ -36,6 +36,11 @@ def alerts(config: Config) -> list[Alert]:
             "No job runner works: no letters, no webhooks, no captures.", "Start `tfmshop work`.",
         ),
         Alert(
+            "ClockStopped", [Limit(Age(Selector(jobs.CLOCK.name, over="max")), ">", 5 * MINUTE)], 120, "critical",
+            "Nothing ran by the clock for {value}: no sweeper, no backup.",
+            "Start `tfmshop schedule`, or `tfmshop work` without `--queues`.", "s",
+        ),
+        Alert(
             "BackupLate", [Limit(Age(backup), ">", HOUR * config.number("ALERT_BACKUP_HOURS"))], 15, "critical",
             "The last backup is {value} old.", "Make one, and see why the last ones were not made.", "s",
         ),
