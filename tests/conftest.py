@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 from aiosmtpd.controller import UnthreadedController
 
 from tests.client import Client, client_of
@@ -130,7 +131,7 @@ def settings() -> Config:
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
     """A database whose every change is rolled back at the end of the test."""
-    connection = await open_connection(database_url, Options(statement_seconds=30))
+    connection = await open_connection(database_url, Options(statement_seconds=30, idle_transaction_seconds=60))
     outer = connection.transaction()
     await outer.start()
     yield Database(HeldPool(connection))
@@ -172,6 +173,13 @@ def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     if not request.path.stem.startswith(("test_admission", "test_overload")):
         for name in ("BURST", "PATIENCE", "PATIENCE_OF_FIRST"):
             monkeypatch.setattr(admission, name, 60.0)
+
+
+@pytest.fixture(autouse=True)
+def loggers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no logger keep what one test made of it: the next one wants to hear it."""
+    configure = structlog.configure
+    monkeypatch.setattr(structlog, "configure", lambda **how: configure(**how | {"cache_logger_on_first_use": False}))
 
 
 @pytest.fixture

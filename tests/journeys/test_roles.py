@@ -37,13 +37,14 @@ def process(*arguments: str, **settings: str):
 
 @pytest.fixture
 def services(fresh_url, tmp_path):
-    """Ports of storefront and back office, and how nginx is asked; a seeded shop."""
+    """Ports of storefront and back office, and how nginx is asked; a seeded shop, whose requests nobody else counts."""
     home, ports = str(tmp_path / "home"), [str(free_port()), str(free_port())]
     with ExitStack() as stack:
         pool = stack.enter_context(bouncing(fresh_url, default_pool_size=4))
         settings = {
-            "DATABASE_URL": fresh_url, "DATABASE_POOL_URL": pool, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": home,
-            "TRUSTED_PROXIES": "127.0.0.1", "LOG_LEVEL": "error", **UNLIMITED, "RATE_LIMIT_API": str(ALLOWED),
+            "DATABASE_URL": fresh_url, "DATABASE_POOL_URL": pool, "REDIS_URL": f"{os.environ[REDIS]}?db=1",
+            "TFMSHOP_HOME": home, "TRUSTED_PROXIES": "127.0.0.1", "LOG_LEVEL": "error", **UNLIMITED,
+            "RATE_LIMIT_API": str(ALLOWED), "REDIS_TIMEOUT": "2000",
         }  # fmt: skip
         assert tfmshop("seed", cwd=tmp_path, **settings).returncode == 0
         stack.enter_context(process("work", "--queues", "orders,inventory,search,news", **settings))

@@ -63,7 +63,7 @@ async def processes():
 
     async def two():
         for _ in range(2):
-            redis = Redis(os.environ[REDIS], 1.0)
+            redis = Redis(os.environ[REDIS], 5.0)
             cache = Cache(Memory(1 << 20), Shared(redis, release))
             cache.trust()
             await settled(cache)
@@ -399,7 +399,8 @@ async def test_who_asks_while_redis_is_told_waits_for_that_and_shares(processes)
     assert await two.get(TEXT, "k", make) == "v1"
 
 
-async def test_a_miss_during_a_run_of_changes_shares(processes):
+async def test_a_miss_during_a_run_of_changes_shares(processes, monkeypatch):
+    monkeypatch.setattr(shared_levels, "_WAIT_FOR_TELLING", 10)
     one, two = processes
     make = Maker()
     making = asyncio.create_task(one.get(TEXT, "k", make))

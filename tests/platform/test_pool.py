@@ -21,13 +21,16 @@ async def two(fresh_url):
     await db.close()
 
 
-async def test_many_callers_share_two_connections(two: Database):
+async def test_many_callers_share_two_connections(fresh_url):
+    db = await connect(fresh_url, Options(minimum=0, maximum=2, acquire_seconds=30))
+
     async def ask() -> int:
-        async with two.read() as tx:
+        async with db.read() as tx:
             return await tx.value(ONE)
 
     assert await asyncio.gather(*[ask() for _ in range(100)]) == [1] * 100
-    assert (two.pool.size, two.pool.in_use, two.pool.waiting) == (2, 0, 0)
+    assert (db.pool.size, db.pool.in_use, db.pool.waiting) == (2, 0, 0)
+    await db.close()
 
 
 async def test_who_waits_too_long_is_told_so(two: Database):

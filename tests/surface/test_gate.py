@@ -180,7 +180,7 @@ async def test_a_request_has_a_deadline(gate, monkeypatch):
         await asyncio.sleep(30)
 
     monkeypatch.setattr(search, "find", forever)
-    async with gate(PAYMENT_TIMEOUT=50, REQUEST_TIMEOUT=100) as shop:
+    async with gate(PAYMENT_TIMEOUT=500, REQUEST_TIMEOUT=1500) as shop:
         answer = await shop.get("products")
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "took_too_long", "1")
         assert (await shop.get("categories")).status_code == 200
@@ -197,7 +197,7 @@ async def test_the_headers_of_every_route(shop):
             await shop.request(method, filled(path), headers={"Authorization": "Bearer nonsense"}),
             await shop.request("TRACE", filled(path)),
         ):
-            assert answer.status_code < 500
+            assert answer.status_code < 500, (method, path, answer.text)
             wanted = {name.decode(): value.decode() for name, value in API}
             if answer.headers.get("content-type", "").startswith("text/html"):
                 del wanted["content-security-policy"]
