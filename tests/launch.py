@@ -5,6 +5,7 @@ It reads lines of JSON: arguments, folder, environment, where output goes; back 
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -20,7 +21,7 @@ from typing import Any
 
 SECONDS = 120
 LATE = "late"
-PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main"), "tests.crash": ("tests.crash",)}
+PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main", "typer._adapters"), "tests.crash": ("tests.crash",)}
 """What each needs to have imported."""
 
 
@@ -58,6 +59,8 @@ class Launcher:
 def _main(module: str) -> None:
     for needed in PROGRAMS[module]:
         importlib.import_module(needed)
+    gc.collect()
+    gc.freeze()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from tfmshop import __version__
@@ -92,6 +94,7 @@ def version() -> None:
 
 def run(host: Host, settings_error: type[Exception]) -> int:
     """Run the command that the arguments name; the exit code."""
+    _keep(next((word for word in sys.argv[1:] if not word.startswith("-")), ""))
     try:
         app(obj=host)
     except SystemExit as end:
@@ -109,3 +112,10 @@ def run(host: Host, settings_error: type[Exception]) -> int:
         err.print(f"{error.filename}: {error.strerror}.", markup=False)
         return 1
     return 0
+
+
+def _keep(named: str) -> None:
+    """Leave Typer only the group that is named: making the commands of all takes longer than most of them."""
+    if found := [group for group in app.registered_groups if group.name == named]:
+        app.registered_groups = found
+        app.registered_commands = []
