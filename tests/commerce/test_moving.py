@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import lzma
 from decimal import Decimal
 from pathlib import Path
 
@@ -83,21 +84,37 @@ async def test_lines_that_are_in_no_order(wrong, why):
     assert not intake.cancellations
 
 
-@pytest.mark.slow
-async def test_a_real_shop_moves_in_to_the_penny(data, settings_of, wide_db, tmp_path: Path):  # noqa: F811
-    file = data / "uci_online_retail_2010-12_2011-06.csv.xz"
+def part_of(file: Path, target: Path, nth: int) -> tuple[int, Decimal]:
+    """Write the lines of every so many customers, and of those without one every so many; their number and value."""
+    lines, value = 0, Decimal(0)
+    with lzma.open(file, "rt", newline="") as source, target.open("w", newline="") as part:
+        reader = csv.DictReader(source)
+        writer = csv.DictWriter(part, reader.fieldnames)
+        writer.writeheader()
+        for number, row in enumerate(reader):
+            if int(float(row["CustomerID"] or number)) % nth == 0:
+                writer.writerow(row)
+                lines += 1
+                value += int(row["Quantity"]) * Decimal(row["UnitPrice"])
+    return lines, value
+
+
+@pytest.mark.parametrize("nth", [10, pytest.param(1, marks=pytest.mark.whole)])
+async def test_a_real_shop_moves_in_to_the_penny(data, settings_of, wide_db, tmp_path: Path, nth):  # noqa: F811
+    lines, value = part_of(data / "uci_online_retail_2010-12_2011-06.csv.xz", tmp_path / "part.csv", nth)
+    assert nth > 1 or (lines, value) == (245_903, Decimal("4397950.761"))
 
     def run() -> dict:
-        done = tfmshop("orders", "import", str(file), "--currency", "GBP", "--json", cwd=tmp_path, **settings_of)
+        done = tfmshop("orders", "import", "part.csv", "--currency", "GBP", "--json", cwd=tmp_path, **settings_of)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout, parse_float=Decimal)
 
     first = run()
     assert first["reconciles"] is True
-    assert first["file"] == {"lines": 245_903, "value": Decimal("4397950.761")}
+    assert first["file"] == {"lines": lines, "value": value}
     parts = [first[name] for name in ("in_orders", "in_returns", "rejected")]
-    assert sum(part["lines"] for part in parts) == 245_903
-    assert sum(part["value"] for part in parts) == Decimal("4397950.761")
+    assert sum(part["lines"] for part in parts) == lines
+    assert sum(part["value"] for part in parts) == value
     with (tmp_path / first["rejects"]).open(newline="") as rejects:
         rows = list(csv.DictReader(rejects))
     assert len(rows) == first["rejected"]["lines"]

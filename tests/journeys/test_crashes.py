@@ -34,7 +34,6 @@ PAID = ("ordered", 8, 1, '[["paid", "captured"]]', 1)
 RELEASED = ("open", 10, 0, None, 0)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("point", POINTS)
 async def test_dead_at_any_point_ends_in_one_of_two(busy_shop, wide_db, fresh_url, tmp_path, point):
     async with wide_db.tx() as tx:

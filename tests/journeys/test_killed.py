@@ -9,8 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.making import new_product, some_products
 from tests.processes import call, free_port, kill_group, serving
 from tfmshop.commerce import checkout, orders
@@ -76,7 +74,6 @@ async def _nobody_at_work(db: Database) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.slow
 async def test_kill_9_during_200_orders(fresh_url, wide_db, tmp_path: Path):
     async with wide_db.tx() as tx:
         products = await some_products(tx, *[new_product(stock=UNITS) for _ in range(5)])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.journeys.model import ShopMachine
 
 
-@pytest.mark.slow
 def test_a_shop_does_what_its_model_does():
     run_state_machine_as_test(
         ShopMachine,

@@ -156,7 +156,6 @@ def mistakes(plan: list[dict[str, Any]], largest_sort: int) -> list[str]:
 SHAPES = [shape for shape in LIST_PRODUCTS.shapes() if "count_exact" not in shape]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["force_custom_plan", "force_generic_plan"])
 @pytest.mark.parametrize("given", [ARGS, RARE], ids=["frequent", "rare"])
 async def test_no_list_reads_a_table_or_sorts_more_than_it_needs(large, mode, given):
@@ -171,14 +170,12 @@ async def test_no_list_reads_a_table_or_sorts_more_than_it_needs(large, mode, gi
     assert wrong == {}
 
 
-@pytest.mark.slow
 async def test_tiers_are_set_in_one_pass_whatever_the_statistics_say(large):
     found = await large.fetchval(f"EXPLAIN (FORMAT JSON) {SET_TIERS.sql}", 20_000)
     assert not [node["Node Type"] for node in nodes(json.loads(found)[0]["Plan"]) if "Join" in node["Node Type"]
                 or "Loop" in node["Node Type"]]  # fmt: skip
 
 
-@pytest.mark.slow
 async def test_facets_look_at_a_bounded_number_of_products(large):
     wrong = {}
     for shape in COUNT_FACETS.shapes():

@@ -44,7 +44,6 @@ def hostile(data) -> list[str]:
     return [text[:1500] for text in (*strings[:: max(1, len(strings) // 300)], *more)][:MOST]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 async def test_no_string_breaks_a_list_or_takes_long(shop, db, hostile, place):
     async with db.tx() as tx:
