@@ -16,7 +16,7 @@ from aiosmtpd.controller import UnthreadedController
 
 from tests.client import Client, client_of
 from tests.processes import free_port
-from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database
+from tests.servers import HOME, POSTGRES, REDIS, Servers, create_database, drop_database, work_in_memory
 from tfmshop import config
 from tfmshop.commerce import checkout, news
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
@@ -41,6 +41,7 @@ DATA = Path(__file__).parents[2] / "shared" / "data"
 
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers in the process that leads the run."""
+    work_in_memory()
     if not hasattr(config, "workerinput") and POSTGRES not in os.environ and not config.option.collectonly:
         servers = Servers()
         config.stash[_SERVERS] = servers
