@@ -4,7 +4,7 @@ help:       ## What can be made
 up: .venv/installed-embedded       ## Run the whole shop on 127.0.0.1:8000 (PORT= to change)
 	@exec .venv/bin/tfmshop up
 test: .venv/installed-dev       ## Run the tests on a real PostgreSQL and Redis of their own
-	@.venv/bin/python -m pytest -n 2 $(ARGS)
+	@.venv/bin/python -m pytest -n 3 $(ARGS)
 check: .venv/installed-dev       ## Lint, format, types, import contracts, migrations
 	@.venv/bin/python tools/check.py
 bench: .venv/installed-dev       ## Measure against the floors (needs wrk); tables go to bench/results

@@ -15,7 +15,7 @@ from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres, Redis
 
 POSTGRES, REDIS, HOME = "TEST_POSTGRES", "TEST_REDIS", "TEST_HOME"
-SHM, ROOM = Path("/dev/shm"), 6 << 30  # noqa: S108 - each run makes folders of its own there
+SHM, ROOM = Path("/dev/shm"), 6 << 30
 """Memory as files, and how much of it must be free: hundreds of databases are made and thrown away in a run."""
 TEMPLATE = "template_shop"
 

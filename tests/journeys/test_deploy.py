@@ -134,7 +134,7 @@ class Shoppers:
             except (OSError, http.client.HTTPException) as error:
                 self.failed.append((method, path, repr(error)))
                 line.close()
-            time.sleep(0.01)
+            time.sleep(0.03)
         line.close()
 
 

@@ -31,6 +31,9 @@ REMEMBERED: Final = 64
 """Checks whose length is remembered."""
 
 
+HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+
+
 class PasswordTooCommon(
     ShopError, kind=Kind.CONFLICT, code="password_too_common", says="Others guess this password first: {why}."
 ):
@@ -39,30 +42,34 @@ class PasswordTooCommon(
     why: str
 
 
+@cache
+def _hash_of_nobody() -> str:
+    return HASHER.hash("the hash that unknown people are compared with")
+
+
 class Passwords:
     """Hashes and checks passwords; `Busy` when more than 30 callers wait."""
 
     def __init__(self) -> None:
-        self._hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._callers = 0
         self._lengths: deque[float] = deque(maxlen=REMEMBERED)
-        self._nobody = self._hasher.hash("the hash that unknown people are compared with")
+        self._nobody = _hash_of_nobody()
 
     async def hash(self, password: str, known: Iterable[str] = ()) -> str:
         """The hash to store of a new password. `PasswordTooCommon`, also when it is little more than a `known` word."""
         why = await self._in_thread(weakness, password, tuple(known))
         if why:
             raise PasswordTooCommon(why)
-        return await self._in_thread(self._hasher.hash, password)
+        return await self._in_thread(HASHER.hash, password)
 
     async def again(self, stored: str, password: str) -> str | None:
         """The hash of a password that fits `stored`, when that was made with less effort than is due now."""
-        return await self._in_thread(self._hasher.hash, password) if self._hasher.check_needs_rehash(stored) else None
+        return await self._in_thread(HASHER.hash, password) if HASHER.check_needs_rehash(stored) else None
 
     def hash_sample(self, password: str, seed: int) -> str:
         """The hash of a sample person's password, the same for the same `seed`. Never for a real person."""
-        return self._hasher.hash(password, salt=seed.to_bytes(16, "big", signed=True))
+        return HASHER.hash(password, salt=seed.to_bytes(16, "big", signed=True))
 
     async def matches(self, stored: str | None, password: str) -> bool:
         """Whether `password` belongs to `stored`; without one it takes the same time and is False."""
@@ -85,7 +92,7 @@ class Passwords:
 
     def _verify(self, stored: str, password: str) -> bool:
         try:
-            return self._hasher.verify(stored, password)
+            return HASHER.verify(stored, password)
         except (VerificationError, InvalidHashError):
             return False
 
