@@ -10,7 +10,7 @@ import pytest
 
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.limits import Admission, Overloaded
-from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, TICK
+from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, TICK
 
 FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
 """Places that are not kept, of those at the beginning."""
@@ -77,6 +77,16 @@ async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission)
         assert admission.hopeless(first=False)
         assert not await work(admission)
     assert await asyncio.gather(*waiting) == [True] * LINE
+
+
+async def test_a_thousand_who_come_first_wait_in_line_and_the_next_does_not(admission: Admission) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(BEGIN):
+            await stack.enter_async_context(admission.place(first=True))
+        waiting = [asyncio.create_task(work(admission, first=True)) for _ in range(LINE_OF_FIRST)]
+        await asyncio.sleep(0)
+        assert not await work(admission, first=True)
+    assert await asyncio.gather(*waiting) == [True] * LINE_OF_FIRST
 
 
 async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(

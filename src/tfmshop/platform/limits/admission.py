@@ -26,14 +26,14 @@ LEAST, MOST = 4, 256
 BEGIN: Final = 16
 KEPT: Final = 0.2
 """The part of the places that only who comes first may take."""
-PATIENCE, PATIENCE_OF_FIRST = 2.0, 5.0
+PATIENCE, PATIENCE_OF_FIRST = 2.0, 10.0
 """Seconds that somebody waits for a place, and who comes first."""
 SLOW: Final = 0.1
 """Seconds that the next in line may have waited."""
 BURST: Final = 1.0
 """Seconds that the line may be slow, and after which a flood is over when nobody was turned away."""
-LINE: Final = 200
-"""How many may wait at least; more where so many get a place within their patience."""
+LINE, LINE_OF_FIRST = 200, 1000
+"""How many may wait at least, and of those who come first; more where so many get a place within their patience."""
 TICK: Final = 0.05
 TOO_LATE: Final = 0.015
 """Seconds by which the event loop may be late."""
@@ -76,7 +76,7 @@ class Admission:
         if self._is_free(first):
             return False
         patience = self._patience(first)
-        return not patience or len(self._waiting[first]) >= max(LINE, self._rate * patience)
+        return not patience or len(self._waiting[first]) >= max(LINE_OF_FIRST if first else LINE, self._rate * patience)
 
     def has_room(self) -> bool:
         """Whether a place is free, and nobody waits for it."""
