@@ -152,6 +152,9 @@ async def test_the_monitor(shop, tmp_path):
     told_ = json.loads(checked.stdout)
     assert {kpi["name"]: kpi["state"] for kpi in told_["kpis"]}["errors"] == "ok"
     assert checked.returncode == told_["code"]
+    said = tfmshop("monitor", "check", *quick, cwd=home, TFMSHOP_HOME=str(home))
+    verdicts = ("All is well; health ", "Not as it should be; health ", "Critical; health ")
+    assert said.stdout.startswith(verdicts[said.returncode]), said.stdout
     assert "requests a second" in tfmshop("monitor", "metrics", *quick, cwd=home, TFMSHOP_HOME=str(home)).stdout
     line = tfmshop(
         "monitor", "start", "--url", base, "--every", "0.5", "--count", "1", cwd=home, TFMSHOP_HOME=str(home)

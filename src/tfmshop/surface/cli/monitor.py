@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -22,6 +22,8 @@ from tfmshop.surface.pulse import Pulse, pulse
 app = typer.Typer(no_args_is_help=True, help="How a running shop does; exit codes: 0 well, 1 not, 2 badly, 3 unknown.")
 Seconds = Annotated[float, typer.Option("--seconds", min=0.2, max=3600, help="How long to look, in seconds.")]
 SINCE_START = "since it started"
+VERDICTS: Final = ("All is well", "Not as it should be", "Critical")
+"""What each exit code says."""
 
 
 @app.command("check")
@@ -44,7 +46,7 @@ def check(
     if as_json:
         print_json({"status": after.health["status"], "over": over, "kpis": figures, "alerts": alerts, "code": code})
     else:
-        out.print(f"{after.health['status']}, {over}", markup=False)
+        out.print(f"{VERDICTS[code]}; health {after.health['status']}, {over}", markup=False)
         print_table(("figure", "value", "should be", "state"), [(k.name, k.shown, k.goal, k.state) for k in figures])
         for one in alerts:
             out.print(f"{one['severity']}: {one['alert']}: {one['says']} {one['mend']}", markup=False)
