@@ -17,6 +17,7 @@ from torture.report import Report
 from torture.shop import BUY, DEADLOCKS, Cart, Ledger, Shop, books, buy, carts, goods
 
 AT_ONCE: Final = 1000
+TRIES: Final = 60
 """Connections; further requests wait in the client."""
 
 
@@ -81,8 +82,12 @@ async def same_product_often(shop: Shop, report: Report, seed: int, part: int) -
 
         async def add(cart: Cart, units: int) -> int:
             line = {"product_id": str(sold.products[0]), "quantity": units}
-            answer = await client.post(f"/carts/{cart.id}/lines", line, {"Cart-Token": cart.token})
-            return units if answer.status == 201 else 0
+            for _ in range(TRIES):
+                answer = await client.post(f"/carts/{cart.id}/lines", line, {"Cart-Token": cart.token})
+                if answer.status != 503:  # turned away before anything was looked at: it comes again, as it is told to
+                    return units if answer.status == 201 else 0
+                await asyncio.sleep(1)
+            raise AssertionError("turned away too often")
 
         async def one(cart: Cart, parts: list[int]) -> None:
             units = sum(await asyncio.gather(*[add(cart, part) for part in parts]))
