@@ -257,13 +257,41 @@ async def test_a_refund_that_came_back_is_given_again(shop, db, fake, lamp):
 
 async def test_a_refund_that_came_back_is_noted_as_given_otherwise(shop, db, fake, lamp):
     order, path = await came_back(shop, db, fake, lamp)
-    shown = (await shop.post(path, json={"given": "bank transfer 42"}, headers=staff())).json()["refunds"]
+    for blank in ("", " "):
+        assert (await shop.post(path, json={"given": blank}, headers=staff())).status_code == 422
+    seen = await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})
+    assert [one["failed"] for one in seen.json()["refunds"]] == [None], "why is not the buyer's"
+    shown = (await shop.post(path, json={"given": "bank transfer 42"}, headers=staff())).json()
+    assert (shown["history"][-1]["why"], shown["history"][-1]["status"]) == (
+        "given back otherwise: bank transfer 42", "paid"
+    )  # fmt: skip
+    shown = shown["refunds"]
     assert [(one["failed"], one["done_at"] is None) for one in shown] == [(None, False)]
     await work_off(db)
     assert (await value(db, REFUNDS), fake.taken(order["id"])) == (500, 3000)
     async with db.read() as tx:
         told = [row[0] for row in await tx.rows(TOPICS)]
     assert told == ["order.paid", "order.refund_failed", "order.refunded"]
+
+
+async def test_a_refund_that_the_company_refuses_waits_for_staff(shop, db, fake, lamp):
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    await work_off(db)
+    refund = fake.refund
+
+    async def refuses(*_):
+        raise PaymentDeclined(reason="the charge is disputed")
+
+    fake.refund = refuses
+    path = f"admin/orders/{order['number']}/refunds"
+    asked = (await shop.post(path, json={"why": "x", "amount": 500}, headers=staff())).json()["refunds"][0]
+    await work_off(db)
+    fake.refund = refund
+    shown = (await shop.get(f"admin/orders/{order['number']}", headers=staff())).json()["refunds"]
+    assert [(one["failed"], one["done_at"]) for one in shown] == [("the charge is disputed", None)]
+    assert (await shop.post(f"{path}/{asked['id']}", json={}, headers=staff())).status_code == 200
+    await work_off(db)
+    assert (await value(db, REFUNDS), fake.taken(order["id"])) == (500, 2500)
 
 
 @pytest.mark.parametrize("captured", [True, False])

@@ -15,28 +15,28 @@ from tfmshop.commerce.checkout.money import (
     cancel,
     captured,
     let_go_of_cancelled,
-    refund_failed,
+    refund_came_back,
 )
 from tfmshop.commerce.checkout.release import release
 from tfmshop.commerce.orders.paying import Payment
-from tfmshop.commerce.payments import News, Notice, PaymentDeclined, PaymentUnknown, Providers
+from tfmshop.commerce.payments import Failed, News, Notice, PaymentDeclined, PaymentUnknown, Providers
 from tfmshop.platform import clock
 from tfmshop.platform.db import Database, Tx
 
 log = structlog.get_logger("checkout")
 
 
-async def hear(db: Database, providers: Providers, name: str, notice: Notice) -> None:
+async def hear(db: Database, providers: Providers, name: str, notice: Notice | Failed) -> None:
     """Act on what the company of that name tells of a payment; however often, and in whatever order, it comes.
 
     News about orders that are not ours, or not that company's to speak of, are noted in the log and change nothing.
     """
+    if isinstance(notice, Failed):
+        await db.transact(partial(refund_came_back, provider=name, failed=notice))
+        return
     due = await _due(db, notice.order_id)
     if due is None or due.provider != name or (due.reference and notice.reference not in ("", due.reference)):
         log.warning("news of a payment that is not theirs", provider=name, order_id=str(notice.order_id))
-        return
-    if notice.refund is not None:
-        await db.transact(partial(refund_failed, order_id=notice.order_id, failed=notice.refund))
         return
     if notice.news is News.DECLINED:
         await _declined(db, providers, due)

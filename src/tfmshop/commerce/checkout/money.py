@@ -12,7 +12,8 @@ import structlog
 from tfmshop.commerce import inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
 from tfmshop.commerce.checkout.release import let_go
-from tfmshop.commerce.payments import Failed, Providers, RefundNotFailed, RefundNotFound
+from tfmshop.commerce.payments import Failed, PaymentDeclined, Providers, RefundNotFailed, RefundNotFound
+from tfmshop.commerce.payments.refunds import Refund
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Database, Tx
@@ -84,48 +85,62 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
 
 
 async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:
-    """Tell the provider of a refund that was asked for, once."""
+    """Tell the provider of a refund that was asked for, once. One that it refuses waits for staff."""
     async with db.read() as tx:
         asked = await payments.refunds.find(tx, refund_id)
         due = await orders.paying.look(tx, asked.order_id)
     if asked.done or asked.failed:
         return
     provider = providers.named(asked.provider)
-    reference = await asyncio.wait_for(provider.refund(as_payment(due), str(refund_id), asked.amount), PROVIDER_SECONDS)
-    async with db.tx() as tx:
-        due = await orders.paying.look(tx, asked.order_id, hold=True)
-        await _gave_back(tx, due, refund_id, asked.amount, reference)
+    try:
+        reference = await asyncio.wait_for(provider.refund(as_payment(due), asked.key, asked.amount), PROVIDER_SECONDS)
+    except PaymentDeclined as refused:
+        await db.transact(partial(_refund_failed, refund=asked, why=refused.reason))
+        return
+    await db.transact(partial(_gave_back, refund=asked, reference=reference))
 
 
-async def _gave_back(tx: Tx, due: orders.paying.Payment, refund_id: UUID, amount: Money, reference: str) -> None:
-    if await payments.refunds.given(tx, refund_id, reference):
-        news = orders.OrderNews(due.order_id, due.number, amount=amount)
+async def refund_came_back(tx: Tx, *, provider: str, failed: Failed) -> None:
+    """Note that money which was given back never arrived: the buyer is owed it, and staff decide how it goes."""
+    refund = await payments.refunds.of_key(tx, failed.refund_key)
+    if refund is None or refund.provider != provider:
+        log.warning("news of a refund that is not theirs, or of an earlier try", provider=provider, why=failed.why)
+    else:
+        await _refund_failed(tx, refund=refund, why=failed.why)
+
+
+async def refund_again(tx: Tx, order_id: UUID, refund_id: UUID, *, who: str, given: str | None = None) -> None:
+    """Have a refund that failed given again, or note how it was `given` otherwise.
+
+    `RefundNotFound`, `RefundNotFailed`.
+    """
+    await orders.paying.look(tx, order_id, hold=True)
+    refund = await payments.refunds.find(tx, refund_id)
+    if refund.order_id != order_id:
+        raise RefundNotFound
+    if not refund.failed:
+        raise RefundNotFailed
+    refund = await payments.refunds.again(tx, refund)
+    await orders.editing.note(tx, order_id, who, f"given back otherwise: {given}" if given else "given back again")
+    if given:
+        await _gave_back(tx, refund=refund, reference=given)
+    else:
+        await payments.refunds.enqueue(tx, refund_id)
+
+
+async def _gave_back(tx: Tx, *, refund: Refund, reference: str) -> None:
+    due = await orders.paying.look(tx, refund.order_id, hold=True)
+    if await payments.refunds.given(tx, refund, reference):
+        news = orders.OrderNews(due.order_id, due.number, amount=refund.amount, refund_id=refund.id)
         await jobs.events.publish(tx, "order.refunded", due.order_id, news)
 
 
-async def refund_failed(tx: Tx, *, order_id: UUID, failed: Failed) -> None:
-    """Note that money which was given back never arrived: the buyer is owed it, and staff decide how it goes."""
-    due = await orders.paying.look(tx, order_id, hold=True)
-    if await payments.refunds.came_back(tx, order_id, failed):
-        log.error("a refund came back", order=due.number, refund_id=str(failed.id), why=failed.why)
-        news = orders.OrderNews(order_id, due.number, why=failed.why)
-        await jobs.events.publish(tx, "order.refund_failed", order_id, news)
-
-
-async def refund_again(tx: Tx, order_id: UUID, refund_id: UUID, given: str = "") -> None:
-    """Have a refund that came back given again, or note how it was `given` otherwise. `RefundNotFound`,
-    `RefundNotFailed`.
-    """
-    due = await orders.paying.look(tx, order_id, hold=True)
-    asked = await payments.refunds.find(tx, refund_id)
-    if asked.order_id != order_id:
-        raise RefundNotFound
-    if not asked.failed:
-        raise RefundNotFailed
-    if given:
-        await _gave_back(tx, due, refund_id, asked.amount, given)
-    else:
-        await payments.refunds.again(tx, refund_id)
+async def _refund_failed(tx: Tx, *, refund: Refund, why: str) -> None:
+    due = await orders.paying.look(tx, refund.order_id, hold=True)
+    if await payments.refunds.failed(tx, refund, why):
+        log.error("a refund failed", order=due.number, refund_id=str(refund.id), why=why)
+        news = orders.OrderNews(due.order_id, due.number, amount=refund.amount, refund_id=refund.id, why=why)
+        await jobs.events.publish(tx, "order.refund_failed", due.order_id, news)
 
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:

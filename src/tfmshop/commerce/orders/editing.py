@@ -66,8 +66,13 @@ async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered
         if due.state == "authorized":
             raise CannotEdit(why="its money is just being taken; try again in a moment")
         lowered = await _lower(tx, order, wanted.units)
-    await tx.execute(NOTE_EDIT, id, clock.now(), who, why)
+    await note(tx, id, who, why)
     return lowered
+
+
+async def note(tx: Tx, id: UUID, who: str, why: str) -> None:
+    """Add to an order's history what leaves it where it is."""
+    await tx.execute(NOTE_EDIT, id, clock.now(), who, why)
 
 
 def _elsewhere(old: Address, new: Address) -> bool:

@@ -26,4 +26,5 @@ class OrderNews(msgspec.Struct, frozen=True, omit_defaults=True):
     lines: list[ShippedLine] = []
     amount: Money | None = None
     return_id: UUID | None = None
+    refund_id: UUID | None = None
     why: str = ""

@@ -117,7 +117,7 @@ class Discount(msgspec.Struct, frozen=True):
 
 
 class GivenBack(msgspec.Struct, frozen=True):
-    """Money of an order that goes back; `done_at` is when the payment company gave it, `failed` why it came back."""
+    """Money of an order that goes back; `done_at` is when the company gave it; staff see why it `failed`."""
 
     id: UUID
     amount: Money
@@ -183,4 +183,7 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def seen_by(self, buyer: UUID | None) -> Order:
         """The order as its buyer sees it: who of the staff did something, and what they noted, is not theirs."""
-        return msgspec.structs.replace(self, history=[_seen(event, buyer) for event in self.history])
+        return msgspec.structs.replace(
+            self, history=[_seen(event, buyer) for event in self.history],
+            refunds=[msgspec.structs.replace(back, failed=None) for back in self.refunds],
+        )  # fmt: skip

@@ -45,7 +45,7 @@ class RefundNotFailed(
     ShopError,
     kind=Kind.CONFLICT,
     code="refund_not_failed",
-    says="The refund did not come back.",
+    says="The refund did not fail.",
 ):
     """The refund is on its way, or arrived."""
 

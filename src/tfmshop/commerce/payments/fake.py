@@ -35,7 +35,6 @@ class Message(msgspec.Struct, frozen=True):
     news: News
     reference: str
     amount: int
-    refund: Failed | None = None
 
 
 class FakeProvider:
@@ -45,7 +44,7 @@ class FakeProvider:
         self._journal = Journal(journal)
         self._page = page
         self.calls: list[str] = []
-        self.tell: Callable[[Notice], Awaitable[None]] | None = None
+        self.tell: Callable[[Notice | Failed], Awaitable[None]] | None = None
 
     def check(self, token: str) -> None:
         """Refuse an unknown token."""
@@ -115,20 +114,18 @@ class FakeProvider:
         known = self._journal.known(key)
         if known is None or known.state != "captured":
             raise PaymentDeclined(reason="nothing was captured")
+        if refund_key in known.failed:
+            raise PaymentDeclined(reason="the refund failed")
         if refund_key not in known.refunds:
             if sum(units for _, units in known.refunds.values()) + amount.amount > known.captured:
                 raise PaymentDeclined(reason="more than was captured")
             self._journal.note(Entry(key, "refunded", amount.amount, amount.currency, refund_key))
         return self._journal.of(key).refunds[refund_key][0]
 
-    async def send_back(self, key: str, refund_key: str, why: str) -> Notice:
+    async def send_back(self, key: str, refund_key: str, why: str) -> None:
         """Have a refund fail after it was made, as when the buyer's account is closed; the shop is told."""
-        known = self._journal.of(key)
-        failed = Failed(UUID(refund_key), *known.refunds[refund_key][:1], why)
-        notice = Notice(UUID(key), News.REFUND_FAILED, known.reference, known.refunds[refund_key][1], failed)
         self._journal.note(Entry(key, "refund_failed", reference=refund_key))
-        await self._say(notice)
-        return notice
+        await self._say(Failed(refund_key, why))
 
     async def void(self, payment: Payment) -> None:
         """Let go of everything that payment has."""
@@ -140,14 +137,14 @@ class FakeProvider:
         """What a webhook of this company says."""
         verify(headers, body, SECRET)
         message = codec.decode_as(body, Message)
-        return Notice(message.key, message.news, message.reference, message.amount, message.refund)
+        return Notice(message.key, message.news, message.reference, message.amount)
 
     async def close(self) -> None:
         """There is nothing to close."""
 
     def webhook(self, notice: Notice) -> tuple[dict[str, str], bytes]:
         """The headers and the body of a webhook, as this company would send them."""
-        body = codec.encode(Message(notice.order_id, notice.news, notice.reference, notice.amount, notice.refund))
+        body = codec.encode(Message(notice.order_id, notice.news, notice.reference, notice.amount))
         return signed(f"msg_{ids.readable(12)}", clock.now(), body, SECRET), body
 
     def taken(self, key: str) -> int:
@@ -162,6 +159,6 @@ class FakeProvider:
         self._journal.note(Entry(key, "authorized", amount.amount, amount.currency, reference))
         return Authorization(self._journal.of(key).reference, amount)
 
-    async def _say(self, notice: Notice) -> None:
+    async def _say(self, notice: Notice | Failed) -> None:
         if self.tell is not None:
             await self.tell(notice)

@@ -34,7 +34,7 @@ class Payment:
     reference: str = ""
     captured: int = 0
     refunds: dict[str, tuple[str, int]] = field(default_factory=dict)
-    failed: int = 0
+    failed: set[str] = field(default_factory=set)
 
 
 class Journal:
@@ -80,11 +80,11 @@ class Journal:
         amount = Money(entry.amount, entry.currency)
         known = self._payments.setdefault(entry.key, Payment(entry.what, amount))
         if entry.what == "refunded":
-            known.refunds[entry.reference] = (f"refund_{entry.reference[:12]}_{known.failed}", entry.amount)
+            known.refunds[entry.reference] = (f"refund_{entry.reference[:12]}", entry.amount)
             return
         if entry.what == "refund_failed":
             del known.refunds[entry.reference]
-            known.failed += 1
+            known.failed.add(entry.reference)
             return
         if entry.what == "authorized" and known.reference:
             return

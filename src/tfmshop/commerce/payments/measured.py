@@ -14,7 +14,7 @@ from tfmshop.platform.observe import traces
 from tfmshop.platform.observe.metrics import Histogram
 
 if TYPE_CHECKING:
-    from tfmshop.commerce.payments.port import Authorization, Challenge, Notice, Payment, Provider
+    from tfmshop.commerce.payments.port import Authorization, Challenge, Failed, Notice, Payment, Provider
 
 CALLS = Histogram(
     "tfmshop_payment_request_duration_seconds",
@@ -31,7 +31,7 @@ class Measured:
         self._provider = provider
         for outcome in ("ok", "declined", "timeout", "error"):
             CALLS.of(name, "authorize", outcome)
-        self.tell: Callable[[Notice], Awaitable[None]] | None = None
+        self.tell: Callable[[Notice | Failed], Awaitable[None]] | None = None
         """Nobody: the provider itself tells."""
 
     def check(self, token: str) -> None:
@@ -63,7 +63,7 @@ class Measured:
         with self._timed("void"):
             await self._provider.void(payment)
 
-    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | Failed | None:
         """What a webhook says."""
         return self._provider.notice(headers, body)
 

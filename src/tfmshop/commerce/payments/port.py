@@ -48,26 +48,23 @@ class News(StrEnum):
     AUTHORIZED = "authorized"
     DECLINED = "declined"
     CAPTURED = "captured"
-    REFUND_FAILED = "refund_failed"
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """A refund of ours that the provider made under `reference`, and whose money came back to it."""
+    """Money of a refund, by the key that it was asked for with, that was given back and came back to the provider."""
 
-    id: UUID
-    reference: str
+    refund_key: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a provider says of the payment of an order, whose id is the payment's key; of a refund, why it failed."""
+    """What a provider says of the payment of an order, whose id is the payment's key."""
 
     order_id: UUID
     news: News
     reference: str
     amount: int
-    refund: Failed | None = None
 
 
 class Provider(Protocol):
@@ -76,7 +73,7 @@ class Provider(Protocol):
     One that lives in this process calls `tell` instead of sending a webhook.
     """
 
-    tell: Callable[[Notice], Awaitable[None]] | None
+    tell: Callable[[Notice | Failed], Awaitable[None]] | None
 
     def check(self, token: str) -> None:
         """Refuse a token that cannot be one of the provider's, before anything is written. `UnknownPaymentToken`."""
@@ -91,7 +88,10 @@ class Provider(Protocol):
         """Take the money that was authorised; the provider's reference. A second time takes nothing."""
 
     async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
-        """Give back a part of what was captured, once for each `refund_key`; the provider's reference."""
+        """Give back a part of what was captured, once for each `refund_key`; the provider's reference.
+
+        `PaymentDeclined` when it does not, or did and the money came back: another try has another key.
+        """
 
     async def void(self, payment: Payment) -> None:
         """Let go of all its money: what was authorised, and what was captured and not given back.
@@ -99,7 +99,7 @@ class Provider(Protocol):
         A try to authorise it that comes later is declined.
         """
 
-    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | Failed | None:
         """What a webhook says; None when it is about nothing of ours. `BadSignature`, `Unfit`."""
 
     async def close(self) -> None:
@@ -113,7 +113,7 @@ class Providers:
         self._providers = providers
         self._measured: dict[str, Provider] = {name: Measured(name, one) for name, one in providers.items()}
 
-    def listen(self, hear: Callable[[str, Notice], Awaitable[None]]) -> None:
+    def listen(self, hear: Callable[[str, Notice | Failed], Awaitable[None]]) -> None:
         """Have what companies tell from within this process heard by name, as their webhooks are."""
         for name, provider in self._providers.items():
             provider.tell = partial(hear, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -9,7 +10,6 @@ import msgspec
 
 from tfmshop.commerce.payments.errors import RefundNotFound, RefundTooLarge
 from tfmshop.commerce.payments.ledger import balance
-from tfmshop.commerce.payments.port import Failed
 from tfmshop.commerce.payments.store import ASK_REFUND, REFUND, REFUND_AGAIN, REFUND_FAILED, REFUNDED
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import ids, jobs
@@ -24,13 +24,22 @@ class ToRefund(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """A refund as it was asked for; `done` once the provider has made it, `failed` when it came back after that."""
+    """A refund as it was asked for; `done` once the provider has made it, `failed` when it did not or it came back, and
+    then `tries` is how often staff had it given again.
+    """
 
+    id: UUID
     order_id: UUID
     amount: Money
     provider: str
     done: bool
     failed: bool
+    tries: int
+
+    @property
+    def key(self) -> str:
+        """What the provider knows this try by."""
+        return f"{self.id}:{self.tries}" if self.tries else str(self.id)
 
 
 async def ask(tx: Tx, order_id: UUID, amount: int, *, who: str, why: str) -> UUID:
@@ -43,7 +52,7 @@ async def ask(tx: Tx, order_id: UUID, amount: int, *, who: str, why: str) -> UUI
         raise RefundTooLarge(left=taken - back)
     id = ids.new()
     await tx.execute(ASK_REFUND, id, order_id, amount, who, why)
-    await jobs.enqueue(tx, "payments.refund", ToRefund(id))
+    await enqueue(tx, id)
     return id
 
 
@@ -52,21 +61,35 @@ async def find(tx: Tx, id: UUID) -> Refund:
     row = await tx.row(REFUND, id)
     if row is None:
         raise RefundNotFound
-    amount = Money(row["amount"], row["currency"])
-    return Refund(row["order_id"], amount, row["provider"], row["done_at"] is not None, row["failed"] is not None)
+    amount, done, failed = Money(row["amount"], row["currency"]), row["done_at"], row["failed"]
+    return Refund(id, row["order_id"], amount, row["provider"], done is not None, failed is not None, row["tries"])
 
 
-async def given(tx: Tx, id: UUID, reference: str) -> bool:
-    """Note that the provider gave the money back; whether that was not known yet."""
-    return await tx.execute(REFUNDED, id, reference) == 1
+async def of_key(tx: Tx, key: str) -> Refund | None:
+    """The refund whose present try has that key; None for another's, and for a try before."""
+    id = ids.parse(key.partition(":")[0])
+    with suppress(RefundNotFound):
+        if id is not None and (found := await find(tx, id)).key == key:
+            return found
+    return None
 
 
-async def came_back(tx: Tx, order_id: UUID, failed: Failed) -> bool:
-    """Note that money which was given back came back to the provider; whether that was not known yet."""
-    return await tx.execute(REFUND_FAILED, failed.id, order_id, failed.reference, failed.why) == 1
+async def given(tx: Tx, refund: Refund, reference: str) -> bool:
+    """Note that the money of this try was given back; whether that was not known yet."""
+    return await tx.execute(REFUNDED, refund.id, reference, refund.tries) == 1
 
 
-async def again(tx: Tx, id: UUID) -> None:
-    """Have the job give back what failed to arrive."""
-    await tx.execute(REFUND_AGAIN, id)
+async def failed(tx: Tx, refund: Refund, why: str) -> bool:
+    """Note that the money of this try was not given back, or came back; whether that was not known yet."""
+    return await tx.execute(REFUND_FAILED, refund.id, why, refund.tries) == 1
+
+
+async def again(tx: Tx, refund: Refund) -> Refund:
+    """Begin another try of one that failed; whoever calls has it given, by `enqueue` or otherwise."""
+    await tx.execute(REFUND_AGAIN, refund.id)
+    return await find(tx, refund.id)
+
+
+async def enqueue(tx: Tx, id: UUID) -> None:
+    """Have a job tell the provider of a refund."""
     await jobs.enqueue(tx, "payments.refund", ToRefund(id))

@@ -19,7 +19,7 @@ ASK_REFUND = Query(
 REFUND = Query(
     "payments.load_refund",
     """
-SELECT r.order_id, r.amount, c.currency, c.provider, r.done_at, r.failed FROM payments.refund AS r
+SELECT r.order_id, r.amount, c.currency, c.provider, r.done_at, r.failed, r.tries FROM payments.refund AS r
 JOIN payments.capture AS c ON c.order_id = r.order_id WHERE r.id = $1
 """,
 )
@@ -27,20 +27,25 @@ JOIN payments.capture AS c ON c.order_id = r.order_id WHERE r.id = $1
 REFUNDED = Query(
     "payments.refunded",
     """
-UPDATE payments.refund SET reference = $2, done_at = now(), failed = NULL
-WHERE id = $1 AND done_at IS NULL AND failed_reference IS DISTINCT FROM $2
+UPDATE payments.refund SET reference = $2, done_at = now()
+WHERE id = $1 AND tries = $3 AND done_at IS NULL AND failed IS NULL
 """,
 )
 
 REFUND_FAILED = Query(
     "payments.refund_failed",
     """
-UPDATE payments.refund SET reference = NULL, done_at = NULL, failed = $4, failed_reference = $3
-WHERE id = $1 AND order_id = $2 AND failed_reference IS DISTINCT FROM $3 AND (reference IS NULL OR reference = $3)
+UPDATE payments.refund SET reference = NULL, done_at = NULL, failed = $2, owed_since = now()
+WHERE id = $1 AND tries = $3 AND failed IS NULL
 """,
 )
 
-REFUND_AGAIN = Query("payments.refund_again", "UPDATE payments.refund SET failed = NULL WHERE id = $1")
+REFUND_AGAIN = Query(
+    "payments.refund_again",
+    """
+UPDATE payments.refund SET failed = NULL, tries = tries + 1, owed_since = now() WHERE id = $1 AND failed IS NOT NULL
+""",
+)
 
 Truth(
     "no more was given back than was taken",

@@ -17,7 +17,7 @@ import structlog
 from stripe.params import PaymentIntentConfirmParams
 
 from tfmshop.commerce.payments.errors import PaymentDeclined, UnknownPaymentToken
-from tfmshop.commerce.payments.port import Authorization, Challenge, Notice, Payment
+from tfmshop.commerce.payments.port import Authorization, Challenge, Failed, Notice, Payment
 from tfmshop.commerce.payments.stripe_events import GONE, OURS, notice
 from tfmshop.commerce.vocabulary import Money
 
@@ -45,7 +45,7 @@ class StripeProvider:
         )
         self._webhook_secret = webhook_secret
         self._return_url = return_url
-        self.tell: Callable[[Notice], Awaitable[None]] | None = None
+        self.tell: Callable[[Notice | Failed], Awaitable[None]] | None = None
 
     def check(self, token: str) -> None:
         """Refuse what is not the id of a payment method."""
@@ -89,27 +89,18 @@ class StripeProvider:
         return intent.id
 
     async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
-        """Give back a part; what was given back for the same key before is found among the intent's refunds.
-
-        The key that Stripe sees changes only after a refund that failed for good: one that is on its way meets itself.
-        """
+        """Give back a part; what was given back for the same key before is found among the intent's refunds."""
         with _answers():
             intent = await self._held(payment)
             made = await self._stripe.v1.refunds.list_async({"payment_intent": intent.id, "limit": 100})
-            gone = 0
             async for refund in made.auto_paging_iter():
                 if getattr(refund.metadata, "refund_id", None) == refund_key:
-                    if refund.status not in GONE:
-                        return refund.id
-                    gone += 1
+                    return _given(refund)
             refund = await self._stripe.v1.refunds.create_async(
-                {"payment_intent": intent.id, "amount": amount.amount,
-                 "metadata": {"refund_id": refund_key, OURS: payment.key}},
-                {"idempotency_key": f"{refund_key}:{gone}"},
-            )  # fmt: skip
-        if refund.status in GONE:
-            raise PaymentDeclined(reason=f"the refund {refund.status}")
-        return refund.id
+                {"payment_intent": intent.id, "amount": amount.amount, "metadata": {"refund_id": refund_key}},
+                {"idempotency_key": f"{refund_key}:0"},
+            )
+        return _given(refund)
 
     async def void(self, payment: Payment) -> None:
         """Cancel the intent, or give back what was taken and not given back yet."""
@@ -120,7 +111,7 @@ class StripeProvider:
             elif intent and intent.status != "canceled":
                 await self._stripe.v1.payment_intents.cancel_async(intent.id)
 
-    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | None:
+    def notice(self, headers: Mapping[str, str], body: bytes) -> Notice | Failed | None:
         """What a webhook of Stripe says of an order's payment."""
         return notice(headers, body, self._webhook_secret)
 
@@ -174,6 +165,12 @@ def _answers() -> Iterator[None]:
     except stripe.StripeError as error:
         _log.warning("stripe unclear", kind=type(error).__name__, code=error.code, request_id=error.request_id)
         raise TimeoutError from error
+
+
+def _given(refund: stripe.Refund) -> str:
+    if refund.status in GONE:
+        raise PaymentDeclined(reason=f"the refund {refund.status}")
+    return refund.id
 
 
 def _page(intent: stripe.PaymentIntent) -> str:

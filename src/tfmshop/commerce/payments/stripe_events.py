@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 import stripe
+import structlog
 
 from tfmshop.commerce.payments.port import Failed, News, Notice
 from tfmshop.platform import codec, ids
@@ -17,19 +18,21 @@ NEWS: Final = {
     "payment_intent.payment_failed": News.DECLINED,
     "payment_intent.canceled": News.DECLINED,
     "payment_intent.succeeded": News.CAPTURED,
-    "refund.failed": News.REFUND_FAILED,
-    "refund.updated": News.REFUND_FAILED,
-    "charge.refund.updated": News.REFUND_FAILED,
 }
+REFUNDS: Final = ("refund.failed", "refund.updated", "charge.refund.updated")
+_log = structlog.get_logger(__name__)
 GONE: Final = ("failed", "canceled")
 """What became of a refund that gave nothing back."""
 
 OURS: Final = "tfmshop_order_id"
-"""Under which name an intent, and a refund, keep the id of their order: other programs may use the same account."""
+"""Under which name an intent keeps the id of its order: other programs may use the same account."""
 
 
 class _Metadata(msgspec.Struct, frozen=True):
     tfmshop_order_id: str = ""
+
+
+class _RefundMetadata(msgspec.Struct, frozen=True):
     refund_id: str = ""
 
 
@@ -43,11 +46,9 @@ class _Intent(msgspec.Struct, frozen=True):
 
 class _Refund(msgspec.Struct, frozen=True):
     id: str
-    amount: int
     status: str | None = None
-    payment_intent: str | None = None
     failure_reason: str | None = None
-    metadata: _Metadata = _Metadata()
+    metadata: _RefundMetadata | None = None
 
 
 class _Data(msgspec.Struct, frozen=True):
@@ -63,20 +64,23 @@ class _Event(msgspec.Struct, frozen=True):
     data: _Data
 
 
-def notice(headers: Mapping[str, str], body: bytes, secret: str) -> Notice | None:
-    """What a webhook says of an order's payment; None when it is about nothing of ours. `BadSignature`, `Unfit`."""
+def notice(headers: Mapping[str, str], body: bytes, secret: str) -> Notice | Failed | None:
+    """What a webhook says of an order's payment, or of a refund; None when it is about nothing of ours.
+
+    `BadSignature`, `Unfit`.
+    """
     try:
         stripe.WebhookSignature.verify_header(
             body, headers.get("stripe-signature"), secret, stripe.Webhook.DEFAULT_TOLERANCE
         )
     except (stripe.SignatureVerificationError, UnicodeDecodeError):
         raise BadSignature from None
-    if (news := NEWS.get(codec.decode_as(body, _About).type)) is None:
+    kind = codec.decode_as(body, _About).type
+    if kind in REFUNDS:
+        return _failed(codec.decode_as(bytes(codec.decode_as(body, _Event).data.object), _Refund))
+    if (news := NEWS.get(kind)) is None:
         return None
-    about = bytes(codec.decode_as(body, _Event).data.object)
-    if news is News.REFUND_FAILED:
-        return _refund(codec.decode_as(about, _Refund))
-    intent = codec.decode_as(about, _Intent)
+    intent = codec.decode_as(bytes(codec.decode_as(body, _Event).data.object), _Intent)
     order_id = ids.parse(intent.metadata.tfmshop_order_id)
     if order_id is None:
         return None
@@ -84,9 +88,10 @@ def notice(headers: Mapping[str, str], body: bytes, secret: str) -> Notice | Non
     return Notice(order_id, news, intent.id, moved.get(news, intent.amount))
 
 
-def _refund(refund: _Refund) -> Notice | None:
-    order_id, refund_id = ids.parse(refund.metadata.tfmshop_order_id), ids.parse(refund.metadata.refund_id)
-    if order_id is None or refund_id is None or refund.status not in GONE:
+def _failed(refund: _Refund) -> Failed | None:
+    if refund.status not in GONE:
         return None
-    failed = Failed(refund_id, refund.id, refund.failure_reason or refund.status)
-    return Notice(order_id, News.REFUND_FAILED, refund.payment_intent or "", refund.amount, failed)
+    if refund.metadata is None or not refund.metadata.refund_id:
+        _log.warning("a refund of this account came back that is none of an order", refund=refund.id)
+        return None
+    return Failed(refund.metadata.refund_id, refund.failure_reason or refund.status)

@@ -2,8 +2,13 @@
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
 
--- `failed` says why while staff must decide; `failed_reference` is the last try that failed, which is told more than once.
-ALTER TABLE payments.refund ADD COLUMN failed text, ADD COLUMN failed_reference text;
+-- `failed` says why while staff must decide; `tries` is how often they had it given again. Owed from `owed_since` on, else
+-- from when it was asked for.
+ALTER TABLE payments.refund
+    ADD COLUMN failed text, ADD COLUMN tries integer NOT NULL DEFAULT 0, ADD COLUMN owed_since timestamptz;
+
+CREATE OR REPLACE VIEW payments.owed AS
+SELECT order_id, coalesce(owed_since, asked_at) AS asked_at FROM payments.refund WHERE done_at IS NULL;
 
 CREATE OR REPLACE VIEW payments.given_back AS
 SELECT order_id, amount, why, asked_at, done_at, id, failed FROM payments.refund;

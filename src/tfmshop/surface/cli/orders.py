@@ -96,17 +96,18 @@ def refund_order(
 def give_again(
     context: typer.Context,
     number: Annotated[str, typer.Argument(help="The order's number.")],
-    refund_id: Annotated[UUID, typer.Argument(help="The refund that came back: its id, from `orders show --json`.")],
+    refund_id: Annotated[UUID, typer.Argument(help="The refund that failed: its id, from `orders show --json`.")],
     given: Annotated[str, typer.Option(help="How it was given otherwise; the payment company is not asked.")] = "",
 ) -> None:
-    """Give back again what came back from the buyer's bank, or note how it was given otherwise.
+    """Give back again what the company refused or the buyer's bank sent back, or note how it was given otherwise.
 
     Example: `tfmshop orders refund-again 4F7QK-2M9XA 0197c0de-0000-7000-8000-000000000000 --given "transfer 42"`
     """
 
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
-            await checkout.refund_again(tx, await orders.id_of(tx, number), refund_id, given)
+            id = await orders.id_of(tx, number)
+            await checkout.refund_again(tx, id, refund_id, who="staff", given=given.strip())
 
         await platform.db.transact(change)
 
@@ -209,7 +210,7 @@ def show_order(
         state = "gave back" if back.done_at else "gives back"
         typer.echo(f"{back.asked_at:%Y-%m-%d %H:%M}  {state} {spelled(back.amount)}  {back.why}".rstrip())
         if back.failed:
-            typer.echo(f"  it came back ({back.failed}): tfmshop orders refund-again {order.number} {back.id}")
+            typer.echo(f"  that failed ({back.failed}): tfmshop orders refund-again {order.number} {back.id}")
     for parcel in order.shipments:
         held = ", ".join(f"{line.quantity} x {line.sku}" for line in parcel.lines)
         typer.echo(f"{parcel.at:%Y-%m-%d %H:%M}  sent {held} {parcel.carrier} {parcel.tracking}".rstrip())

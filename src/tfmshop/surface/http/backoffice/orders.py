@@ -145,20 +145,20 @@ async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the money was given otherwise, as a bank transfer; without it the payment company is asked again."""
 
-    given: Annotated[str, Meta(max_length=200)] = ""
+    given: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")] | None = None
 
 
 @post("/orders/{number:str}/refunds/{refund_id:uuid}", summary="Give money back again", tags=["admin: orders"],
       opt=needs("orders"), status_code=200)  # fmt: skip
 async def refund_again(request: AnyRequest, number: str, refund_id: UUID, data: Again) -> orders.Order:
-    """Give back again what came back from the buyer's bank, or note how it was given otherwise.
+    """Give back again what the company refused or the buyer's bank sent back, or note how it was given otherwise.
 
     Errors: `order_not_found`, `refund_not_found`, `refund_not_failed`, `invalid_request`, `sign_in_required`,
     `invalid_token`, `not_allowed`.
     """
 
-    async def change(tx: Tx, id: UUID, _: str) -> None:
-        await checkout.refund_again(tx, id, refund_id, data.given)
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await checkout.refund_again(tx, id, refund_id, who=who, given=data.given)
 
     return await _changed(request, number, "orders.refund_again", change)
 
