@@ -21,7 +21,7 @@ from typing import Any
 
 SECONDS = 120
 LATE = "late"
-PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main", "typer._adapters"), "tests.crash": ("tests.crash",)}
+PROGRAMS = {"tfmshop": ("tfmshop.app", "tfmshop.surface.cli.main", "pydantic"), "tests.crash": ("tests.crash",)}
 """What each needs to have imported."""
 
 

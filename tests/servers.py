@@ -10,6 +10,7 @@ from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import psutil
 
 from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres, Redis
@@ -51,7 +52,8 @@ def work_in_memory() -> None:
     """Have this process and its children make temporary files in memory where there is room, and TMPDIR is not set."""
     if "TMPDIR" not in os.environ and SHM.is_dir() and os.access(SHM, os.W_OK):
         there = os.statvfs(SHM)
-        if there.f_bavail * there.f_frsize >= ROOM and not there.f_flag & os.ST_NOEXEC:
+        room = min(there.f_bavail * there.f_frsize, psutil.virtual_memory().available)
+        if room >= ROOM and not there.f_flag & os.ST_NOEXEC:
             os.environ["TMPDIR"] = tempfile.tempdir = str(SHM)
 
 

@@ -87,7 +87,7 @@ async def test_lines_that_are_in_no_order(wrong, why):
 def part_of(file: Path, target: Path, nth: int) -> tuple[int, Decimal]:
     """Write the lines of every so many customers, and of those without one every so many; their number and value."""
     lines, value = 0, Decimal(0)
-    with lzma.open(file, "rt", newline="") as source, target.open("w", newline="") as part:
+    with lzma.open(file, "rt", newline="") as source, lzma.open(target, "wt", newline="", preset=0) as part:
         reader = csv.DictReader(source)
         writer = csv.DictWriter(part, reader.fieldnames)
         writer.writeheader()
@@ -101,11 +101,11 @@ def part_of(file: Path, target: Path, nth: int) -> tuple[int, Decimal]:
 
 @pytest.mark.parametrize("nth", [10, pytest.param(1, marks=pytest.mark.whole)])
 async def test_a_real_shop_moves_in_to_the_penny(data, settings_of, wide_db, tmp_path: Path, nth):  # noqa: F811
-    lines, value = part_of(data / "uci_online_retail_2010-12_2011-06.csv.xz", tmp_path / "part.csv", nth)
+    lines, value = part_of(data / "uci_online_retail_2010-12_2011-06.csv.xz", tmp_path / "part.csv.xz", nth)
     assert nth > 1 or (lines, value) == (245_903, Decimal("4397950.761"))
 
     def run() -> dict:
-        done = tfmshop("orders", "import", "part.csv", "--currency", "GBP", "--json", cwd=tmp_path, **settings_of)
+        done = tfmshop("orders", "import", "part.csv.xz", "--currency", "GBP", "--json", cwd=tmp_path, **settings_of)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout, parse_float=Decimal)
 

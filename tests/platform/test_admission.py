@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import AsyncExitStack
+from math import ceil
 
 import pytest
 
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.limits import Admission, Overloaded
-from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, TICK
+from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, PATIENCE, TICK
 
 FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
 """Places that are not kept, of those at the beginning."""
@@ -87,6 +88,36 @@ async def test_a_thousand_who_come_first_wait_in_line_and_the_next_does_not(admi
         await asyncio.sleep(0)
         assert not await work(admission, first=True)
     assert await asyncio.gather(*waiting) == [True] * LINE_OF_FIRST
+
+
+async def test_a_long_line_of_those_who_come_first_leaves_others_a_part(admission: Admission) -> None:
+    came: list[bool] = []
+
+    async def one(first: bool) -> None:
+        async with admission.place(first=first):
+            came.append(first)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*[one(True) for _ in range(300)], *[one(False) for _ in range(20)])
+    assert came.count(False) == 20
+    assert came.index(False) <= 2 * BEGIN
+    assert max(n for n, first in enumerate(came) if not first) < 200
+
+
+async def test_who_comes_first_waits_less_where_no_connection_comes_free(
+    admission: Admission, pool: PoolStatistics
+) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(BEGIN):
+            await held.enter_async_context(admission.place(first=True))
+        waiting = asyncio.create_task(work(admission, first=True))
+        await asyncio.sleep(0)
+        for _ in range(ceil((PATIENCE + 0.5) / TICK)):
+            pool.timed_out += 1
+            pool.waited_seconds += 10
+            await asyncio.sleep(TICK)
+        assert waiting.done()
+        assert not waiting.result()
 
 
 async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(

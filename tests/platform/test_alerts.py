@@ -55,7 +55,6 @@ PAID, TIMEOUT = (
     for outcome in ("ok", "timeout")
 )
 BEGUN = 'process_start_time_seconds{process="web-1"}'
-RAN = "tfmshop_schedules_last_run_timestamp_seconds"
 AT = START.timestamp()
 CASES = {
     "Errors": ({OK: lambda t: 10 * t, BAD: lambda t: 2 * max(0, t - 1200)}, {}),
@@ -69,7 +68,7 @@ CASES = {
                         BEGUN: lambda t: AT}, {}),
     "JobsLate": ({'tfmshop_jobs_late_seconds{task="news.letter"}': lambda t: max(0, t - 1140)},
                  {"task": "news.letter"}),
-    "ClockStopped": ({RAN: lambda t: AT + min(t, 785)}, {}),
+    "ClockStopped": ({"tfmshop_schedules_idle_seconds": lambda t: max(30, t - 785)}, {}),
     "PaymentsFail": ({PAID: lambda t: t, TIMEOUT: lambda t: max(0, t - 1200)}, {"provider": "stripe"}),
     "DiskLow": ({"tfmshop_disk_free_bytes": lambda t: 500e9 if t < 1200 else 5e9,
                  "tfmshop_disk_size_bytes": lambda t: 1000e9}, {}),
@@ -104,9 +103,7 @@ def test_prometheus_fires_for_the_same(tmp_path):
         written = []
         for one, value in series.items():
             bare, given = labels_of(one)
-            steps = [
-                value(at) - AT * (one in (BEGUN, RAN)) for at in range(0, 1500, STEP)
-            ]  # its time begins at nothing
+            steps = [value(at) - AT * (one == BEGUN) for at in range(0, 1500, STEP)]  # its time begins at nothing
             spelled = {**given, "instance": "x", "job": "tfmshop"}
             ending = "_count" if isinstance(METRICS[bare], Histogram) else ""
             text = ",".join(f'{label}="{content}"' for label, content in spelled.items())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from uuid import UUID
 
@@ -149,8 +149,11 @@ def test_the_secret_of_an_installation_is_made_once(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-async def test_when_anything_last_ran_by_the_clock_is_told(tx):
-    for name, at in (("sweep", datetime(2020, 1, 2, tzinfo=UTC)), ("daily", datetime(2020, 1, 1, tzinfo=UTC))):
-        await tx.execute(RAN, name, at)
+async def test_how_long_nothing_ran_by_the_clock_is_told(tx):
     await jobs.measure(tx)
-    assert jobs.CLOCK.of().value == datetime(2020, 1, 2, tzinfo=UTC).timestamp()
+    assert jobs.IDLE.of().value > 0, "nothing ever ran: as long as this process is there"
+    now = clock.now()
+    for name, ago in (("daily", 9000), ("sweep", 100)):
+        await tx.execute(RAN, name, now - timedelta(seconds=ago))
+    await jobs.measure(tx)
+    assert 95 < jobs.IDLE.of().value < 105

@@ -12,8 +12,7 @@ from uuid import UUID
 
 import uuid_utils
 
-READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-"""Digits and letters without 0/O, 1/I/L: 31 symbols."""
+READABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # digits and letters without 0/O, 1/I/L: 31 symbols
 
 
 def new() -> UUID:

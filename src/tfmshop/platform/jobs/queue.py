@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
-from tfmshop.platform import clock, codec
+from tfmshop.platform import codec
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database, Query, Truth, Tx
 from tfmshop.platform.observe.metrics import Gauge, Histogram, Over
 
@@ -27,8 +30,7 @@ RUNNERS = Gauge("tfmshop_job_runners", "Job runners that work.")
 HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "task",
              over=Over.MOST)  # fmt: skip
 
-CLOCK = Gauge("tfmshop_schedules_last_run_timestamp_seconds",
-              "When anything last ran by the clock, in any process, since 1970.", over=Over.MOST)  # fmt: skip
+IDLE = Gauge("tfmshop_schedules_idle_seconds", "How long nothing ran by the clock, in any process.", over=Over.MOST)
 
 ENQUEUE = Query("jobs.enqueue", "SELECT jobs.enqueue($1, $2)")
 WAITING = Query(
@@ -49,7 +51,23 @@ FROM jobs.pgqueuer GROUP BY entrypoint
 """,
 )
 
-BY_THE_CLOCK = Query("jobs.by_the_clock", "SELECT max(last_run) FROM jobs.pgqueuer_schedules")
+BY_THE_CLOCK = Query(
+    "jobs.by_the_clock", "SELECT extract(epoch FROM now() - max(last_run))::float8 FROM jobs.pgqueuer_schedules"
+)
+HELD_NOW = Query(
+    "jobs.held",
+    """
+SELECT entrypoint AS task, count(*) AS jobs, min(created) AS oldest FROM jobs.pgqueuer WHERE status = 'failed'
+GROUP BY entrypoint ORDER BY entrypoint
+""",
+)
+RUN_AGAIN = Query(
+    "jobs.run_again",
+    """
+UPDATE jobs.pgqueuer SET status = 'queued', attempts = 0, execute_after = now(), updated = now()
+WHERE status = 'failed' AND ($1::text IS NULL OR entrypoint = $1)
+""",
+)
 
 Truth("no job waits longer than ten minutes", Query(
     "jobs.truth_waiting", """
@@ -120,6 +138,25 @@ async def enqueue(tx: Tx, name: str, payload: object) -> int:
     return number
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Jobs of one name that failed for days and are tried no more."""
+
+    task: str
+    jobs: int
+    oldest: datetime
+
+
+async def held(tx: Tx) -> list[Held]:
+    """What failed for days, by name."""
+    return [Held(*row) for row in await tx.rows(HELD_NOW)]
+
+
+async def run_again(tx: Tx, name: str | None = None) -> int:
+    """Have held jobs tried again from the start, those of one name or all; how many."""
+    return await tx.execute(RUN_AGAIN, name)
+
+
 async def waiting(tx: Tx, *names: str) -> Waiting:
     """How much of these jobs is still to be done."""
     row = await tx.row(WAITING, list(names))
@@ -128,6 +165,7 @@ async def waiting(tx: Tx, *names: str) -> Waiting:
 
 
 _measured: set[str] = set()
+_STARTED: Final = monotonic()
 
 
 async def measure(tx: Tx) -> None:
@@ -140,6 +178,5 @@ async def measure(tx: Tx) -> None:
         LATE.of(name).set(max(0.0, row["late"]) if row else 0.0)
         RUNNING.of(name).set(row["running"] if row else 0.0)
         HELD.of(name).set(row["held"] if row else 0)
-    ran_at = await tx.value(BY_THE_CLOCK)
-    if ran_at is not None or not CLOCK.of().value:
-        CLOCK.of().set((ran_at or clock.now()).timestamp())
+    idle = await tx.value(BY_THE_CLOCK)
+    IDLE.of().set(monotonic() - _STARTED if idle is None else idle)

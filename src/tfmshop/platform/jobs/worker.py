@@ -7,14 +7,12 @@ import random
 from collections.abc import Collection, Coroutine, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import structlog
 from pgqueuer import PgQueuer
-from pgqueuer.domain.errors import PgqException
-from pgqueuer.executors import DatabaseRetryEntrypointExecutor
+from pgqueuer.domain.errors import PgqException, RetryRequested
 from pgqueuer.models import Job
 from pgqueuer.models import Schedule as PgSchedule
 
@@ -30,13 +28,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 LOST_SECONDS = 1.0
 """How long the queue may take to notice by itself that its connection is gone."""
 
-_TRIED_AGAIN = partial(
-    DatabaseRetryEntrypointExecutor,
-    max_attempts=1000,
-    initial_delay=timedelta(seconds=1),
-    max_delay=timedelta(minutes=5),
-)
-"""A job that fails is tried again after 1 s, 2 s, 4 s ... 5 min, for three and a half days; then it is held."""
+MOST_TRIES: Final = 1000
+"""So often a job that fails is tried, for three and a half days; then it is held."""
 
 
 class Worker:
@@ -124,10 +117,20 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
     DURATION.of(name, "failed")
 
     async def run(job: Job) -> None:
-        with timed(name):
-            await handler(db, job.payload or b"")
+        try:
+            with timed(name):
+                await handler(db, job.payload or b"")
+        except Exception as error:
+            if job.attempts >= MOST_TRIES:
+                raise
+            raise RetryRequested(delay=pause_after(job.attempts), reason=str(error)) from error
 
-    runner.entrypoint(name, on_failure="hold", executor_factory=_TRIED_AGAIN)(run)
+    runner.entrypoint(name, on_failure="hold")(run)
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long a job waits that failed after so many failures: 1 s, 2 s, 4 s and so on up to five minutes."""
+    return timedelta(seconds=min(2 ** min(tries, 9), 300))
 
 
 def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: Task) -> None:

@@ -25,7 +25,7 @@ LEAST, MOST = 4, 256
 """Places of a process."""
 BEGIN: Final = 16
 KEPT: Final = 0.2
-"""The part of the places that only who comes first may take."""
+"""The part of the places that only who comes first may take; as much is left to the others while those wait in line."""
 PATIENCE, PATIENCE_OF_FIRST = 2.0, 10.0
 """Seconds that somebody waits for a place, and who comes first."""
 SLOW: Final = 0.1
@@ -65,6 +65,8 @@ class Admission:
         self._slow_since: float | None = None
         self._flooded = False
         self._refused_at = 0.0
+        self._starved_at = -BURST
+        """When somebody with a place last found no connection."""
         self._left, self._rate = 0, 0.0
         """Places that were given back since the last look, and in a second of late."""
         self._waiting: dict[bool, deque[tuple[float, asyncio.Future[bool]]]] = {True: deque(), False: deque()}
@@ -90,7 +92,7 @@ class Admission:
 
     def _patience(self, first: bool) -> float:
         if first:
-            return PATIENCE_OF_FIRST
+            return PATIENCE if monotonic() - self._starved_at < BURST else PATIENCE_OF_FIRST
         return 0.0 if self._flooded else PATIENCE
 
     def place(self, *, first: bool) -> Place:
@@ -139,15 +141,25 @@ class Admission:
         if self._pool.timed_out != self._timed_out:  # who had a place found no connection: a line only adds its length
             self._timed_out = self._pool.timed_out
             self._flood(now, "connections do not come free in time")
-        for first in (True, False):
-            waiting, came = self._waiting[first], now - self._patience(first)
-            while waiting and (waiting[0][1].done() or waiting[0][0] < came or self._is_free(first)):
-                since, turn = waiting.popleft()
-                if turn.done():
-                    continue
-                if since >= came:
-                    self._take(first)
-                turn.set_result(since >= came)
+            self._starved_at = now
+        for first, waiting in self._waiting.items():
+            came = now - self._patience(first)
+            while waiting and (waiting[0][1].done() or waiting[0][0] < came):
+                _, turn = waiting.popleft()
+                if not turn.done():
+                    turn.set_result(False)
+        while (first := self._next_in_line()) is not None:
+            _, turn = self._waiting[first].popleft()
+            if not turn.done():
+                self._take(first)
+                turn.set_result(True)
+
+    def _next_in_line(self) -> bool | None:
+        """Who gets a place: who comes first, but for a part of the places that a long line of those leaves others."""
+        for first in (self._others >= KEPT * self.places, self._others < KEPT * self.places):
+            if self._waiting[first] and self._is_free(first):
+                return first
+        return None
 
     def _look_again(self) -> None:
         loop = asyncio.get_running_loop()

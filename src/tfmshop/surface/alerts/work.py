@@ -29,14 +29,14 @@ def alerts(config: Config) -> list[Alert]:
         ),
         Alert(
             "JobsHeld", [Limit(Now(Selector(jobs.HELD.name, by=by, over="max")), ">", 0)], 0, "warning",
-            "{value} jobs {task} failed for days and are tried no more.", "Mend the cause, then let them run again.",
+            "{value} jobs {task} failed for days and are tried no more.", "Mend the cause, then `tfmshop jobs again`.",
         ),
         Alert(
             "NoJobRunner", [Limit(Now(Selector(jobs.RUNNERS.name)), "<", 1)], 60, "critical",
             "No job runner works: no letters, no webhooks, no captures.", "Start `tfmshop work`.",
         ),
         Alert(
-            "ClockStopped", [Limit(Age(Selector(jobs.CLOCK.name, over="max")), ">", 5 * MINUTE)], 120, "critical",
+            "ClockStopped", [Limit(Now(Selector(jobs.IDLE.name, over="max")), ">", 5 * MINUTE)], 120, "critical",
             "Nothing ran by the clock for {value}: no sweeper, no backup.",
             "Start `tfmshop schedule`, or `tfmshop work` without `--queues`.", "s",
         ),

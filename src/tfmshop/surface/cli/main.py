@@ -26,6 +26,7 @@ from tfmshop.surface.cli import (
     deploy,
     doctor,
     inventory,
+    jobs,
     logs,
     monitor,
     moving,  # noqa: F401 - adds its command to those of orders
@@ -70,6 +71,7 @@ app.add_typer(pricing.shipping, name="shipping")
 app.add_typer(promotions.app, name="promotions")
 app.add_typer(orders.app, name="orders")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(audit.app, name="audit")
 app.add_typer(security.app, name="security")
@@ -94,7 +96,7 @@ def version() -> None:
 
 def run(host: Host, settings_error: type[Exception]) -> int:
     """Run the command that the arguments name; the exit code."""
-    _keep(next((word for word in sys.argv[1:] if not word.startswith("-")), ""))
+    _keep(sys.argv[1] if len(sys.argv) > 1 else "")
     try:
         app(obj=host)
     except SystemExit as end:
