@@ -129,6 +129,7 @@ def test_rates_by_region_and_class():
     assert pricing.rate_for(rates, "FR", None, "standard") is FRANCE
     assert pricing.rate_for(rates, "FR", "Bretagne", "standard") is FRANCE
     assert pricing.rate_for(rates, "FR", "Corse", "standard") is corsica
+    assert pricing.rate_for(rates, "FR", " corse ", "standard") is corsica
     assert pricing.rate_for(rates, "FR", "Corse", "reduced") is reduced
     assert pricing.rate_for(rates, "DE", None, "standard") is None
     assert [pricing.tax_of(1000, one) for one in (FRANCE, reduced, None)] == [167, 52, 0]

@@ -136,6 +136,19 @@ async def test_a_cart_left_behind_is_spoken_of_once(shop, db, postbox):
     assert "3 x Lamp" in postbox.letters[0].get_body(preferencelist=("plain",)).get_content()
 
 
+async def test_a_customers_cart_left_behind_is_spoken_of_without_an_address_in_it(shop, db, postbox):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, title="Lamp")
+    person = await shop.sign_in("ada@example.com")
+    cart = (await shop.get("carts/mine", headers=person)).json()
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp, "quantity": 3}, headers=person)
+    async with db.tx() as tx:
+        assert await news.remind(tx, timedelta(hours=-1)) == 1
+        assert await news.remind(tx, timedelta(hours=-1)) == 0
+    await letters_of(db, postbox, await spread(db))
+    assert [letter["To"] for letter in postbox.letters if "Lamp" in letter.as_string()] == ["ada@example.com"]
+
+
 async def test_a_program_is_told_in_order_signed_and_again_when_it_failed(shop, db, receiver, fake):
     outgoing = Outgoing(private=True)
     async with db.tx() as tx:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.client import ADDRESS
 from tests.making import a_product
 from tfmshop.commerce import pricing, promotions
 from tfmshop.commerce.promotions.errors import BadOffer, OfferNotFound
@@ -110,6 +111,33 @@ async def test_a_limited_coupon_is_used_up_and_comes_back(shop, db, lamp, querie
             await promotions.end(tx, "NONE")
         await promotions.end(tx, "MINE")
         assert [one.code for one in await promotions.running(tx, 10)] == ["ONE"]
+
+
+async def test_who_used_an_automatic_offer_buys_on_without_it(shop, db, lamp):
+    await add(db, offer(name="Welcome", max_uses_per_customer=1))
+    totals = []
+    for email in ("A@example.com", "a@example.com", "b@example.com"):
+        cart = await shop.cart_with((lamp, 1))
+        bought = await shop.buy(cart, email=email)
+        assert bought.status_code == 201, bought.text
+        totals.append(bought.json()["discount"]["amount"])
+    assert totals[0] == totals[2] > totals[1] == 0
+    person, body = (
+        await shop.sign_in("c@example.com"),
+        {"payment": {"provider": "fake", "token": "ok"}, "address": ADDRESS},
+    )
+    offs = []
+    for n in range(2):
+        mine = (await shop.get("carts/mine", headers=person)).json()
+        line = {"product_id": lamp, "quantity": 1}
+        shown = (await shop.post(f"carts/{mine['id']}/lines", json=line, headers=person)).json()
+        offs.append(shown["discount"]["amount"])
+        headers = person | {"Idempotency-Key": f"k{n}"}
+        bought = await shop.post(f"carts/{mine['id']}/checkout", json=body, headers=headers)
+        assert (bought.status_code, bought.json()["discount"]["amount"]) == (201, offs[-1]), bought.text
+    assert offs[0] > offs[1] == 0
+    async with db.read() as tx:
+        assert await broken(tx) == {}
 
 
 async def test_where_nothing_is_sent(shop, db, lamp):

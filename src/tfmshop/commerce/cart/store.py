@@ -5,7 +5,11 @@ from tfmshop.platform.db import Query
 _MINE = "c.id = $1 AND (c.token_hash = $2 OR c.customer_id = $3)"
 
 _TERMS = """c.coupon, c.shipping_method,
-    (SELECT json_agg(r.offer)::text FROM promotions.running AS r WHERE r.code IS NULL OR r.code = c.coupon) AS offers,
+    (SELECT json_agg(CASE WHEN u.used IS NULL THEN r.offer
+            ELSE (r.offer::jsonb || jsonb_build_object('used_by_buyer', u.used))::json END)::text
+        FROM promotions.running AS r LEFT JOIN promotions.used AS u
+            ON u.offer_id = r.id AND u.who = coalesce(c.customer_id::text, lower(c.email))
+        WHERE r.code IS NULL OR r.code = c.coupon) AS offers,
     (SELECT json_agg(r.rate)::text FROM pricing.rates AS r WHERE r.country = c.address ->> 'country') AS rates,
     (SELECT json_agg(m.method ORDER BY m.position, m.code)::text FROM pricing.methods AS m
         WHERE m.currency = c.currency) AS methods,
@@ -224,16 +228,18 @@ LEFT_BEHIND = Query(
     "cart.left_behind",
     """
 WITH left_behind AS MATERIALIZED (
-    SELECT c.id FROM cart.cart AS c
-    WHERE c.status = 'open' AND c.reminded_at IS NULL AND c.email IS NOT NULL AND c.updated_at < $1
+    SELECT c.id, coalesce(c.email, (SELECT r.email FROM accounts.reachable AS r WHERE r.customer_id = c.customer_id))
+        AS email FROM cart.cart AS c
+    WHERE c.status = 'open' AND c.reminded_at IS NULL AND (c.email IS NOT NULL OR c.customer_id IS NOT NULL)
+        AND c.updated_at < $1
     ORDER BY c.updated_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ), told AS (
-    UPDATE cart.cart AS c SET reminded_at = now() FROM left_behind AS b WHERE c.id = b.id RETURNING c.id, c.email
+    UPDATE cart.cart AS c SET reminded_at = now() FROM left_behind AS b WHERE c.id = b.id RETURNING c.id, b.email
 )
 SELECT t.id, t.email, s.title, s.variant_title, l.quantity
 FROM told AS t LEFT JOIN cart.line AS l ON l.cart_id = t.id
 LEFT JOIN catalog.sellable AS s ON s.variant_id = l.variant_id
-ORDER BY t.id, l.added_at, l.id
+WHERE t.email IS NOT NULL ORDER BY t.id, l.added_at, l.id
 """,
 )
 

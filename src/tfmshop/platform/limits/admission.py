@@ -148,13 +148,13 @@ class Admission:
                 _, turn = waiting.popleft()
                 if not turn.done():
                     turn.set_result(False)
-        while (first := self._next_in_line()) is not None:
-            _, turn = self._waiting[first].popleft()
+        while (line := self._next_line()) is not None:
+            _, turn = self._waiting[line].popleft()
             if not turn.done():
-                self._take(first)
+                self._take(line)
                 turn.set_result(True)
 
-    def _next_in_line(self) -> bool | None:
+    def _next_line(self) -> bool | None:
         """Who gets a place: who comes first, but for a part of the places that a long line of those leaves others."""
         for first in (self._others >= KEPT * self.places, self._others < KEPT * self.places):
             if self._waiting[first] and self._is_free(first):
