@@ -17,7 +17,7 @@ from torture.report import Report
 from torture.shop import BUY, DEADLOCKS, Cart, Ledger, Shop, books, buy, carts, goods
 
 AT_ONCE: Final = 1000
-TRIES: Final = 60
+TRIES: Final = 600
 """Connections; further requests wait in the client."""
 
 
