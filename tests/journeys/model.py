@@ -162,7 +162,7 @@ class ShopMachine(RuleBasedStateMachine):
             return
         self.run(work())
         self.model.give_back(bought)
-        taken = bought.money in {"captured", "partially_refunded"}
+        taken = bought.money in {"captured", "partially_refunded", "refunded"}
         bought.status, bought.money = "cancelled", "refunded" if taken else "voided"
         bought.back = bought.total if taken else 0
 
@@ -182,8 +182,6 @@ class ShopMachine(RuleBasedStateMachine):
             self.run(work())
             bought.back += left if amount is None else amount
             bought.money = "refunded" if bought.back == bought.total else "partially_refunded"
-            if bought.money == "refunded" and bought.status == "paid":
-                bought.status = "refunded"
 
     @invariant()
     def they_agree(self) -> None:

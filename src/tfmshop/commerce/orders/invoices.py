@@ -70,7 +70,9 @@ async def issue(tx: Tx, order_id: UUID, seller: Seller, *, by_staff: bool) -> In
         due = await look(tx, order_id, hold=True)
         row = await tx.row(INVOICE, order_id)
     if row is None:
-        if due.status not in (WRITTEN_BY_STAFF if by_staff else WRITTEN) or due.provider == MOVED_IN:
+        paid_back = due.state == "refunded" and due.status not in WRITTEN
+        written = WRITTEN_BY_STAFF if by_staff else WRITTEN
+        if due.status not in written or paid_back or due.provider == MOVED_IN:
             raise NoInvoice(status=due.status)
         order, _ = await load(tx, order_id)
         taxes = _taxes(order, await tx.value(SHIPPING_TAX_RATE, order_id))

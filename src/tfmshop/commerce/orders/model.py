@@ -32,15 +32,15 @@ MOVED_IN: Final = "moved-in"
 SENT: Final = (OrderStatus.PARTIALLY_SHIPPED, OrderStatus.SHIPPED)
 MOVES: Final = {
     OrderStatus.PLACED: {OrderStatus.PAID, OrderStatus.CANCELLED},
-    OrderStatus.PAID: {OrderStatus.PACKED, *SENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
-    OrderStatus.PACKED: {*SENT, OrderStatus.CANCELLED, OrderStatus.REFUNDED},
+    OrderStatus.PAID: {OrderStatus.PACKED, *SENT, OrderStatus.CANCELLED},
+    OrderStatus.PACKED: {*SENT, OrderStatus.CANCELLED},
     OrderStatus.PARTIALLY_SHIPPED: {*SENT, OrderStatus.REFUNDED},
-    OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
+    OrderStatus.SHIPPED: {OrderStatus.DELIVERED, OrderStatus.REFUNDED},
     OrderStatus.DELIVERED: {OrderStatus.REFUNDED},
     OrderStatus.CANCELLED: set(),
     OrderStatus.REFUNDED: set(),
 }
-"""From each status, where an order may go."""
+"""From each status, where an order may go. What was paid back before it was sent is cancelled: its goods go back."""
 
 
 def before(status: OrderStatus) -> list[str]:
