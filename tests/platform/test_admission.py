@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from math import ceil
 
 import pytest
 
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.limits import Admission, Overloaded
 from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, PATIENCE, TICK
@@ -102,6 +103,25 @@ async def test_a_long_line_of_those_who_come_first_leaves_others_a_part(admissio
     assert came.count(False) == 20
     assert came.index(False) <= 2 * BEGIN
     assert max(n for n, first in enumerate(came) if not first) < 200
+
+
+async def test_a_flood_of_those_who_come_first_starves_nobody(admission: Admission, pool: PoolStatistics) -> None:
+    """For longer than it takes to call it a flood."""
+    came: list[tuple[float, bool]] = []
+    keeping, started = asyncio.create_task(_keep_waiting(pool)), monotonic()
+
+    async def again_and_again(first: bool) -> None:
+        while monotonic() - started < BURST + 3:
+            with suppress(Overloaded):
+                async with admission.place(first=first):
+                    came.append((monotonic() - started, first))
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
+
+    await asyncio.gather(*[again_and_again(True) for _ in range(100)], *[again_and_again(False) for _ in range(40)])
+    keeping.cancel()
+    late = [first for at, first in came if at > BURST + 1]
+    assert late.count(False) > len(late) / 20
 
 
 async def test_who_comes_first_waits_less_where_no_connection_comes_free(

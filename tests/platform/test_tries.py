@@ -70,7 +70,8 @@ async def _let_run_again(db, url: str, folder) -> None:
     (held,) = json.loads(tfmshop("jobs", "held", "--json", cwd=folder, **settings).stdout)
     assert (held["task"], held["jobs"]) == ("test.fails", 1)
     assert "test.fails" in tfmshop("jobs", "held", cwd=folder, **settings).stdout
-    assert tfmshop("jobs", "again", "others", cwd=folder, **settings).stdout == "0 jobs run again.\n"
+    other = tfmshop("jobs", "again", "others", cwd=folder, **settings)
+    assert (other.returncode, other.stderr) == (1, "No job named others is held.\n")
     assert tfmshop("jobs", "again", cwd=folder, **settings).stdout == "1 jobs run again.\n"
     assert tfmshop("jobs", "held", cwd=folder, **settings).stdout == "No job is held.\n"
     assert (await _stands(db))[:2] == ("queued", 0)

@@ -67,7 +67,9 @@ def address_lines(address: Address) -> list[str]:
 
 
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
-Email = Annotated[str, Meta(max_length=254, pattern=rf"^{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$(?!\n)")]
+Email = Annotated[
+    str, Meta(max_length=254, pattern=rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$(?!\n)")
+]
 """An e-mail address by shape: dot-atoms at a domain name (RFC 5321 without quotes, address literals and what is not
 ASCII, which few servers take); whether it exists shows when mail arrives.
 """

@@ -1,6 +1,6 @@
 CREATE INDEX address_customer ON accounts.address USING btree (customer_id, created_at);
 CREATE INDEX cart_expires_at ON cart.cart USING btree (expires_at) WHERE (status = 'open'::text);
-CREATE INDEX cart_left ON cart.cart USING btree (updated_at) WHERE ((status = 'open'::text) AND (reminded_at IS NULL) AND ((email IS NOT NULL) OR (customer_id IS NOT NULL)));
+CREATE INDEX cart_left_behind ON cart.cart USING btree (updated_at) WHERE ((status = 'open'::text) AND (reminded_at IS NULL) AND ((email IS NOT NULL) OR (customer_id IS NOT NULL)));
 CREATE INDEX category_ancestors_gin ON catalog.category USING gin (ancestors);
 CREATE INDEX category_children ON catalog.category USING btree (parent_id, "position", name);
 CREATE INDEX count_change_category ON catalog.count_change USING btree (category_id) INCLUDE (change);

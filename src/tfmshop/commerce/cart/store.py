@@ -110,8 +110,8 @@ WITH mine AS MATERIALIZED (
         WHERE l.quantity + excluded.quantity <= $8
     RETURNING 1
 ), touched AS (
-    UPDATE cart.cart AS c SET updated_at = now(), expires_at = $10 FROM mine WHERE c.id = mine.id AND EXISTS (
-        SELECT FROM added)
+    UPDATE cart.cart AS c SET updated_at = now(), expires_at = $10, reminded_at = NULL FROM mine
+    WHERE c.id = mine.id AND EXISTS (SELECT FROM added)
 )
 SELECT m.status, m.currency, w.variant_id, w.sku, w.currency AS priced_in, w.price IS NOT NULL AS priced, w.available,
     r.has, r.others, EXISTS (SELECT FROM added) AS added

@@ -8,7 +8,7 @@ from uuid import UUID
 from tfmshop.commerce.orders.errors import CannotMove, CannotShip
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, allotted, before
-from tfmshop.commerce.orders.paying import look
+from tfmshop.commerce.orders.paying import Payment, look
 from tfmshop.commerce.orders.store import MOVE, SHIP, TO_SHIP
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
@@ -17,11 +17,10 @@ from tfmshop.platform.db import Tx
 async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: str, tracking: str, who: str) -> Shipment:
     """Send units by SKU, or all that is left without `units`. The order is partly shipped until nothing is left.
 
-    `OrderNotFound`, `CannotMove` when it is not paid or was cancelled, `CannotShip` for more than is left.
+    `OrderNotFound`, `CannotMove` when it is not paid, was paid back or cancelled, `CannotShip` for more than is left.
     """
     due = await look(tx, id, hold=True)
-    if due.status not in before(OrderStatus.SHIPPED):
-        raise CannotMove(status=due.status, wanted=OrderStatus.SHIPPED)
+    _may_go(due, OrderStatus.SHIPPED)
     lines = [(row["position"], row["sku"], row["left"]) for row in await tx.rows(TO_SHIP, id)]
     left = {position: left for position, _, left in lines if left}
     sent = left if units is None else allotted(lines, units, CannotShip)
@@ -39,8 +38,7 @@ async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: st
 async def pack(tx: Tx, id: UUID, who: str) -> None:
     """Note that a paid order is packed: its buyer cannot cancel it any more. `OrderNotFound`, `CannotMove`."""
     due = await look(tx, id, hold=True)
-    if due.status not in before(OrderStatus.PACKED):
-        raise CannotMove(status=due.status, wanted=OrderStatus.PACKED)
+    _may_go(due, OrderStatus.PACKED)
     await _move(tx, id, OrderStatus.PACKED, who, "")
 
 
@@ -51,6 +49,13 @@ async def deliver(tx: Tx, id: UUID, who: str) -> None:
         raise CannotMove(status=due.status, wanted=OrderStatus.DELIVERED)
     await _move(tx, id, OrderStatus.DELIVERED, who, "")
     await jobs.events.publish(tx, "order.delivered", id, OrderNews(id, due.number))
+
+
+def _may_go(due: Payment, wanted: OrderStatus) -> None:
+    if due.status not in before(wanted):
+        raise CannotMove(status=due.status, wanted=wanted)
+    if due.state == "refunded" and due.total.amount and due.status in (OrderStatus.PAID, OrderStatus.PACKED):
+        raise CannotMove(status="paid back", wanted=wanted)
 
 
 async def _move(tx: Tx, id: UUID, status: OrderStatus, who: str, why: str) -> None:

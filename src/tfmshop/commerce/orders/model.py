@@ -35,7 +35,7 @@ MOVES: Final = {
     OrderStatus.PAID: {OrderStatus.PACKED, *SENT, OrderStatus.CANCELLED},
     OrderStatus.PACKED: {*SENT, OrderStatus.CANCELLED},
     OrderStatus.PARTIALLY_SHIPPED: {*SENT, OrderStatus.REFUNDED},
-    OrderStatus.SHIPPED: {OrderStatus.DELIVERED, OrderStatus.REFUNDED},
+    OrderStatus.SHIPPED: {OrderStatus.DELIVERED},
     OrderStatus.DELIVERED: {OrderStatus.REFUNDED},
     OrderStatus.CANCELLED: set(),
     OrderStatus.REFUNDED: set(),

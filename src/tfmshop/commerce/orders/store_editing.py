@@ -67,6 +67,7 @@ UNDER_WAY = Query(
     """
 SELECT count(*) FROM orders.placed WHERE customer_id = $1
     AND status IN ('placed', 'paid', 'packed', 'partially_shipped', 'shipped')
+    AND NOT (status IN ('paid', 'packed') AND payment_status = 'refunded')
 """,
 )
 

@@ -27,6 +27,7 @@ SECONDS: Final = 8.0
 """Longest wait for one answer of Stripe: a checkout waits for 10 by default."""
 COUNTED_OTHERWISE: Final = ("BHD", "ISK", "JOD", "KWD", "MGA", "OMR", "TND", "UGX")
 """Currencies in which Stripe's smallest unit is not that of ISO 4217 (docs.stripe.com/currencies#special-cases)."""
+LATER: Final = ("balance_insufficient", "lock_timeout")  # refusals that end by themselves
 HELD: Final = ("requires_capture", "succeeded")
 _TOKEN = re.compile(r"pm_[A-Za-z0-9_]{1,200}")
 _log = structlog.get_logger(__name__)
@@ -83,24 +84,34 @@ class StripeProvider:
         with _answers():
             intent = await self._held(payment)
             if intent.status != "succeeded":
-                intent = await self._stripe.v1.payment_intents.capture_async(
-                    intent.id, {"amount_to_capture": payment.amount.amount}
-                )
+                taken = payment.amount.amount
+                await self._stripe.v1.payment_intents.capture_async(intent.id, {"amount_to_capture": taken})
         return intent.id
 
     async def refund(self, payment: Payment, refund_key: str, amount: Money) -> str:
         """Give back a part; what was given back for the same key before is found among the intent's refunds."""
+        try:
+            with _answers():
+                intent = await self._held(payment)
+                before = await self._refunds(intent.id, refund_key)
+        except PaymentDeclined as unclear:  # it says nothing of the refund
+            raise TimeoutError from unclear
+        if before is not None:
+            return _given(before)
         with _answers():
-            intent = await self._held(payment)
-            made = await self._stripe.v1.refunds.list_async({"payment_intent": intent.id, "limit": 100})
-            async for refund in made.auto_paging_iter():
-                if getattr(refund.metadata, "refund_id", None) == refund_key:
-                    return _given(refund)
             refund = await self._stripe.v1.refunds.create_async(
                 {"payment_intent": intent.id, "amount": amount.amount, "metadata": {"refund_id": refund_key}},
                 {"idempotency_key": f"{refund_key}:0"},
             )
         return _given(refund)
+
+    async def _refunds(self, intent: str, key: str) -> stripe.Refund | None:
+        """What was made for a key; or what an earlier try made after all, and which was not told then."""
+        made = await self._stripe.v1.refunds.list_async({"payment_intent": intent, "limit": 100})
+        known = [(str(getattr(one.metadata, "refund_id", "")), one) async for one in made.auto_paging_iter()]
+        id = key.partition(":")[0]
+        alive = [one for of, one in known if of.partition(":")[0] == id and one.status not in GONE]
+        return next(iter(alive + [one for of, one in known if of == key]), None)
 
     async def void(self, payment: Payment) -> None:
         """Cancel the intent, or give back what was taken and not given back yet."""
@@ -160,6 +171,8 @@ def _answers() -> Iterator[None]:
     try:
         yield
     except (stripe.CardError, stripe.InvalidRequestError) as error:
+        if error.code in LATER:
+            raise TimeoutError from error
         _log.info("stripe refused", code=error.code, request_id=error.request_id)
         raise PaymentDeclined(reason=_sentence(error.user_message or error.code)) from None
     except stripe.StripeError as error:

@@ -19,7 +19,9 @@ SELECT DISTINCT o.customer_id, l.product_id FROM orders.placed AS o JOIN orders.
 WHERE o.customer_id IS NOT NULL
     AND o.status IN ('paid', 'packed', 'partially_shipped', 'shipped', 'delivered', 'refunded');
 
--- Carts of customers are left behind, too, also without an address in them.
-DROP INDEX cart.cart_left;
-CREATE INDEX cart_left ON cart.cart (updated_at)
+-- Carts of customers are left behind, too, also without an address in them; of those long ago nobody is reminded now.
+UPDATE cart.cart SET reminded_at = now() WHERE status = 'open' AND email IS NULL AND customer_id IS NOT NULL
+    AND reminded_at IS NULL AND updated_at < now() - interval '3 days';
+CREATE INDEX cart_left_behind ON cart.cart (updated_at)
 WHERE status = 'open' AND reminded_at IS NULL AND (email IS NOT NULL OR customer_id IS NOT NULL);
+DROP INDEX cart.cart_left;

@@ -93,7 +93,7 @@ class Admission:
     def _patience(self, first: bool) -> float:
         if first:
             return PATIENCE if monotonic() - self._starved_at < BURST else PATIENCE_OF_FIRST
-        return 0.0 if self._flooded else PATIENCE
+        return 0.0 if self._flooded and self._others >= KEPT * self.places else PATIENCE
 
     def place(self, *, first: bool) -> Place:
         """A place for the block: `async with`; who comes `first` may take those that are kept. `Overloaded`."""

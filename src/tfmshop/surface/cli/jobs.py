@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tfmshop.platform import Platform, jobs
-from tfmshop.surface.cli.host import host_of
+from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Jobs that failed for days and are tried no more.")
@@ -47,4 +47,7 @@ def run_again(
     async def work(platform: Platform) -> int:
         return await platform.db.transact(lambda tx: jobs.run_again(tx, name))
 
-    typer.echo(f"{host_of(context).with_platform(work):,} jobs run again.")
+    done = host_of(context).with_platform(work)
+    if name is not None and not done:
+        raise Failure(f"No job named {name} is held.")
+    typer.echo(f"{done:,} jobs run again.")

@@ -33,9 +33,9 @@ class Registered(msgspec.Struct, frozen=True):
 
 
 class Forgotten(msgspec.Struct, forbid_unknown_fields=True):
-    """Whose password was forgotten."""
+    """Whose password was forgotten: the address of their account, as it was accepted then."""
 
-    email: Email
+    email: Annotated[str, Meta(min_length=3, max_length=254)]
 
 
 class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
