@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,8 @@ import pytest
 from tests.conftest import open_client
 from tests.journeys.test_offers import offer
 from tests.making import a_product, moved_by
+from tests.processes import tfmshop
+from tests.servers import REDIS
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, orders, payments, promotions
 from tfmshop.commerce.payments import FakeProvider, News, Notice, Payment, PaymentDeclined, Providers
@@ -289,6 +292,23 @@ async def test_a_refund_that_came_back_is_noted_as_given_otherwise(shop, db, fak
     async with db.read() as tx:
         told = [row[0] for row in await tx.rows(TOPICS)]
     assert told == ["order.paid", "order.refund_failed", "order.refunded"]
+
+
+async def test_staff_note_by_command_how_a_refund_was_given(busy_shop, wide_db, fresh_url, fake, tmp_path):
+    async with wide_db.tx() as tx:
+        lamp = await a_product(tx, price=1000, stock=10)
+    order, path = await came_back(busy_shop, wide_db, fake, lamp)
+    settings = {"DATABASE_URL": fresh_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path)}
+    shown = tfmshop("orders", "show", order["number"], cwd=tmp_path, **settings).stdout
+    command = ["orders", "refund-again", order["number"], path.rpartition("/")[2]]
+    assert f"that failed (the account is closed): tfmshop {' '.join(command)}" in " ".join(shown.split())
+    blank = tfmshop(*command, "--given", " ", cwd=tmp_path, **settings)
+    assert (blank.returncode, "--given is empty" in blank.stderr) == (1, True), "nobody meant to have it sent again"
+    given = tfmshop(*command, "--given", "transfer 42", cwd=tmp_path, **settings)
+    assert given.stdout == "The refund is noted as given.\n", given.stderr
+    assert (await value(wide_db, REFUNDS), fake.taken(order["id"])) == (500, 3000)
+    again = tfmshop(*command, cwd=tmp_path, **settings)
+    assert (again.returncode, again.stderr) == (1, "The refund did not fail.\n")
 
 
 async def test_a_refund_that_the_company_refuses_waits_for_staff(shop, db, fake, lamp):

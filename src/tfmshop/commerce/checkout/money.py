@@ -13,7 +13,6 @@ from tfmshop.commerce import inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
 from tfmshop.commerce.checkout.release import let_go
 from tfmshop.commerce.payments import Failed, PaymentDeclined, Providers, RefundNotFailed, RefundNotFound
-from tfmshop.commerce.payments.refunds import Refund
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Database, Tx
@@ -128,14 +127,14 @@ async def refund_again(tx: Tx, order_id: UUID, refund_id: UUID, *, who: str, giv
         await payments.refunds.enqueue(tx, refund_id)
 
 
-async def _gave_back(tx: Tx, *, refund: Refund, reference: str) -> None:
+async def _gave_back(tx: Tx, *, refund: payments.refunds.Refund, reference: str) -> None:
     due = await orders.paying.look(tx, refund.order_id, hold=True)
     if await payments.refunds.given(tx, refund, reference):
         news = orders.OrderNews(due.order_id, due.number, amount=refund.amount, refund_id=refund.id)
         await jobs.events.publish(tx, "order.refunded", due.order_id, news)
 
 
-async def _refund_failed(tx: Tx, *, refund: Refund, why: str) -> None:
+async def _refund_failed(tx: Tx, *, refund: payments.refunds.Refund, why: str) -> None:
     due = await orders.paying.look(tx, refund.order_id, hold=True)
     if await payments.refunds.failed(tx, refund, why):
         log.error("a refund failed", order=due.number, refund_id=str(refund.id), why=why)

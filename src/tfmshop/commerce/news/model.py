@@ -10,7 +10,7 @@ import msgspec
 
 TOPICS: Final = (
     "order.paid", "order.edited", "order.cancelled", "order.shipped", "order.delivered", "order.refunded",
-    "order.refund_failed",    "order.return_asked", "order.return_received", "order.return_refused", "stock.low",
+    "order.refund_failed", "order.return_asked", "order.return_received", "order.return_refused", "stock.low",
 )  # fmt: skip
 """Everything the shop tells."""
 LETTERS: Final = {

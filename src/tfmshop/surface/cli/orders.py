@@ -97,17 +97,21 @@ def give_again(
     context: typer.Context,
     number: Annotated[str, typer.Argument(help="The order's number.")],
     refund_id: Annotated[UUID, typer.Argument(help="The refund that failed: its id, from `orders show --json`.")],
-    given: Annotated[str, typer.Option(help="How it was given otherwise; the payment company is not asked.")] = "",
+    given: Annotated[
+        str | None, typer.Option(help="How it was given otherwise; the payment company is not asked.")
+    ] = None,
 ) -> None:
     """Give back again what the company refused or the buyer's bank sent back, or note how it was given otherwise.
 
     Example: `tfmshop orders refund-again 4F7QK-2M9XA 0197c0de-0000-7000-8000-000000000000 --given "transfer 42"`
     """
+    if given is not None and not given.strip():
+        raise Failure("--given is empty: say how the money was given, or leave it out to have the company asked again.")
 
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
             id = await orders.id_of(tx, number)
-            await checkout.refund_again(tx, id, refund_id, who="staff", given=given.strip())
+            await checkout.refund_again(tx, id, refund_id, who="staff", given=given)
 
         await platform.db.transact(change)
 
