@@ -198,7 +198,7 @@ async def open_client(
     @asynccontextmanager
     async def open_shop() -> AsyncIterator[Shop]:
         platform = platform_of(settings, db)
-        yield Shop(platform, Providers(**{name: fake}, **others), checkout.Till(db))
+        yield Shop(platform, Providers(**{name: fake}, **others), checkout.Till(db, platform.seals))
         await platform.redis.close()
         platform.passwords.close()
 

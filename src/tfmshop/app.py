@@ -206,7 +206,7 @@ def http(config: Config) -> Edge:
             hearing(platform),
         ):
             elsewhere = providers_of(config.words("OIDC_PROVIDERS"))
-            shop = Shop(platform, companies, checkout.Till(platform.db), elsewhere)
+            shop = Shop(platform, companies, checkout.Till(platform.db, platform.seals), elsewhere)
             async with observed(platform, "web", shop.checks):
                 yield shop
         await companies.close()

@@ -77,7 +77,7 @@ async def test_what_is_wrong_is_found(busy_shop, wide_db, fresh_url, sentence):
     bought = await busy_shop.buy(await busy_shop.cart_with((lamp, 2)))
     assert bought.status_code == 201, bought.text
     async with wide_db.tx() as tx:
-        order = await orders.paying.look(tx, await orders.id_of(tx, bought.json()["number"]))
+        order = await orders.paying.look(tx, await orders.browse.id_of(tx, bought.json()["number"]))
         await orders.paying.mark(tx, order.order_id, "captured", of=["authorized"])
         await captured(tx, order.order_id, "fake", "ref", order.total)
         await checkout.ask_refund(tx, order.order_id, 5, who="staff", why="scratched")

@@ -47,7 +47,7 @@ async def shop(settings, fresh_url, fake):
 
     @asynccontextmanager
     async def open_shop():
-        yield Shop(platform, Providers(fake=fake), checkout.Till(db))
+        yield Shop(platform, Providers(fake=fake), checkout.Till(db, platform.seals))
         await platform.close()
 
     edge = build(open_shop)

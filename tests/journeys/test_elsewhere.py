@@ -43,7 +43,7 @@ async def shop(settings, db, provider):
     async def open_shop():
         platform = platform_of(config, db)
         known = providers_of([f"acme|{provider.issuer}|us|a secret", f"other|{provider.issuer}|us|a secret"])
-        yield Shop(platform, Providers(), checkout.Till(db), known)
+        yield Shop(platform, Providers(), checkout.Till(db, platform.seals), known)
         await platform.redis.close()
         platform.passwords.close()
 

@@ -93,7 +93,7 @@ async def test_a_buyer_gets_letters_once_each(shop, db, postbox):
     await letters_of(db, postbox, due)
     await letters_of(db, postbox, due)
     async with db.tx() as tx:
-        id = await orders.id_of(tx, order["number"])
+        id = await orders.browse.id_of(tx, order["number"])
         await orders.fulfil.ship(tx, id, None, carrier="Post", tracking="TR<1>", who="test")
     await letters_of(db, postbox, await spread(db))
     confirmation, shipped = postbox.letters
@@ -157,7 +157,7 @@ async def test_a_program_is_told_in_order_signed_and_again_when_it_failed(shop, 
         secret = (await tx.rows(SECRET))[0]["secret"]
     order = await an_order(shop, db)
     async with db.tx() as tx:
-        id = await orders.id_of(tx, order["number"])
+        id = await orders.browse.id_of(tx, order["number"])
         await checkout.cancel(tx, id, who="test", why="no more")
     await spread(db)
     receiver.status = 500
@@ -198,7 +198,7 @@ async def test_what_a_killed_runner_was_at_is_brought_by_the_next(busy_shop, wid
     order = await an_order(busy_shop, wide_db)
     await spread(wide_db)
     async with wide_db.tx() as tx:
-        id = await orders.id_of(tx, order["number"])
+        id = await orders.browse.id_of(tx, order["number"])
     async with wide_db.tx() as tx:
         assert await tx.row(CLAIM, endpoint.id, id, timedelta(seconds=1))
     await deliver(wide_db, outgoing, endpoint.id, id)
@@ -213,7 +213,7 @@ async def test_a_receiver_that_fails_for_days_does_not_hold_up_what_comes_later(
     await spread(db)
     receiver.status = 500
     async with db.tx() as tx:
-        id = await orders.id_of(tx, order["number"])
+        id = await orders.browse.id_of(tx, order["number"])
         await tx.execute(OLDEN)
     await deliver(db, outgoing, endpoint.id, id)
     async with db.read() as tx:

@@ -74,7 +74,7 @@ async def test_what_was_sent_is_not_cancelled_and_what_was_cancelled_is_not_sent
     await send(shop, order, lines=[{"sku": "LAMP", "quantity": 1}])
     async with db.tx() as tx:
         with pytest.raises(orders.CannotMove):
-            await checkout.cancel(tx, await orders.id_of(tx, str(order["number"])), who="staff", why="")
+            await checkout.cancel(tx, await orders.browse.id_of(tx, str(order["number"])), who="staff", why="")
 
 
 async def test_an_order_that_was_cancelled_or_never_was_is_not_sent(shop, order):

@@ -36,7 +36,7 @@ def gate(settings, db):
         @asynccontextmanager
         async def open_shop():
             platform = platform_of(config, db)
-            yield Shop(platform, Providers(), checkout.Till(db))
+            yield Shop(platform, Providers(), checkout.Till(db, platform.seals))
             await platform.redis.close()
 
         app = build(open_shop, Rules.of(config))

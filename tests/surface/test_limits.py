@@ -38,7 +38,7 @@ async def limited_shop(db, settings):
 
     @asynccontextmanager
     async def open_shop():
-        yield Shop(platform, Providers(fake=FakeProvider()), checkout.Till(db))
+        yield Shop(platform, Providers(fake=FakeProvider()), checkout.Till(db, platform.seals))
         await platform.rates.close()
         await platform.redis.close()
         platform.passwords.close()

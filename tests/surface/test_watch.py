@@ -37,7 +37,7 @@ async def world(settings, wide_db, monkeypatch):
     @asynccontextmanager
     async def open_shop():
         platform = platform_of(settings, wide_db)
-        yield Shop(platform, Providers(), checkout.Till(wide_db))
+        yield Shop(platform, Providers(), checkout.Till(wide_db, platform.seals))
         await platform.redis.close()
 
     app = build(open_shop, Rules(suspicion="block"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -11,7 +10,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
-from tfmshop.commerce.cart.model import Bought, Closed, Owner
+from tfmshop.commerce.cart.model import MOST_LINES, MOST_UNITS, Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
 from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, LEFT_BEHIND, REOPEN, STATUS
@@ -63,10 +62,15 @@ def _closed(rows: list[Row]) -> Closed:
 
 
 async def reopen(tx: Tx, id: UUID) -> None:
-    """Open a cart whose order came to nothing, unless its customer has (or is just making) a newer one."""
-    with suppress(Refused):
+    """Open a cart whose order came to nothing.
+
+    What was in it goes into a newer one that its customer has opened, unless that is in another currency.
+    """
+    try:
         async with tx.savepoint():
-            await tx.execute(REOPEN, id)
+            await tx.execute(REOPEN, id, MOST_UNITS, MOST_LINES)
+    except Refused:  # they have just opened one
+        await tx.execute(REOPEN, id, MOST_UNITS, MOST_LINES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,32 +44,38 @@ SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AN
 """,
 )
 
+
+def _moved(most_units: str, most_lines: str) -> str:
+    """The lines of the cart `source` go into the cart `target`: same variants add up, what is too much stays out."""
+    return f"""lines AS (
+    SELECT l.variant_id, l.quantity, l.unit_price, row_number() OVER (ORDER BY l.added_at, l.id) AS nth
+    FROM source AS s CROSS JOIN LATERAL cart.lines_of(s.id) AS k JOIN cart.line AS l ON l.id = k.id
+), moved AS (
+    INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
+    SELECT gen_random_uuid(), t.id, n.variant_id, n.quantity, n.unit_price FROM target AS t, lines AS n
+    WHERE n.nth + (SELECT count(*) FROM cart.lines_of(t.id) AS h WHERE h.variant_id <> n.variant_id) <= {most_lines}
+        OR EXISTS (SELECT FROM cart.lines_of(t.id) AS h WHERE h.variant_id = n.variant_id)
+    ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = least(l.quantity + excluded.quantity, {most_units})
+)"""
+
+
 MERGE = Query(
     "cart.merge",
-    """
+    f"""
 WITH both_carts AS MATERIALIZED (
     SELECT c.id, c.token_hash, c.status, c.currency, c.coupon, c.address, c.shipping_method FROM cart.cart AS c
     WHERE c.id IN ($1, $2) ORDER BY c.id FOR UPDATE
-), guest AS MATERIALIZED (SELECT * FROM both_carts WHERE id = $2 AND token_hash = $3),
-mine AS MATERIALIZED (SELECT b.* FROM both_carts AS b JOIN guest AS g ON g.currency = b.currency
-    AND g.status = 'open' AND b.status = 'open' WHERE b.id = $1),
-lines AS (
-    SELECT l.variant_id, l.quantity, l.unit_price, row_number() OVER (ORDER BY l.added_at, l.id) AS nth
-    FROM guest AS g CROSS JOIN LATERAL cart.lines_of(g.id) AS k JOIN cart.line AS l ON l.id = k.id
-), moved AS (
-    INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
-    SELECT gen_random_uuid(), m.id, n.variant_id, n.quantity, n.unit_price FROM mine AS m, lines AS n
-    WHERE n.nth + (SELECT count(*) FROM cart.lines_of(m.id) AS h WHERE h.variant_id <> n.variant_id) <= $5
-        OR EXISTS (SELECT FROM cart.lines_of(m.id) AS h WHERE h.variant_id = n.variant_id)
-    ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = least(l.quantity + excluded.quantity, $4)
-), kept AS (
-    UPDATE cart.cart AS c SET coupon = coalesce(c.coupon, g.coupon), address = coalesce(c.address, g.address),
-        shipping_method = coalesce(c.shipping_method, g.shipping_method), updated_at = now()
-    FROM mine AS m, guest AS g WHERE c.id = m.id
+), source AS MATERIALIZED (SELECT * FROM both_carts WHERE id = $2 AND token_hash = $3),
+target AS MATERIALIZED (SELECT b.* FROM both_carts AS b JOIN source AS s ON s.currency = b.currency
+    AND s.status = 'open' AND b.status = 'open' WHERE b.id = $1),
+{_moved("$4", "$5")}, kept AS (
+    UPDATE cart.cart AS c SET coupon = coalesce(c.coupon, s.coupon), address = coalesce(c.address, s.address),
+        shipping_method = coalesce(c.shipping_method, s.shipping_method), updated_at = now()
+    FROM target AS t, source AS s WHERE c.id = t.id
 ), gone AS (
-    DELETE FROM cart.cart AS c USING mine AS m WHERE c.id = $2
+    DELETE FROM cart.cart AS c USING target AS t WHERE c.id = $2
 )
-SELECT g.status, g.currency, (SELECT b.currency FROM both_carts AS b WHERE b.id = $1) AS wanted FROM guest AS g
+SELECT s.status, s.currency, (SELECT b.currency FROM both_carts AS b WHERE b.id = $1) AS wanted FROM source AS s
 """,
 )
 
@@ -218,9 +224,16 @@ STATUS = Query("cart.status", f"SELECT c.status FROM cart.cart AS c WHERE {_MINE
 
 REOPEN = Query(
     "cart.reopen",
-    """
-UPDATE cart.cart AS c SET status = 'open', updated_at = now() WHERE c.id = $1 AND c.status = 'ordered'
-    AND NOT EXISTS (SELECT FROM cart.cart AS o WHERE o.customer_id = c.customer_id AND o.status = 'open')
+    f"""
+WITH source AS MATERIALIZED (
+    SELECT c.id, c.customer_id, c.currency FROM cart.cart AS c WHERE c.id = $1 AND c.status = 'ordered' FOR UPDATE
+), newer AS MATERIALIZED (
+    SELECT o.id, o.currency FROM cart.cart AS o JOIN source AS s ON s.customer_id = o.customer_id
+    WHERE o.status = 'open' FOR UPDATE OF o
+), target AS MATERIALIZED (SELECT n.id FROM newer AS n JOIN source AS s ON s.currency = n.currency),
+{_moved("$2", "$3")}
+UPDATE cart.cart AS c SET status = 'open', updated_at = now()
+FROM source AS s WHERE c.id = s.id AND NOT EXISTS (SELECT FROM newer)
 """,
 )
 

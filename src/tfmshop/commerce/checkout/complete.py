@@ -12,6 +12,8 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from msgspec import structs
+
 from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.errors import CheckoutExpired
 from tfmshop.commerce.checkout.money import FREE, let_go_of_cancelled
@@ -21,9 +23,8 @@ from tfmshop.commerce.checkout.release import release
 from tfmshop.commerce.checkout.till import Till
 from tfmshop.commerce.payments import Authorization, Challenge, Payment, PaymentDeclined, PaymentUnknown, Provider
 from tfmshop.platform import clock, ids
-from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.db import Tx
 from tfmshop.platform.idempotency import Answer, Key, end_lease, remember
-from tfmshop.platform.security.access import digest
 
 AFTER_PAYMENT = timedelta(seconds=5)
 """How much longer than the payment may take a crashed sender's lease lasts."""
@@ -43,17 +44,19 @@ async def complete(
     provider.check(purchase.payment_token)
     begun = await till.place(Placing(ids.new(), purchase, timedelta(seconds=payment_seconds) + AFTER_PAYMENT))
     if isinstance(begun, UUID):
-        begun = await _take_up(till.db, begun, purchase, present)
+        begun = await _take_up(till, begun, purchase, present)
     if isinstance(begun, Answer):
         return begun
     return await _pay(till, provider, begun, purchase, present, payment_seconds)
 
 
-async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> orders.Order | Answer:
+async def _take_up(till: Till, order_id: UUID, purchase: Purchase, present: Presenter) -> orders.Order | Answer:
     """The order that a crash left between its two transactions, or its answer when the sweeper finished it."""
 
     async def look(tx: Tx) -> orders.Order | Answer:
         order, customer = await orders.load(tx, order_id)
+        if customer is None:
+            order = structs.replace(order, token=orders.tokens.token_of(till.seals, order.id, order.number))
         if order.status == orders.OrderStatus.PLACED:
             return order
         if order.status == orders.OrderStatus.CANCELLED and order.payment_status == "declined":
@@ -62,11 +65,11 @@ async def _take_up(db: Database, order_id: UUID, purchase: Purchase, present: Pr
             return answer
         if order.status == orders.OrderStatus.CANCELLED:
             raise CheckoutExpired
-        answer = present.order(order if customer else await orders.paying.give_token(tx, order))
+        answer = present.order(order)
         await remember(tx, purchase.key, answer)
         return answer
 
-    return await db.transact(look)
+    return await till.db.transact(look)
 
 
 async def _pay(
@@ -88,7 +91,7 @@ async def _pay(
         try:
             await till.db.transact(lambda tx: _decline(tx, order.id, purchase.key, answer))
         except orders.CannotMove:
-            return await _finished_elsewhere(till.db, order.id, purchase, present)
+            return await _finished_elsewhere(till, order.id, purchase, present)
         return answer
     except (TimeoutError, OSError):
         async with till.db.tx() as tx:
@@ -106,26 +109,19 @@ async def _settle(
     till: Till, order: orders.Order, authorization: Authorization, purchase: Purchase, present: Presenter
 ) -> Answer:
     customer = purchase.owner.customer_id
-    token = None if customer else ids.token()
-    paid = orders.paying.Paid(
-        authorization.reference,
-        clock.now(),
-        str(customer) if customer else "guest",
-        token,
-        digest(token) if token else None,
-    )
+    paid = orders.paying.Paid(authorization.reference, clock.now(), str(customer) if customer else "guest")
     answer = present.order(orders.paying.as_paid(order, paid))
     try:
         await till.settle(orders.paying.Settlement(order.id, paid, purchase.key, answer))
     except orders.CannotMove:
-        return await _finished_elsewhere(till.db, order.id, purchase, present)
+        return await _finished_elsewhere(till, order.id, purchase, present)
     return answer
 
 
-async def _finished_elsewhere(db: Database, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
+async def _finished_elsewhere(till: Till, order_id: UUID, purchase: Purchase, present: Presenter) -> Answer:
     """What to say when somebody was quicker: the order as it was settled; or why not, and the money is let go."""
-    await db.transact(partial(let_go_of_cancelled, order_id=order_id))
-    taken_up = await _take_up(db, order_id, purchase, present)
+    await till.db.transact(partial(let_go_of_cancelled, order_id=order_id))
+    taken_up = await _take_up(till, order_id, purchase, present)
     assert isinstance(taken_up, Answer)  # noqa: S101 - an order that cannot be settled is not unpaid
     return taken_up
 

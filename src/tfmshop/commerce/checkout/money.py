@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from tfmshop.commerce import inventory, orders, payments, promotions
+from tfmshop.commerce import cart, inventory, orders, payments, promotions
 from tfmshop.commerce.checkout.errors import CannotRefund
 from tfmshop.commerce.checkout.release import let_go
 from tfmshop.commerce.payments import Failed, PaymentDeclined, Providers, RefundNotFailed, RefundNotFound
@@ -144,16 +144,18 @@ async def _refund_failed(tx: Tx, *, refund: payments.refunds.Refund, why: str) -
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:
     """Cancel an order that was not sent, or for its buyer one that is not packed either: stock and coupons go back, and
-    so does the money. `CannotMove`.
+    so does the money; the cart of one that was not paid is open again. `CannotMove`.
     """
     due = await orders.paying.look(tx, order_id, hold=True)
     taken = due.state in TAKEN
     of = [orders.OrderStatus.PLACED, orders.OrderStatus.PAID] if by_buyer else None
     state = due.state if taken else "voided"
-    _, units = await orders.cancel(tx, order_id, payment_status=state, who=who, why=why, of=of)
+    cart_id, units = await orders.cancel(tx, order_id, payment_status=state, who=who, why=why, of=of)
     await jobs.events.publish(tx, "order.cancelled", order_id, orders.OrderNews(order_id, due.number, why=why))
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
+    if cart_id is not None and due.status == orders.OrderStatus.PLACED:
+        await cart.closing.reopen(tx, cart_id)
     if not taken:
         await let_go(tx, order_id)
     elif due.state != "refunded" and due.total.amount:

@@ -18,6 +18,7 @@ from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.idempotency import Answer, begin
+from tfmshop.platform.security.seals import Seals
 
 Begun = orders.Order | Answer | UUID
 """An order that was placed now, the answer it got before, or one that a crash left unfinished."""
@@ -40,19 +41,19 @@ class Spoiled(Exception):
         self.errors = errors
 
 
-async def place_all(tx: Tx, wanted: list[Placing]) -> list[Begun | Exception]:
+async def place_all(tx: Tx, wanted: list[Placing], seals: Seals) -> list[Begun | Exception]:
     """Place orders of different carts and keys. `Spoiled` when one of them cannot be placed."""
     begun = await begin(tx, [(one.purchase.key, one.order_id) for one in wanted], max(one.lease for one in wanted))
     outcomes: list[Begun | Exception | None] = list(begun)
     fresh = [n for n, one in enumerate(begun) if one is None]
     if fresh:
-        placed = await _place_fresh(tx, {n: wanted[n] for n in fresh})
+        placed = await _place_fresh(tx, {n: wanted[n] for n in fresh}, seals)
         for n, order in zip(fresh, placed, strict=True):
             outcomes[n] = order
     return [one for one in outcomes if one is not None]
 
 
-async def _place_fresh(tx: Tx, wanted: Mapping[int, Placing]) -> list[orders.Order]:
+async def _place_fresh(tx: Tx, wanted: Mapping[int, Placing], seals: Seals) -> list[orders.Order]:
     closed = await cart.closing.close(tx, [_closing(one.purchase) for one in wanted.values()])
     new: list[orders.NewOrder] = []
     uses: list[promotions.Use] = []
@@ -70,7 +71,7 @@ async def _place_fresh(tx: Tx, wanted: Mapping[int, Placing]) -> list[orders.Ord
     numbers = {placing.order_id: n for n, placing in wanted.items()}
     if used_up := await promotions.redeem(tx, uses):
         raise Spoiled({numbers[id]: error for id, error in used_up.items()})
-    placed = await orders.place(tx, new)
+    placed = await orders.place(tx, new, seals)
     takings = [inventory.Taking(one.id, one.cart_id, {line.variant_id: line.quantity for line in one.lines})
                for one in new]  # fmt: skip
     if short := await inventory.take(tx, takings):

@@ -16,6 +16,7 @@ from tfmshop.commerce import orders
 from tfmshop.commerce.checkout.place import Begun, Placing, Spoiled, place_all
 from tfmshop.platform.db import Database, NoAnswer
 from tfmshop.platform.errors import Busy, DatabaseUnavailable, TookTooLong
+from tfmshop.platform.security.seals import Seals
 from tfmshop.platform.together import Together
 
 CONNECTIONS: Final = 4
@@ -34,9 +35,10 @@ R = TypeVar("R")
 
 
 class Till:
-    """Places and settles orders on a database, together where several come at once."""
+    """Places and settles orders on a database, together where several come at once; `seals` make guests' tokens."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, seals: Seals) -> None:
+        self.seals = seals
         self.db = db.share("checkout", maximum=CONNECTIONS, patience_seconds=PATIENCE_SECONDS)
         together = partial(Together, at_once=AT_ONCE, most=MOST, patience_seconds=PATIENCE_SECONDS)
         self._placing: Together[Placing, Begun] = together(self._place, marks=_marks)
@@ -56,7 +58,7 @@ class Till:
         return await _fairly(self._place_all, wanted)
 
     async def _place_all(self, wanted: list[Placing]) -> list[Begun | Exception]:
-        return await self.db.transact(partial(place_all, wanted=wanted))
+        return await self.db.transact(partial(place_all, wanted=wanted, seals=self.seals))
 
     async def _settle(self, wanted: list[orders.paying.Settlement]) -> list[Exception | None]:
         return await _fairly(self._settle_all, wanted)

@@ -65,12 +65,16 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
             return
         facts: dict[str, Any] = {"data": codec.decode(row["data"])}
         if row["kind"] in OF_ORDERS:
-            facts["order"], _ = await orders.load(tx, row["subject"])
+            order, _ = await orders.load(tx, row["subject"])
+            facts |= _with_link(
+                sender, f"/orders/{order.number}", await orders.tokens.for_letter(tx, sender.seals, order)
+            )
+            facts["order"] = order
         if row["kind"] in LINKS and not await accounts.proofs.is_good(tx, row["subject"]):
             too_late = True
         elif row["kind"] in LINKS:
             token = await accounts.proofs.token_of(tx, sender.seals, row["subject"])
-            facts |= {"token": token, "link": f"{sender.url}{LINKS[row['kind']]}#token={token}" if sender.url else ""}
+            facts |= _with_link(sender, LINKS[row["kind"]], token)
     if too_late:
         async with db.tx() as tx:
             await tx.execute(SENT, reason, "its link was too old")
@@ -86,6 +90,11 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         log.warning("a letter was refused for good", reason=reason, why=error.why)
     async with db.tx() as tx:
         await tx.execute(SENT, reason, answer)
+
+
+def _with_link(sender: Sender, page: str, token: str) -> dict[str, str]:
+    """A token, and where it leads; both empty without one."""
+    return {"token": token, "link": f"{sender.url}{page}#token={token}" if sender.url and token else ""}
 
 
 async def erase(tx: Tx, recipient: str) -> None:

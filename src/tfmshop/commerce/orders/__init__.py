@@ -1,8 +1,8 @@
 """What was bought: place, settle, change, send, cancel, find."""
 
-from tfmshop.commerce.orders import browse, editing, forget, fulfil, history, invoices, moving, paying, returns
+from tfmshop.commerce.orders import browse, editing, forget, fulfil, history, invoices, moving, paying, returns, tokens
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import find, id_of, load
+from tfmshop.commerce.orders.browse import find, load
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import Order, OrderStatus
@@ -23,11 +23,11 @@ __all__ = [
     "forget",
     "fulfil",
     "history",
-    "id_of",
     "invoices",
     "load",
     "moving",
     "paying",
     "place",
     "returns",
+    "tokens",
 ]

@@ -14,12 +14,11 @@ from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderPaid
 from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
 from tfmshop.commerce.orders.move import why_not
-from tfmshop.commerce.orders.store import GIVE_TOKEN, HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, SETTLE, UNPAID
+from tfmshop.commerce.orders.store import HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, SETTLE, UNPAID
 from tfmshop.commerce.vocabulary import Money
-from tfmshop.platform import clock, codec, ids
+from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Row, Tx, columns
 from tfmshop.platform.idempotency import Answer, Key
-from tfmshop.platform.security.access import digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,11 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """That money for an order is promised: the provider's reference, when, and a guest's new token."""
+    """That money for an order is promised: the provider's reference, when, and who did it."""
 
     reference: str
     at: datetime
     who: str
-    token: str | None = None
-    token_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +56,7 @@ class Settlement:
 async def settle(tx: Tx, settlements: Sequence[Settlement]) -> list[CannotMove | OrderNotFound | None]:
     """Mark orders as paid, tell the world, and remember the answers, in one statement; for each, why it did not go."""
     rows = [
-        (one.order_id, one.paid.reference, one.paid.token_hash, one.paid.at, one.paid.who,
+        (one.order_id, one.paid.reference, one.paid.at, one.paid.who,
          codec.encode(OrderPaid(one.order_id)), one.key and one.key.scope, one.key and one.key.value,
          one.answer and one.answer.status, one.answer and one.answer.body)
         for one in sorted(settlements, key=attrgetter("order_id"))
@@ -109,16 +106,9 @@ async def mark(tx: Tx, id: UUID, state: str, *, of: Sequence[str]) -> bool:
 def as_paid(order: Order, paid: Paid) -> Order:
     """The order as it will stand once `settle` is done."""
     return msgspec.structs.replace(
-        order, status=OrderStatus.PAID, payment_status="authorized", token=paid.token,
+        order, status=OrderStatus.PAID, payment_status="authorized",
         history=[*order.history, Event(paid.at, OrderStatus.PAID, paid.who, "")],
     )  # fmt: skip
-
-
-async def give_token(tx: Tx, order: Order) -> Order:
-    """The guest's order with a fresh token: for one that the shop settled while its buyer was away."""
-    token = ids.token()
-    await tx.execute(GIVE_TOKEN, order.id, digest(token))
-    return msgspec.structs.replace(order, token=token)
 
 
 async def mark_refunded(tx: Tx, id: UUID, *, who: str, why: str) -> None:

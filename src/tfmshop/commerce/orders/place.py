@@ -10,9 +10,12 @@ from uuid import UUID
 
 from tfmshop.commerce.orders.model import Addresses, Discount, Event, Order, OrderLine, OrderStatus
 from tfmshop.commerce.orders.store import PLACE
+from tfmshop.commerce.orders.tokens import token_of
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Tx, columns
+from tfmshop.platform.security.access import digest
+from tfmshop.platform.security.seals import Seals
 
 
 class Line(Protocol):
@@ -111,15 +114,15 @@ class NewOrder:
         return str(self.customer_id) if self.customer_id else self.email.lower()
 
 
-async def place(tx: Tx, wanted: Sequence[NewOrder]) -> list[Order]:
-    """Write placed, unpaid orders."""
+async def place(tx: Tx, wanted: Sequence[NewOrder], seals: Seals) -> list[Order]:
+    """Write placed, unpaid orders; those of guests have the token that opens them."""
     now = clock.now()
-    placed = [_order(one, now) for one in wanted]
+    placed = [_order(one, now, seals) for one in wanted]
     heads = [
         (one.id, one.number, one.cart_id, one.customer_id, one.provider, one.currency, one.sums.subtotal,
          one.sums.discount, one.sums.shipping, one.sums.tax, one.sums.tax_included, one.sums.total, one.email,
          codec.encode_text(one.address), one.shipping_method, codec.encode_text(order.discounts), one.who,
-         one.sums.shipping_tax_rate)
+         one.sums.shipping_tax_rate, digest(order.token) if order.token else None)
         for one, order in zip(wanted, placed, strict=True)
     ]  # fmt: skip
     lines = [
@@ -131,7 +134,7 @@ async def place(tx: Tx, wanted: Sequence[NewOrder]) -> list[Order]:
     return placed
 
 
-def _order(one: NewOrder, now: datetime) -> Order:
+def _order(one: NewOrder, now: datetime, seals: Seals) -> Order:
     def money(amount: int) -> Money:
         return Money(amount, one.currency)
 
@@ -145,4 +148,5 @@ def _order(one: NewOrder, now: datetime) -> Order:
         money(sums.subtotal), money(sums.discount), money(sums.shipping), money(sums.tax), money(sums.tax_included),
         money(sums.total), [Discount(by.name, money(by.amount), by.code) for by in one.reductions],
         one.shipping_method, one.email, Addresses(one.address), now, [Event(now, OrderStatus.PLACED, one.who, "")], [],
+        token=token_of(seals, one.id, one.number) if one.customer_id is None else None,
     )  # fmt: skip

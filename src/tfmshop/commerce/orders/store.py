@@ -8,15 +8,16 @@ PLACE = Query(
 WITH wanted AS (
     SELECT * FROM unnest($2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::bigint[],
             $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::text[], $15::text[],
-            $16::text[], $17::text[], $18::text[], $19::integer[])
+            $16::text[], $17::text[], $18::text[], $19::integer[], $20::bytea[])
         AS w(id, number, cart_id, customer_id, provider, currency, subtotal, discount, shipping, tax, tax_included,
-            total, email, address, shipping_method, discounts, who, shipping_tax_rate)
+            total, email, address, shipping_method, discounts, who, shipping_tax_rate, token_hash)
 ), placed AS (
     INSERT INTO orders.placed (id, number, cart_id, customer_id, status, payment_status, payment_provider, currency,
         subtotal, discount, shipping, tax, tax_included, total, email, address, shipping_method, discounts,
-        shipping_tax_rate, placed_at, updated_at)
+        shipping_tax_rate, token_hash, placed_at, updated_at)
     SELECT id, number, cart_id, customer_id, 'placed', 'pending', provider, currency, subtotal, discount, shipping, tax,
-        tax_included, total, email, address::jsonb, shipping_method, discounts::jsonb, shipping_tax_rate, $1, $1
+        tax_included, total, email, address::jsonb, shipping_method, discounts::jsonb, shipping_tax_rate,
+        token_hash, $1, $1
     FROM wanted
 ), noted AS (
     INSERT INTO orders.history (order_id, at, status, who) SELECT id, $1, 'placed', who FROM wanted
@@ -25,8 +26,8 @@ INSERT INTO orders.line (order_id, position, product_id, variant_id, sku, title,
     tax, tax_rate, tax_included)
 SELECT l.order_id, l.position, l.product_id, l.variant_id, l.sku, l.title, l.quantity, l.unit_price,
     l.unit_price * l.quantity, l.discount, l.tax, l.tax_rate, l.tax_included
-FROM unnest($20::uuid[], $21::integer[], $22::uuid[], $23::uuid[], $24::text[], $25::text[], $26::integer[],
-        $27::bigint[], $28::bigint[], $29::bigint[], $30::integer[], $31::bigint[])
+FROM unnest($21::uuid[], $22::integer[], $23::uuid[], $24::uuid[], $25::text[], $26::text[], $27::integer[],
+        $28::bigint[], $29::bigint[], $30::bigint[], $31::integer[], $32::bigint[])
     AS l(order_id, position, product_id, variant_id, sku, title, quantity, unit_price, discount, tax, tax_rate,
         tax_included)
 """,
@@ -37,10 +38,10 @@ SETTLE = Query(
     """
 WITH moved AS (
     UPDATE orders.placed AS o SET status = 'paid', payment_status = 'authorized', payment_reference = a.reference,
-        token_hash = a.token_hash, updated_at = a.at
-    FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[], $6::text[], $7::bytea[], $8::text[],
-            $9::text[], $10::integer[], $11::bytea[])
-        AS a(id, reference, token_hash, at, who, news, scope, key, answer, body)
+        updated_at = a.at
+    FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::bytea[], $7::text[], $8::text[],
+            $9::integer[], $10::bytea[])
+        AS a(id, reference, at, who, news, scope, key, answer, body)
     WHERE o.id = a.id AND o.status = ANY($1)
     RETURNING a.*, o.number, o.total, o.currency
 ), noted AS (
@@ -98,9 +99,7 @@ INSERT INTO orders.shipped (order_id, shipment_id, position, quantity) SELECT $1
 
 ID_OF = Query("orders.id_of", "SELECT id FROM orders.placed WHERE number = $1")
 
-GIVE_TOKEN = Query(
-    "orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1 AND customer_id IS NULL"
-)
+OPENS = Query("orders.opens", "SELECT EXISTS (SELECT FROM orders.placed WHERE id = $1 AND token_hash = $2)")
 
 CANCEL = Query(
     "orders.cancel",

@@ -62,7 +62,7 @@ def cancel_order(
 
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
-            await checkout.cancel(tx, await orders.id_of(tx, number), who="staff", why=why)
+            await checkout.cancel(tx, await orders.browse.id_of(tx, number), who="staff", why=why)
 
         await platform.db.transact(change)
 
@@ -84,7 +84,7 @@ def refund_order(
 
     async def work(platform: Platform) -> Money:
         async def change(tx: Tx) -> Money:
-            return await checkout.ask_refund(tx, await orders.id_of(tx, number), amount, who="staff", why=why)
+            return await checkout.ask_refund(tx, await orders.browse.id_of(tx, number), amount, who="staff", why=why)
 
         return await platform.db.transact(change)
 
@@ -110,7 +110,7 @@ def give_again(
 
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
-            id = await orders.id_of(tx, number)
+            id = await orders.browse.id_of(tx, number)
             await checkout.refund_again(tx, id, refund_id, who="staff", given=given)
 
         await platform.db.transact(change)
@@ -139,7 +139,7 @@ def edit_order(
 
     async def work(platform: Platform) -> Money:
         async def change(tx: Tx) -> Money:
-            return await checkout.edit(tx, await orders.id_of(tx, number), wanted, who="staff", why=why)
+            return await checkout.edit(tx, await orders.browse.id_of(tx, number), wanted, who="staff", why=why)
 
         return await platform.db.transact(change)
 
@@ -163,7 +163,7 @@ def write_invoice(
     async def work(platform: Platform) -> orders.invoices.Invoice:
         async def find(tx: Tx) -> orders.invoices.Invoice:
             return await orders.invoices.issue(
-                tx, await orders.id_of(tx, number), seller_of(platform.config), by_staff=True
+                tx, await orders.browse.id_of(tx, number), seller_of(platform.config), by_staff=True
             )
 
         return await platform.db.transact(find)
@@ -192,7 +192,7 @@ def show_order(
 
     async def work(platform: Platform) -> orders.Order:
         async with platform.db.read() as tx:
-            return (await orders.load(tx, await orders.id_of(tx, number)))[0]
+            return (await orders.load(tx, await orders.browse.id_of(tx, number)))[0]
 
     order = host_of(context).with_platform(work)
     if as_json:
@@ -239,7 +239,7 @@ def ship_order(
 
     async def work(platform: Platform) -> orders.Order:
         async def change(tx: Tx) -> orders.Order:
-            id = await orders.id_of(tx, number)
+            id = await orders.browse.id_of(tx, number)
             await orders.fulfil.ship(tx, id, wanted, carrier=carrier, tracking=tracking, who="staff")
             return (await orders.load(tx, id))[0]
 
@@ -285,7 +285,7 @@ def deliver_order(context: typer.Context, number: Annotated[str, typer.Argument(
 def _move(context: typer.Context, number: str, move: Callable[[Tx, UUID, str], Awaitable[None]]) -> None:
     async def work(platform: Platform) -> None:
         async def change(tx: Tx) -> None:
-            await move(tx, await orders.id_of(tx, number), "staff")
+            await move(tx, await orders.browse.id_of(tx, number), "staff")
 
         await platform.db.transact(change)
 

@@ -227,7 +227,7 @@ async def show(request: AnyRequest, number: str) -> orders.Order:
     Errors: `order_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return (await orders.load(tx, await orders.id_of(tx, number)))[0]
+        return (await orders.load(tx, await orders.browse.id_of(tx, number)))[0]
 
 
 async def _ship_all(tx: Tx, id: UUID, who: str) -> None:
@@ -245,7 +245,7 @@ async def _changed(
     who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
-        id = await orders.id_of(tx, number)
+        id = await orders.browse.id_of(tx, number)
         await orders.paying.look(tx, id, hold=True)
         before, _ = await orders.load(tx, id)
         await change(tx, id, who)
@@ -266,7 +266,7 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     platform = shop_of(request).platform
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
-        id = await orders.id_of(tx, number)
+        id = await orders.browse.id_of(tx, number)
         invoice = await orders.invoices.issue(tx, id, seller_of(platform.config), by_staff=True)
         await noted(request, tx, "orders.invoice", number, after={"invoice": invoice.number})
         return invoice

@@ -41,11 +41,15 @@ class CheckoutRequest(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ActionRequired(msgspec.Struct, frozen=True):
-    """The buyer must go to the payment company's page; then the same request, sent again, gives the order."""
+    """The buyer must go to the payment company's page; then the same request, sent again, gives the order.
+
+    A guest looks at it, or gives it up, with the order's `token`.
+    """
 
     order_id: UUID
     redirect_url: str
     code: str = "payment_action_required"
+    token: str | None = None
 
 
 @post(
@@ -109,7 +113,7 @@ def _presenter(request: AnyRequest) -> checkout.Presenter:
         return Answer(402, of_shop(error).encode(request.scope["state"]["request_id"]))
 
     def challenge(placed: orders.Order, asked: Challenge) -> Answer:
-        return Answer(202, codec.encode(ActionRequired(placed.id, asked.redirect_url)))
+        return Answer(202, codec.encode(ActionRequired(placed.id, asked.redirect_url, token=placed.token)))
 
     return checkout.Presenter(order, declined, challenge)
 

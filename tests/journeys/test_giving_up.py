@@ -1,0 +1,131 @@
+"""Buyers who break off: a lost answer is found by its letter, and who leaves the payment page keeps the cart."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.client import ADDRESS
+from tests.conftest import SEALS
+from tests.journeys.test_money import SHELF, movers, stand, value, work_off
+from tests.journeys.test_news import spread
+from tests.making import new_product, some_products
+from tfmshop.commerce import checkout, news
+from tfmshop.commerce.news.letters import ToSend, send
+from tfmshop.commerce.payments import Providers
+from tfmshop.platform import codec
+from tfmshop.platform.security.seals import Seals
+
+__all__ = ["movers"]
+
+
+class Kept:
+    """A mailer that keeps what it was given."""
+
+    def __init__(self) -> None:
+        self.letters = []
+
+    async def send(self, letter) -> None:
+        self.letters.append(letter)
+
+
+@pytest.fixture
+async def goods(db) -> list[str]:
+    async with db.tx() as tx:
+        return await some_products(tx, *[new_product(title=name, price=1000, stock=10) for name in ("Lamp", "Lid")])
+
+
+async def letters_of(db, sender: news.Sender) -> list:
+    """The letters that wait, as they would be sent."""
+    kept = Kept()
+    for name, payload in await spread(db):
+        if name == "news.letter":
+            await send(db, kept, sender, codec.decode_as(payload, ToSend).reason)
+    return kept.letters
+
+
+async def test_a_guest_whose_answer_was_lost_finds_the_order_by_the_letter(shop, db, fake, goods):
+    lost = await shop.buy(await shop.cart_with((goods[0], 1)))
+    order, token = lost.json()["id"], lost.json()["token"]
+    (letter,) = await letters_of(db, news.Sender("Lamps", "https://lamps.example", seals=SEALS))
+    number = lost.json()["number"]
+    link = f"https://lamps.example/orders/{number}#token={token}"
+    assert link in letter.text
+    assert f'href="{link}"' in letter.html
+    seen = await shop.get(f"orders/number/{number}", headers={"Order-Token": token})
+    assert seen.json()["id"] == order
+    assert (await shop.get(f"orders/number/{number}", headers={"Order-Token": token[:-1] + "A"})).status_code == 404
+    assert (await shop.post(f"orders/{order}/cancel", headers={"Order-Token": token})).json()["status"] == "cancelled"
+
+
+async def test_without_an_address_of_the_shop_the_letter_has_the_token_alone(shop, db, goods):
+    token = (await shop.buy(await shop.cart_with((goods[0], 1)))).json()["token"]
+    (letter,) = await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    assert f"this code: {token}" in letter.text
+    assert "#token" not in letter.text
+
+
+async def test_a_letter_has_no_token_that_opens_nothing(shop, db, goods):
+    await shop.buy(await shop.cart_with((goods[0], 1)))
+    (letter,) = await letters_of(db, news.Sender("Lamps", "https://lamps.example", seals=Seals("another secret")))
+    assert "/orders/" not in letter.text
+    who = await shop.sign_in("ada@example.com")
+    cart = (await shop.get("carts/mine", headers=who)).json()
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": goods[0]}, headers=who)
+    await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    body = {"payment": {"provider": "fake", "token": "ok"}, "address": ADDRESS}
+    bought = await shop.post(f"carts/{cart['id']}/checkout", json=body, headers=who | {"Idempotency-Key": "1"})
+    assert "token" not in bought.json()
+    (letter,) = await letters_of(db, news.Sender("Lamps", "https://lamps.example", seals=SEALS))
+    assert "/orders/" not in letter.text
+
+
+async def test_who_is_settled_by_the_shop_has_the_same_token(shop, db, fake, goods):
+    """The answer was lost, the sweeper settled: the same request and the letter give one token."""
+    cart = await shop.cart_with((goods[0], 1))
+    asked = (await shop.buy(cart, key="k", token="challenge")).json()
+    await shop.post(f"fake-bank/{asked['order_id']}/approve")
+    (letter,) = await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    answered = (await shop.buy(cart, key="k", token="challenge")).json()
+    assert answered["token"] == asked["token"]
+    assert answered["token"] in letter.text
+
+
+async def test_a_guest_gives_up_a_challenge_and_the_cart_is_open(shop, db, fake, goods):
+    cart = await shop.cart_with((goods[0], 3))
+    asked = (await shop.buy(cart, key="k", token="challenge")).json()
+    assert (await shop.buy(cart, key="other")).json()["code"] == "cart_ordered"
+    mine = {"Order-Token": asked["token"]}
+    assert (await shop.get(f"orders/{asked['order_id']}", headers=mine)).json()["status"] == "placed"
+    assert (await shop.post(f"orders/{asked['order_id']}/cancel", headers=mine)).status_code == 200
+    assert await value(db, SHELF) == 20
+    assert (await shop.buy(cart, key="k", token="challenge")).json()["code"] == "checkout_expired"
+    assert (await shop.buy(cart, key="new")).status_code == 201
+    await shop.post(f"fake-bank/{asked['order_id']}/approve")
+    await work_off(db)
+    assert await stand(db, asked["order_id"]) == ("cancelled", "voided")
+    assert fake.promised(asked["order_id"]) is None
+
+
+@pytest.mark.parametrize("currency", ["USD", "EUR"])
+async def test_what_a_customer_did_not_pay_for_goes_into_the_cart_they_opened_since(shop, db, fake, goods, currency):
+    who = await shop.sign_in("ada@example.com")
+    old = (await shop.get("carts/mine", headers=who)).json()["id"]
+    for product, quantity in zip(goods, (2, 3), strict=True):
+        line = {"product_id": product, "quantity": quantity}
+        await shop.post(f"carts/{old}/lines", json=line, headers=who)
+    body = {"payment": {"provider": "fake", "token": "challenge"}, "address": ADDRESS}
+    asked = await shop.post(f"carts/{old}/checkout", json=body, headers=who | {"Idempotency-Key": "1"})
+    assert asked.json()["token"] is None
+    new = (await shop.get(f"carts/mine?currency={currency}", headers=who)).json()["id"]
+    assert new != old
+    if currency == "USD":
+        await shop.post(f"carts/{new}/lines", json={"product_id": goods[0], "quantity": 1}, headers=who)
+    swept = await checkout.sweep(db, Providers(fake=fake), timedelta(0), challenged=timedelta(0))
+    assert swept.released == 1
+    mine = (await shop.get("carts/mine", headers=who)).json()
+    assert mine["id"] == new
+    found = {line["product_id"]: line["quantity"] for line in mine["lines"]}
+    assert found == ({goods[0]: 3, goods[1]: 3} if currency == "USD" else {})
+    assert (await stand(db, asked.json()["order_id"]))[0] == "cancelled"
