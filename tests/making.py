@@ -8,9 +8,13 @@ from typing import Any
 
 from tfmshop.commerce import catalog, checkout, inventory
 from tfmshop.commerce.payments import Provider, Providers
-from tfmshop.platform.db import Tx
+from tfmshop.platform.db import Database, Query, Tx
 from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
 
+TAKE_MONEY = Query("test.take_money", """
+WITH taken AS (UPDATE orders.placed SET payment_status = 'captured' WHERE payment_status = 'authorized' RETURNING *)
+INSERT INTO payments.capture (order_id, provider, reference, amount, currency)
+SELECT id, payment_provider, payment_reference, total, currency FROM taken""")
 _numbers = count(1)
 
 
@@ -38,6 +42,12 @@ async def some_products(tx: Tx, *products: catalog.NewProduct) -> list[str]:
 async def a_product(tx: Tx, **changes: Any) -> str:
     """One product in the shop; its id as text."""
     return (await some_products(tx, new_product(**changes)))[0]
+
+
+async def take_money(db: Database) -> None:
+    """As the job runner does it: the money of every paid order is taken."""
+    async with db.tx() as tx:
+        await tx.execute(TAKE_MONEY)
 
 
 def moved_by(**companies: Provider) -> Providers:

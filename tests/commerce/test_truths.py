@@ -46,6 +46,20 @@ PLANTED = {
         "UPDATE orders.placed SET status = 'placed', placed_at = now() - interval '2 hours'",
     "no promised money waits longer than an hour to be taken":
         "UPDATE orders.placed SET payment_status = 'authorized', updated_at = now() - interval '2 hours'",
+    "no money of a cancelled order waits longer than an hour to be let go":
+        "INSERT INTO jobs.pgqueuer (priority, created, entrypoint, payload, status) "
+        "VALUES (0, now() - interval '2 hours', 'checkout.let_go', '{}', 'queued')",
+    "what was taken for a cancelled order goes back":
+        "UPDATE orders.placed SET status = 'cancelled'; UPDATE payments.capture SET amount = amount + 1",
+    "no job failed for days and waits for somebody":
+        "INSERT INTO jobs.pgqueuer (priority, entrypoint, payload, status) VALUES (0, 'news.letter', '{}', 'failed')",
+    "no webhook that is switched on waits longer than an hour to be tried":
+        "WITH e AS (INSERT INTO news.endpoint (id, url, topics, secret, created_at) "
+        "VALUES (gen_random_uuid(), 'https://x', '{}', 'x', now()) RETURNING id), "
+        "n AS (INSERT INTO news.event (number, topic, subject, data, at) "
+        "VALUES (1, 'order.paid', gen_random_uuid(), '{}', now()) RETURNING number, subject) "
+        "INSERT INTO news.delivery (endpoint_id, event_number, subject, changed_at, asked_at) "
+        "SELECT id, number, subject, now() - interval '2 hours', now() - interval '2 hours' FROM e, n",
     "no buyer waits longer than an hour for money to be given back":
         "UPDATE payments.refund SET asked_at = now() - interval '2 hours'",
     "what is free and what is reserved is the sum of the movements":

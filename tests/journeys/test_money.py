@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import open_client
 from tests.journeys.test_offers import offer
-from tests.making import a_product, moved_by
+from tests.making import a_product, moved_by, take_money
 from tests.processes import tfmshop
 from tests.servers import REDIS
 from tests.surface.test_backoffice import staff
@@ -405,6 +405,7 @@ async def test_only_what_was_sent_and_is_not_on_its_way_can_come_back(shop, db, 
 
     early = await ask(1)
     assert (early.status_code, early.json()["code"], early.json()["left"]) == (409, "cannot_return", 0)
+    await take_money(db)
     async with db.tx() as tx:
         await orders.fulfil.ship(tx, UUID(order["id"]), {sku: 2}, carrier="", tracking="", who="staff")
     assert (await ask(1, {})).json()["code"] == "order_not_found"

@@ -11,7 +11,7 @@ import certifi
 import pytest
 import trustme
 
-from tests.making import a_product
+from tests.making import a_product, take_money
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
@@ -92,6 +92,7 @@ async def test_a_buyer_gets_letters_once_each(shop, db, postbox):
     due = await spread(db)
     await letters_of(db, postbox, due)
     await letters_of(db, postbox, due)
+    await take_money(db)
     async with db.tx() as tx:
         id = await orders.browse.id_of(tx, order["number"])
         await orders.fulfil.ship(tx, id, None, carrier="Post", tracking="TR<1>", who="test")

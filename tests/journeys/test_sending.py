@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
-from tests.making import a_product
+from tests.journeys.test_money import work_off
+from tests.making import a_product, moved_by, new_product, some_products, take_money
 from tests.surface.test_backoffice import staff
-from tfmshop.commerce import checkout, orders
+from tfmshop.commerce import checkout, inventory, orders
 from tfmshop.platform.db import broken
 
 
 async def three_lamps(shop, db) -> dict[str, Any]:
     async with db.tx() as tx:
         lamp = await a_product(tx, sku="LAMP", price=1000, stock=10)
-    return (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    await take_money(db)
+    return order
 
 
 @pytest.fixture
@@ -83,3 +86,44 @@ async def test_an_order_that_was_cancelled_or_never_was_is_not_sent(shop, order)
     assert (await send(shop, order)).json()["code"] == "order_cannot_move"
     missing = await send(shop, {"number": "NONE0-NONE0"})
     assert (missing.status_code, missing.json()["code"]) == (404, "order_not_found")
+
+
+async def test_nothing_is_sent_before_its_money_was_taken(shop, db, fake):
+    moved_by(fake=fake)
+    async with db.tx() as tx:
+        lamp = await a_product(tx, sku="LAMP", price=1000, stock=10)
+    order = (await shop.buy(await shop.cart_with((lamp, 3)))).json()
+    early = await send(shop, order)
+    assert (early.status_code, early.json()["code"]) == (409, "order_cannot_move")
+    assert "not paid for yet" in early.json()["detail"]
+    assert (await shop.post(f"admin/orders/{order['number']}/pack", headers=staff())).json()["status"] == "packed"
+    await work_off(db)
+    assert (await send(shop, order)).json()["status"] == "shipped"
+
+
+async def test_what_is_not_sent_any_more_goes_back_to_shelf_and_buyer(shop, db, fake):
+    moved_by(fake=fake)
+    async with db.tx() as tx:
+        made = [new_product(sku="LAMP", price=1000, stock=10), new_product(sku="LID", price=333, stock=10)]
+        lamp, lid = await some_products(tx, *made)
+    order = (await shop.buy(await shop.cart_with((lamp, 3), (lid, 2)))).json()
+    path, why = f"admin/orders/{order['number']}", {"why": "sold out"}
+    await work_off(db)
+    early = await shop.post(f"{path}/cancel-rest", json=why, headers=staff())
+    assert (early.status_code, early.json()["code"]) == (409, "order_cannot_move")
+    await send(shop, order, lines=[{"sku": "LAMP", "quantity": 2}])
+    told = [await shop.post(f"{path}/cancel-rest", json=why, headers=staff()) for _ in range(2)]
+    assert [answer.status_code for answer in told] == [200, 409]
+    after = told[0].json()
+    assert (after["status"], after["payment_status"]) == ("shipped", "partially_refunded")
+    assert [one["amount"]["amount"] for one in after["refunds"]] == [1000 + 2 * 333]
+    await work_off(db)
+    assert fake.taken(order["id"]) == 2000
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+        assert {one.sku: one.available for one in await inventory.levels.listed(tx, 100, 10)} == {"LAMP": 8, "LID": 10}
+    wish = {"lines": [{"sku": "LAMP", "quantity": 3}]}
+    mine = {"Order-Token": order["token"]}
+    asked = await shop.post(f"orders/{order['id']}/returns", json=wish, headers=mine)
+    assert (asked.json()["code"], asked.json()["left"]) == ("cannot_return", 2)
+    assert (await shop.post(f"{path}/deliver", headers=staff())).json()["status"] == "delivered"

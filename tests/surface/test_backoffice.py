@@ -12,7 +12,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from tests.making import a_product
+from tests.making import a_product, take_money
 from tests.processes import free_port
 from tests.servers import STAFF
 from tfmshop.commerce import catalog, search
@@ -180,6 +180,7 @@ async def test_buyers_review_once_and_the_rating_follows_what_staff_publish(shop
     answer = await shop.post(f"carts/{cart['id']}/checkout", json=body, headers=buyer | {"Idempotency-Key": "review-1"})
     assert answer.status_code == 201, answer.text
     order = answer.json()
+    await take_money(db)
     parcel = {"lines": [{"sku": order["lines"][0]["sku"], "quantity": 1}]}
     sent = await shop.post(f"admin/orders/{order['number']}/shipments", json=parcel, headers=staff())
     assert sent.json()["status"] == "partially_shipped"

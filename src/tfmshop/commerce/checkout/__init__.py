@@ -2,7 +2,7 @@
 
 from tfmshop.commerce.checkout import truths as truths
 from tfmshop.commerce.checkout.complete import complete
-from tfmshop.commerce.checkout.edit import edit
+from tfmshop.commerce.checkout.edit import cancel_rest, edit
 from tfmshop.commerce.checkout.hear import hear
 from tfmshop.commerce.checkout.jobs import schedule_all
 from tfmshop.commerce.checkout.money import ask_refund, cancel, refund_again, take_back
@@ -18,6 +18,7 @@ __all__ = [
     "Till",
     "ask_refund",
     "cancel",
+    "cancel_rest",
     "complete",
     "edit",
     "hear",

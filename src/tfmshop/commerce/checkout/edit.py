@@ -1,14 +1,30 @@
-"""Changing an order that is not sent yet: what it has less goes back to the shelf, and its money to the buyer."""
+"""Changing an order that is not sent, or not wholly: what it has less goes back to the shelf, and its money to the buyer."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from tfmshop.commerce import inventory, orders
+from tfmshop.commerce import inventory, orders, payments
 from tfmshop.commerce.checkout.money import ask_refund
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import jobs
 from tfmshop.platform.db import Tx
+
+
+async def cancel_rest(tx: Tx, order_id: UUID, *, who: str, why: str) -> Money:
+    """Send nothing more of a partly shipped order: the rest goes back to the shelf, its money to the buyer; how much.
+
+    `OrderNotFound`, `CannotMove`.
+    """
+    rest = await orders.fulfil.cancel_rest(tx, order_id, who=who, why=why)
+    await inventory.give_back(tx, order_id, rest.units)
+    taken, back = await payments.balance(tx, order_id)
+    owed = min(rest.amount, taken - back)
+    if owed:
+        await ask_refund(tx, order_id, owed, who=who, why=why, closes=False)
+    due = await orders.paying.look(tx, order_id)
+    await jobs.events.publish(tx, "order.edited", order_id, orders.OrderNews(order_id, due.number, why=why))
+    return Money(owed, due.total.currency)
 
 
 async def edit(tx: Tx, order_id: UUID, wanted: orders.editing.Edit, *, who: str, why: str) -> Money:

@@ -18,8 +18,14 @@ from tfmshop.commerce.payments import Authorization, Providers
 from tfmshop.platform import clock
 from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.errors import ShopError
+from tfmshop.platform.observe.metrics import Counter
 
 log = structlog.get_logger("checkout")
+SWEPT = Counter(
+    "tfmshop_checkout_swept_total",
+    "Orders that a crash or a silent company left: settled (paid, and nobody had heard), released (never paid), put_off.",
+    "outcome",
+)
 
 PATIENCE: Final = timedelta(minutes=2)
 """How long an order may be unpaid before it is looked after: longer than any payment may take."""
@@ -36,6 +42,11 @@ class Swept:
     settled: int = 0
     released: int = 0
     put_off: int = 0
+
+    def count(self) -> None:
+        """Add it to the metrics."""
+        for outcome in ("settled", "released", "put_off"):
+            SWEPT.of(outcome).add(getattr(self, outcome))
 
 
 async def sweep(
@@ -54,6 +65,7 @@ async def sweep(
         async with db.read() as tx:
             waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), stuck, challenged=challenged)
         if not waiting:
+            swept.count()
             return swept
         for due in waiting:
             if due.provider in silent:

@@ -32,6 +32,16 @@ PROMISED = Truth("no promised money waits longer than an hour to be taken", Quer
 SELECT number FROM orders.payment
 WHERE payment_status = 'authorized' AND cart_id IS NOT NULL AND updated_at < now() - interval '1 hour'
 """))  # fmt: skip
+LET_GO = Truth("no money of a cancelled order waits longer than an hour to be let go", Query(
+    "checkout.truth_let_go", """
+SELECT convert_from(payload, 'UTF8') FROM jobs.unfinished
+WHERE name = 'checkout.let_go' AND since < now() - interval '1 hour'
+"""))  # fmt: skip
+KEPT = Truth("what was taken for a cancelled order goes back", Query(
+    "checkout.truth_kept", """
+SELECT o.number FROM orders.payment AS o JOIN payments.balance AS b ON b.order_id = o.order_id
+WHERE o.status = 'cancelled' AND b.refunded < b.captured
+"""))  # fmt: skip
 GIVEN_BACK = Truth("no buyer waits longer than an hour for money to be given back", Query(
     "checkout.truth_given_back", "SELECT order_id FROM payments.owed WHERE asked_at < now() - interval '1 hour'"
 ))  # fmt: skip

@@ -114,6 +114,15 @@ FORGET_LETTERS = Query(
     "news.forget_letters", "DELETE FROM news.letter WHERE sent_at IS NOT NULL AND created_at < now() - $1::interval"
 )
 
+Truth("no webhook that is switched on waits longer than an hour to be tried", Query(
+    "news.truth_deliveries",
+    """
+SELECT DISTINCT p.url FROM news.delivery AS d JOIN news.endpoint AS p ON p.id = d.endpoint_id AND p.active
+WHERE d.status = 'waiting' AND greatest(d.changed_at, d.asked_at) < now() - interval '1 hour'
+    AND NOT EXISTS (SELECT FROM news.delivery AS b WHERE b.endpoint_id = d.endpoint_id AND b.subject = d.subject
+        AND b.status = 'waiting' AND b.event_number < d.event_number)
+""",
+))  # fmt: skip
 Truth("no letter waits longer than an hour to be sent", Query(
     "news.truth_letters",
     "SELECT reason FROM news.letter WHERE sent_at IS NULL AND created_at < now() - interval '1 hour'",

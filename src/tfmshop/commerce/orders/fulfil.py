@@ -9,7 +9,9 @@ from tfmshop.commerce.orders.errors import CannotMove, CannotShip
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, allotted, before
 from tfmshop.commerce.orders.paying import Payment, look
+from tfmshop.commerce.orders.returns import CameBack, note_back
 from tfmshop.commerce.orders.store import MOVE, SHIP, TO_SHIP
+from tfmshop.commerce.orders.store_returns import NOT_SENT
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 
@@ -17,7 +19,8 @@ from tfmshop.platform.db import Tx
 async def ship(tx: Tx, id: UUID, units: Mapping[str, int] | None, *, carrier: str, tracking: str, who: str) -> Shipment:
     """Send units by SKU, or all that is left without `units`. The order is partly shipped until nothing is left.
 
-    `OrderNotFound`, `CannotMove` when it is not paid, was paid back or cancelled, `CannotShip` for more than is left.
+    `OrderNotFound`, `CannotMove` when it is not paid, was paid back or cancelled, or its money was not
+    taken yet; `CannotShip` for more than is left.
     """
     due = await look(tx, id, hold=True)
     _may_go(due, OrderStatus.SHIPPED)
@@ -51,11 +54,26 @@ async def deliver(tx: Tx, id: UUID, who: str) -> None:
     await jobs.events.publish(tx, "order.delivered", id, OrderNews(id, due.number))
 
 
+async def cancel_rest(tx: Tx, id: UUID, *, who: str, why: str) -> CameBack:
+    """Send nothing more of a partly shipped order: it is shipped as it is; units left, by variant, and their worth.
+
+    The caller gives both back. `OrderNotFound`, `CannotMove` when it is not partly shipped.
+    """
+    due = await look(tx, id, hold=True)
+    if due.status != OrderStatus.PARTIALLY_SHIPPED:
+        raise CannotMove(status=due.status, wanted=OrderStatus.SHIPPED)
+    rest = await note_back(tx, id, f"rest {id}", await tx.rows(NOT_SENT, id), restock=True)
+    await _move(tx, id, OrderStatus.SHIPPED, who, why)
+    return rest
+
+
 def _may_go(due: Payment, wanted: OrderStatus) -> None:
     if due.status not in before(wanted):
         raise CannotMove(status=due.status, wanted=wanted)
     if due.state == "refunded" and due.total.amount and due.status in (OrderStatus.PAID, OrderStatus.PACKED):
         raise CannotMove(status="paid back", wanted=wanted)
+    if due.state == "authorized" and due.total.amount and wanted != OrderStatus.PACKED:
+        raise CannotMove(status="not paid for yet (the job runner takes the money)", wanted=wanted)
 
 
 async def _move(tx: Tx, id: UUID, status: OrderStatus, who: str, why: str) -> None:

@@ -117,7 +117,7 @@ class Discount(msgspec.Struct, frozen=True):
 
 
 class GivenBack(msgspec.Struct, frozen=True):
-    """Money of an order that goes back; `done_at` is when the company gave it; staff see why it `failed`."""
+    """Money of an order that goes back; `done_at` is when the company gave it; staff see `why`, and why it `failed`."""
 
     id: UUID
     amount: Money
@@ -137,7 +137,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 _ID: Final = re.compile(r"[0-9a-f-]{36}")
-"""Staff are noted by id, and payment companies by name."""
+"""Staff are noted by id, or as staff where they used a command, and payment companies by name."""
 
 
 def _seen(event: Event, buyer: UUID | None) -> Event:
@@ -145,7 +145,8 @@ def _seen(event: Event, buyer: UUID | None) -> Event:
         return msgspec.structs.replace(event, who="buyer")
     if event.who in {"buyer", "guest", "shop"}:
         return event
-    return msgspec.structs.replace(event, who="staff" if _ID.fullmatch(event.who) else "payment", why="")
+    by_staff = event.who == "staff" or _ID.fullmatch(event.who)
+    return msgspec.structs.replace(event, who="staff" if by_staff else "payment", why="")
 
 
 class Addresses(msgspec.Struct, frozen=True):
@@ -185,5 +186,5 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
         """The order as its buyer sees it: who of the staff did something, and what they noted, is not theirs."""
         return msgspec.structs.replace(
             self, history=[_seen(event, buyer) for event in self.history],
-            refunds=[msgspec.structs.replace(back, failed=None) for back in self.refunds],
+            refunds=[msgspec.structs.replace(back, why="", failed=None) for back in self.refunds],
         )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -86,16 +86,20 @@ async def receive(tx: Tx, id: UUID, *, restock: bool, who: str, answer: str) -> 
     due = await find(tx, id)
     await look(tx, due.order_id, hold=True)
     await _decide(tx, due, "received", who, answer)
-    rows = await tx.rows(COMING_BACK, id)
+    return await note_back(tx, due.order_id, str(id), await tx.rows(COMING_BACK, id), restock=restock)
+
+
+async def note_back(tx: Tx, order_id: UUID, reference: str, rows: Sequence[Row], *, restock: bool) -> CameBack:
+    """Note units of an order as come back (rows of position, quantity, variant, bought, paid, before); their worth."""
     amounts = [worth(row["paid"], row["bought"], row["before"], row["quantity"]) for row in rows]
     await tx.execute(
-        NOTE_RETURNED, str(id), due.order_id, clock.now(), restock, [row["position"] for row in rows],
+        NOTE_RETURNED, reference, order_id, clock.now(), restock, [row["position"] for row in rows],
         [row["quantity"] for row in rows], amounts,
     )  # fmt: skip
     units: dict[UUID, int] = {}
     for row in rows:
         units[row["variant_id"]] = units.get(row["variant_id"], 0) + row["quantity"]
-    return CameBack(due.order_id, units, sum(amounts))
+    return CameBack(order_id, units, sum(amounts))
 
 
 async def refuse(tx: Tx, id: UUID, *, who: str, answer: str) -> None:

@@ -41,14 +41,24 @@ WHERE id = $1 AND status = 'asked' RETURNING order_id
 """,
 )
 
+_WORTH = """l.variant_id, l.quantity AS bought,
+    l.total - l.discount + l.tax - l.tax_included AS paid, coalesce((SELECT sum(r.quantity) FROM orders.returned AS r
+        WHERE r.order_id = l.order_id AND r.position = l.position), 0)::integer AS before"""
+
 COMING_BACK = Query(
     "orders.coming_back",
-    """
-SELECT a.position, a.quantity, l.variant_id, l.quantity AS bought,
-    l.total - l.discount + l.tax - l.tax_included AS paid, coalesce((SELECT sum(r.quantity) FROM orders.returned AS r
-        WHERE r.order_id = l.order_id AND r.position = l.position), 0)::integer AS before
+    f"""
+SELECT a.position, a.quantity, {_WORTH}
 FROM orders.return_line AS a JOIN orders.line AS l ON l.order_id = a.order_id AND l.position = a.position
 WHERE a.return_id = $1 ORDER BY a.position
+""",
+)
+
+NOT_SENT = Query(
+    "orders.not_sent",
+    f"""
+SELECT l.position, l.quantity - l.shipped AS quantity, {_WORTH}
+FROM orders.line AS l WHERE l.order_id = $1 AND l.quantity > l.shipped ORDER BY l.position
 """,
 )
 

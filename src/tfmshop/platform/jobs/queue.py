@@ -74,6 +74,9 @@ Truth("no job waits longer than ten minutes", Query(
 SELECT DISTINCT entrypoint FROM jobs.pgqueuer
 WHERE status IN ('queued', 'picked') AND execute_after < now() - interval '10 minutes'
 """))  # fmt: skip
+Truth("no job failed for days and waits for somebody", Query(
+    "jobs.truth_held", "SELECT DISTINCT entrypoint FROM jobs.pgqueuer WHERE status = 'failed'"
+))  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
 
 from tfmshop.commerce import checkout, orders
-from tfmshop.commerce.vocabulary import Money, address_lines, is_email, spelled
+from tfmshop.commerce.vocabulary import address_lines, is_email, spelled
 from tfmshop.platform import Platform
 from tfmshop.platform.db import Tx
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, money, print_json, print_table
 from tfmshop.surface.seller import seller_of
 
+T = TypeVar("T")
 app = typer.Typer(
     no_args_is_help=True, help="Orders: list, show, edit, pack, ship, deliver, cancel, refund, invoice, bring in."
 )
@@ -59,15 +60,22 @@ def cancel_order(
 
     Example: `tfmshop orders cancel 4F7QK-2M9XA --why "ordered twice"`
     """
-
-    async def work(platform: Platform) -> None:
-        async def change(tx: Tx) -> None:
-            await checkout.cancel(tx, await orders.browse.id_of(tx, number), who="staff", why=why)
-
-        await platform.db.transact(change)
-
-    host_of(context).with_platform(work)
+    _changed(context, number, lambda tx, order: checkout.cancel(tx, order, who="staff", why=why))
     typer.echo(f"{number} is cancelled.")
+
+
+@app.command("cancel-rest")
+def cancel_rest(
+    context: typer.Context,
+    number: Annotated[str, typer.Argument(help="Its number.")],
+    why: Annotated[str, typer.Option(help="For its history.")] = "the rest is not sent",
+) -> None:
+    """Leave a partly shipped order at what was sent: the rest goes back to the shelf, its money to the buyer.
+
+    Example: `tfmshop orders cancel-rest 4F7QK-2M9XA --why "sold out"`
+    """
+    back = _changed(context, number, lambda tx, order: checkout.cancel_rest(tx, order, who="staff", why=why))
+    typer.echo(f"{number} is shipped as it is{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
 
 
 @app.command("refund")
@@ -81,14 +89,7 @@ def refund_order(
 
     Example: `tfmshop orders refund 4F7QK-2M9XA --amount 500 --why "scratched"`
     """
-
-    async def work(platform: Platform) -> Money:
-        async def change(tx: Tx) -> Money:
-            return await checkout.ask_refund(tx, await orders.browse.id_of(tx, number), amount, who="staff", why=why)
-
-        return await platform.db.transact(change)
-
-    given = host_of(context).with_platform(work)
+    given = _changed(context, number, lambda tx, order: checkout.ask_refund(tx, order, amount, who="staff", why=why))
     typer.echo(f"{spelled(given)} goes back to the buyer of {number}.")
 
 
@@ -108,14 +109,7 @@ def give_again(
     if given is not None and not given.strip():
         raise Failure("--given is empty: say how the money was given, or leave it out to have the company asked again.")
 
-    async def work(platform: Platform) -> None:
-        async def change(tx: Tx) -> None:
-            id = await orders.browse.id_of(tx, number)
-            await checkout.refund_again(tx, id, refund_id, who="staff", given=given)
-
-        await platform.db.transact(change)
-
-    host_of(context).with_platform(work)
+    _changed(context, number, lambda tx, order: checkout.refund_again(tx, order, refund_id, who="staff", given=given))
     typer.echo(f"The refund {'is noted as given' if given else 'goes to the payment company again'}.")
 
 
@@ -137,13 +131,7 @@ def edit_order(
         raise Failure(f"{email} is not an e-mail address.")
     wanted = orders.editing.Edit(email=email, units=_units(units, least=0) if units else None)
 
-    async def work(platform: Platform) -> Money:
-        async def change(tx: Tx) -> Money:
-            return await checkout.edit(tx, await orders.browse.id_of(tx, number), wanted, who="staff", why=why)
-
-        return await platform.db.transact(change)
-
-    back = host_of(context).with_platform(work)
+    back = _changed(context, number, lambda tx, order: checkout.edit(tx, order, wanted, who="staff", why=why))
     typer.echo(f"{number} is changed{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
 
 
@@ -237,15 +225,11 @@ def ship_order(
     """
     wanted = _units(units) if units else None
 
-    async def work(platform: Platform) -> orders.Order:
-        async def change(tx: Tx) -> orders.Order:
-            id = await orders.browse.id_of(tx, number)
-            await orders.fulfil.ship(tx, id, wanted, carrier=carrier, tracking=tracking, who="staff")
-            return (await orders.load(tx, id))[0]
+    async def change(tx: Tx, id: UUID) -> orders.Order:
+        await orders.fulfil.ship(tx, id, wanted, carrier=carrier, tracking=tracking, who="staff")
+        return (await orders.load(tx, id))[0]
 
-        return await platform.db.transact(change)
-
-    order = host_of(context).with_platform(work)
+    order = _changed(context, number, change)
     sent = ", ".join(f"{line.quantity} x {line.sku}" for line in order.shipments[-1].lines)
     typer.echo(f"{sent} sent; {number} is {order.status.replace('_', ' ')}.")
 
@@ -268,7 +252,7 @@ def pack_order(context: typer.Context, number: Annotated[str, typer.Argument(hel
 
     Example: `tfmshop orders pack 4F7QK-2M9XA`
     """
-    _move(context, number, orders.fulfil.pack)
+    _changed(context, number, lambda tx, order: orders.fulfil.pack(tx, order, "staff"))
     typer.echo(f"{number} is packed.")
 
 
@@ -278,15 +262,17 @@ def deliver_order(context: typer.Context, number: Annotated[str, typer.Argument(
 
     Example: `tfmshop orders deliver 4F7QK-2M9XA`
     """
-    _move(context, number, orders.fulfil.deliver)
+    _changed(context, number, lambda tx, order: orders.fulfil.deliver(tx, order, "staff"))
     typer.echo(f"{number} is delivered.")
 
 
-def _move(context: typer.Context, number: str, move: Callable[[Tx, UUID, str], Awaitable[None]]) -> None:
-    async def work(platform: Platform) -> None:
-        async def change(tx: Tx) -> None:
-            await move(tx, await orders.browse.id_of(tx, number), "staff")
+def _changed(context: typer.Context, number: str, change: Callable[[Tx, UUID], Awaitable[T]]) -> T:
+    """What changing the order with a number gives."""
 
-        await platform.db.transact(change)
+    async def work(platform: Platform) -> T:
+        async def found(tx: Tx) -> T:
+            return await change(tx, await orders.browse.id_of(tx, number))
 
-    host_of(context).with_platform(work)
+        return await platform.db.transact(found)
+
+    return host_of(context).with_platform(work)

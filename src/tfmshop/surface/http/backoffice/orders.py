@@ -128,6 +128,21 @@ async def cancel(request: AnyRequest, number: str, data: Reason) -> orders.Order
     return await _changed(request, number, "orders.cancel", change)
 
 
+@post("/orders/{number:str}/cancel-rest", summary="Send no more of it", tags=["admin: orders"], opt=needs("orders"),
+      status_code=200)  # fmt: skip
+async def cancel_rest(request: AnyRequest, number: str, data: Reason) -> orders.Order:
+    """Leave a partly shipped order at what was sent: the rest goes back to the shelf, its money to the buyer.
+
+    Errors: `order_not_found`, `order_cannot_move`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
+    """
+
+    async def change(tx: Tx, id: UUID, who: str) -> None:
+        await checkout.cancel_rest(tx, id, who=who, why=data.why)
+
+    return await _changed(request, number, "orders.cancel_rest", change)
+
+
 @post("/orders/{number:str}/refunds", summary="Give money back", tags=["admin: orders"], opt=needs("orders"))
 async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order:
     """Give money of an order back; the job runner tells the payment company.
@@ -274,4 +289,17 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
     return await as_pdf(await platform.db.transact(work))
 
 
-ROUTES = [list_orders, show, move_many, pack, ship, deliver, edit, cancel, refund, refund_again, print_invoice]
+ROUTES = [
+    list_orders,
+    show,
+    move_many,
+    pack,
+    ship,
+    deliver,
+    edit,
+    cancel,
+    cancel_rest,
+    refund,
+    refund_again,
+    print_invoice,
+]
