@@ -11,10 +11,13 @@ from tfmshop.commerce.payments import Provider, Providers
 from tfmshop.platform.db import Database, Query, Tx
 from tfmshop.platform.jobs.queue import HANDLERS, SCHEDULES
 
-TAKE_MONEY = Query("test.take_money", """
+TAKE_MONEY = Query(
+    "test.take_money",
+    """
 WITH taken AS (UPDATE orders.placed SET payment_status = 'captured' WHERE payment_status = 'authorized' RETURNING *)
 INSERT INTO payments.capture (order_id, provider, reference, amount, currency)
-SELECT id, payment_provider, payment_reference, total, currency FROM taken""")
+SELECT id, payment_provider, payment_reference, total, currency FROM taken""",
+)
 _numbers = count(1)
 
 

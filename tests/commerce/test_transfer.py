@@ -34,6 +34,8 @@ SELECT id, -1, 'sold', gen_random_uuid() FROM catalog.variant WHERE sku = $1
 """,
 )
 
+TAX_CLASS = Query("test.tax_class_of", "SELECT tax_class FROM catalog.product")
+
 
 @pytest.fixture
 def bring_in(db, tmp_path, monkeypatch):
@@ -369,3 +371,23 @@ async def test_only_the_row_that_cannot_be_kept_is_left_out(bring_in, db, tmp_pa
     async with db.read() as tx:
         assert len(await catalog.keep.newest(tx, 100)) == len(good)
         assert await broken(tx) == {}
+
+
+async def test_a_tax_class_comes_in_goes_out_and_stays_where_nothing_is_said(bring_in, db, tmp_path):
+    async def bring(**more: object) -> None:
+        file = tmp_path / "books.jsonl"
+        file.write_text(json.dumps({"sku": "BOOK", "external_id": "b", "title": "Book", "price": 900} | more))
+        assert (await bring_in(file)).rejected == 0
+
+    async def there() -> object:
+        async with db.read() as tx:
+            return await tx.value(TAX_CLASS)
+
+    await bring()
+    assert await there() == "standard"
+    await bring(tax_class="books")
+    assert await there() == "books"
+    await bring(title="The book")
+    assert await there() == "books"
+    exported = b"".join([part async for _, part in transfer.export(db, "jsonl")])
+    assert json.loads(exported)["tax_class"] == "books"

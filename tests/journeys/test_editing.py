@@ -27,7 +27,6 @@ from tfmshop.commerce.promotions import Kind
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform.db import Query, broken
 
-CLASS = Query("test.tax_class", "UPDATE catalog.product SET tax_class = 'added' WHERE id = $1::text::uuid")
 INVOICES = Query("test.invoices", "SELECT year, nth FROM orders.invoice ORDER BY nth")
 LEVELS = Query("test.levels_by_sku", "SELECT sku, available::int FROM inventory.stock ORDER BY sku")
 SELLER = orders.invoices.Seller("Halden & Sons", ["Light Street 5", "10115 Berlin"], "DE123456789")
@@ -264,9 +263,10 @@ async def mixed(shop, db) -> dict[str, Any]:
     async with db.tx() as tx:
         made = await some_products(tx, *[new_product(sku=sku, price=price) for sku, price in
                                          (("A", 600), ("B", 1000), ("C", 0))])  # fmt: skip
-        await tx.execute(CLASS, made[1])
         await pricing.set_rate(tx, pricing.TaxRate("US", pricing.STANDARD, 200_000, name="VAT"))
         await pricing.set_rate(tx, pricing.TaxRate("US", "added", 200_000, name="Levy", included=False))
+    changed = await shop.patch(f"admin/products/{made[1]}", json={"tax_class": "added"}, headers=staff())
+    assert changed.status_code == 200, changed.text
     order = (await shop.buy(await shop.cart_with(*[(one, 1) for one in made]))).json()
     assert (order["total"]["amount"], order["tax"]["amount"], order["tax_included"]["amount"]) == (1800, 300, 100)
     await work_off(db)

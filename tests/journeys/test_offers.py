@@ -71,6 +71,10 @@ async def test_from_the_cart_to_the_order(shop, db, lamp, queries):
         "Ten off": True, "Big carts": False, "Post": False, "Courier": True, "TVA": True,
     }  # fmt: skip
     assert told["Big carts"]["why"] == "it needs 100000, and the cart has 3998"
+    refused = await shop.buy(cart, address=address, shipping_method="pigeon")
+    assert (refused.status_code, refused.json()["code"], refused.json()["method"]) == (
+        404, "shipping_method_not_found", "pigeon",
+    )  # fmt: skip
     stamp = await value(db, STAMP, "TEN")
     queries.clear()
     bought = await shop.buy(cart, address=address, expected_total=4798)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from tests.conftest import open_client
 from tests.making import a_product
+from tfmshop.commerce import inventory
 from tfmshop.platform import clock
 from tfmshop.platform.db import Query
 
 RAISE_PRICE = Query("test.raise_price", "UPDATE catalog.variant SET price = price + 100")
 ARCHIVE = Query("test.archive", "UPDATE catalog.product SET status = 'archived'")
+EMPTY_LAMPS = Query(
+    "test.empty_lamps",
+    """
+UPDATE inventory.stock AS s SET available = 0 FROM catalog.sellable AS v
+WHERE v.variant_id = s.variant_id AND v.title = 'Lamp'""",
+)
 EMPTY_STOCK = Query("test.empty_stock", "UPDATE inventory.stock SET available = 0")
 
 
@@ -265,3 +272,37 @@ async def test_a_guest_who_signs_in_brings_the_cart_along(shop, db, lamp):
     ]  # fmt: skip
     assert (await shop.get(f"carts/{guest['id']}", headers=token)).status_code == 404
     assert (await merge(**me, **token)).json()["code"] == "cart_not_found"
+
+
+async def test_a_cart_that_cannot_be_held_whole_can_still_be_made_smaller(settings, db, fake, lamp):
+    """Others took what its hold had let go: every change but adding goes on, nothing is held, the warnings tell."""
+    async with open_client(settings.replace(RESERVE_AT="cart"), db, fake) as shop:
+        async with db.tx() as tx:
+            lid = await a_product(tx, title="Lid", price=500, stock=5)
+        cart = await shop.cart_with((lamp, 4), (lid, 2))
+        headers, path = {"Cart-Token": cart["token"]}, f"carts/{cart['id']}"
+        async with db.tx() as tx:
+            await inventory.release(tx, UUID(cart["id"]))
+            await tx.execute(EMPTY_LAMPS)
+        lines = {line["title"]: line["id"] for line in (await shop.get(path, headers=headers)).json()["lines"]}
+        more = await shop.post(f"{path}/lines", json={"product_id": lid, "quantity": 1}, headers=headers)
+        assert (more.status_code, more.json()["code"]) == (409, "out_of_stock")
+        less = await shop.patch(f"{path}/lines/{lines['Lid']}", json={"quantity": 1}, headers=headers)
+        assert less.status_code == 200, less.text
+        assert "reserved_until" not in less.json()
+        assert [one["code"] for one in less.json()["warnings"]] == ["out_of_stock"]
+        gone = await shop.delete(f"{path}/lines/{lines['Lamp']}", headers=headers)
+        assert (gone.status_code, gone.json()["warnings"]) == (200, [])
+        assert gone.json()["reserved_until"]
+
+
+async def test_an_empty_cart_takes_another_currency_and_a_full_one_keeps_its_own(shop, lamp):
+    who = await shop.sign_in("ada@example.com")
+    cart = (await shop.get("carts/mine", headers=who)).json()
+    assert cart["currency"] == "USD"
+    assert (await shop.get("carts/mine?currency=EUR", headers=who)).json()["currency"] == "EUR"
+    assert (await shop.get("carts/mine", headers=who)).json()["currency"] == "EUR"
+    assert (await shop.get("carts/mine?currency=USD", headers=who)).json()["currency"] == "USD"
+    await shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp}, headers=who)
+    kept = (await shop.get("carts/mine?currency=EUR", headers=who)).json()
+    assert (kept["id"], kept["currency"], len(kept["lines"])) == (cart["id"], "USD", 1)

@@ -78,6 +78,17 @@ async def test_two_bulk_changes_in_opposite_orders_both_end(busy_shop, wide_db):
     assert len(badges) == 1
 
 
+async def test_what_is_not_on_sale_yet_is_counted_too(shop, db):
+    async with db.tx() as tx:
+        lamp = await a_product(tx, sku="NEW", stock=0, status="draft")
+    answer = await shop.put("admin/stock", json={"items": [{"sku": "NEW", "units": 7}]}, headers=staff())
+    assert (answer.status_code, answer.json()) == (200, {"units": {"NEW": 7}})
+    assert (await shop.get(f"products/{lamp}")).status_code == 404
+    await shop.patch(f"admin/products/{lamp}", json={"status": "active"}, headers=staff())
+    assert (await shop.get(f"products/{lamp}")).json()["in_stock"] is True
+    assert (await shop.buy(await shop.cart_with((lamp, 7)))).status_code == 201
+
+
 async def test_stock_is_set_for_many_and_refused_when_it_changed_meanwhile(shop, db):
     async with db.tx() as tx:
         for n in range(3):

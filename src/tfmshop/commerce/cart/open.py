@@ -10,7 +10,7 @@ from tfmshop.commerce import pricing, promotions
 from tfmshop.commerce.cart.errors import CartNotFound
 from tfmshop.commerce.cart.model import Cart, CartLine, Discount, Owner, Remark, ShippingChoice
 from tfmshop.commerce.cart.quote import Item, Quote, Reason, Terms, quote
-from tfmshop.commerce.cart.store import CREATE, MINE, VIEW
+from tfmshop.commerce.cart.store import CREATE, MINE, TURN, VIEW
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Row, Tx
@@ -23,12 +23,17 @@ async def create(tx: Tx, token_hash: bytes, currency: str, expires_at: datetime)
     return id
 
 
-async def mine(tx: Tx, customer_id: UUID, currency: str, expires_at: datetime) -> UUID:
-    """The open cart of a signed-in customer, made when there is none; its id."""
-    id = None
-    while id is None:
-        id = await tx.value(MINE, ids.new(), customer_id, currency, expires_at)
-    return UUID(int=id.int)
+async def mine(tx: Tx, customer_id: UUID, currency: str | None, otherwise: str, expires_at: datetime) -> UUID:
+    """The open cart of a signed-in customer, made when there is none in `currency`, or `otherwise`; its id.
+
+    An empty one is turned into the `currency` that is asked for.
+    """
+    row = None
+    while row is None:
+        row = await tx.row(MINE, ids.new(), customer_id, currency or otherwise, expires_at)
+    if currency not in (None, row["currency"]):
+        await tx.execute(TURN, row["id"], currency)
+    return UUID(int=row["id"].int)
 
 
 async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:

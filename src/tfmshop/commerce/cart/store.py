@@ -38,9 +38,17 @@ MINE = Query(
     """
 WITH made AS (
     INSERT INTO cart.cart (id, customer_id, currency, expires_at) VALUES ($1, $2, $3, $4)
-    ON CONFLICT (customer_id) WHERE status = 'open' DO NOTHING RETURNING id
+    ON CONFLICT (customer_id) WHERE status = 'open' DO NOTHING RETURNING id, currency
 )
-SELECT id FROM made UNION ALL SELECT id FROM cart.cart WHERE customer_id = $2 AND status = 'open'
+SELECT id, currency FROM made UNION ALL SELECT id, currency FROM cart.cart WHERE customer_id = $2 AND status = 'open'
+""",
+)
+
+TURN = Query(
+    "cart.turn",
+    """
+UPDATE cart.cart AS c SET currency = $2 WHERE c.id = $1 AND c.status = 'open'
+    AND NOT EXISTS (SELECT FROM cart.line AS l WHERE l.cart_id = c.id)
 """,
 )
 

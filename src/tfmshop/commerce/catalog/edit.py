@@ -43,6 +43,7 @@ from tfmshop.platform.db import Refused, Tx
 
 Amount = Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)]
 Slug = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)")]
+TaxClass = Annotated[str, Meta(min_length=1, max_length=50)]
 Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -64,6 +65,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     featured: bool | UnsetType = UNSET
     publish_at: Moment | UnsetType | None = UNSET
     withdraw_at: Moment | UnsetType | None = UNSET
+    tax_class: TaxClass | UnsetType = UNSET
 
 
 class VariantChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

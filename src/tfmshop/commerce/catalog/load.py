@@ -171,7 +171,7 @@ class Loader:
             self.categories.id_of(p.category), p.sku, lead.price, p.compare_at(lead), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at, p.rating, p.review_count, p.popularity, p.badge,
-            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status, list(p.kept),
+            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status, list(p.kept), p.tax_class,
         )  # fmt: skip
 
     async def _save_pictures(self, tx: Tx, accepted: list[_Accepted], loaded: list[Loaded], now: datetime) -> None:

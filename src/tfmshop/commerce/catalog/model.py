@@ -182,6 +182,8 @@ class NewProduct(msgspec.Struct, kw_only=True):
     badge: str | None = None
     status: str | None = None
     """None: on sale when it is new, otherwise as it is."""
+    tax_class: str | None = None
+    """None: `standard` when it is new, otherwise as it is."""
     slug: str | None = None
     """Wanted for a new product; made from the title without it."""
     kept: frozenset[str] = frozenset()

@@ -39,7 +39,7 @@ def facts(snapshot: str | None) -> dict[str, Any]:
     product = whole["product"]
     seen = {name: product[name] for name in ("title", "model", "description", "status", "compare_at_price", "price",
                                              "currency", "tags", "badge", "sku", "external_id", "published_at",
-                                             "slug", "featured", "publish_at", "withdraw_at")}  # fmt: skip
+                                             "slug", "featured", "publish_at", "withdraw_at", "tax_class")}  # fmt: skip
     seen |= {"brand": whole["brand"], "category": whole["category"], "pictures": [p["url"] for p in whole["pictures"]]}
     seen |= {f"specifications.{name}": value for name, value in product["specifications"].items()}
     for variant in whole["variants"]:

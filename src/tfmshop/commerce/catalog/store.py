@@ -178,7 +178,7 @@ UNION ALL SELECT slug FROM catalog.former_slug WHERE slug = ANY($1)
 STAGE_PRODUCTS = Copy("catalog.stage_products", "catalog.staged", (
     "batch", "id", "external_id", "slug", "title", "model", "description", "brand_id", "brand", "category_id", "sku",
     "price", "compare_at_price", "currency", "image", "tags", "specifications", "published_at", "rating",
-    "review_count", "popularity", "badge", "in_stock", "codes", "status", "kept",
+    "review_count", "popularity", "badge", "in_stock", "codes", "status", "kept", "tax_class",
 ))  # fmt: skip
 
 SAVE_STAGED = Query(
@@ -187,7 +187,7 @@ SAVE_STAGED = Query(
 WITH staged AS (DELETE FROM catalog.staged WHERE batch = $1 RETURNING *)
 INSERT INTO catalog.product (id, external_id, slug, title, model, description, brand_id, category_id, sku, price,
     compare_at_price, currency, image, tags, specifications, published_at, created_at, updated_at, rating,
-    review_count, popularity, badge, in_stock, codes, status)
+    review_count, popularity, badge, in_stock, codes, status, tax_class)
 SELECT n.id, n.external_id, n.slug, n.title,
     CASE WHEN o.id IS NOT NULL AND 'model' = ANY(n.kept) THEN o.model ELSE n.model END,
     CASE WHEN o.id IS NOT NULL AND 'description' = ANY(n.kept) THEN o.description ELSE n.description END,
@@ -200,7 +200,7 @@ SELECT n.id, n.external_id, n.slug, n.title,
     CASE WHEN o.id IS NOT NULL AND 'specifications' = ANY(n.kept) THEN o.specifications ELSE n.specifications END,
     coalesce(n.published_at, o.published_at, $2), $2, $2, n.rating, n.review_count, n.popularity,
     CASE WHEN o.id IS NOT NULL AND 'badge' = ANY(n.kept) THEN o.badge ELSE n.badge END, n.in_stock, n.codes,
-    coalesce(n.status, o.status, 'active')
+    coalesce(n.status, o.status, 'active'), coalesce(n.tax_class, o.tax_class, 'standard')
 FROM staged AS n LEFT JOIN LATERAL (
     -- OFFSET 0: one look into the index for each row, however few rows the planner believes the table to have.
     SELECT * FROM catalog.product AS p WHERE p.id = n.id OFFSET 0
@@ -211,7 +211,7 @@ ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = exclu
     currency = excluded.currency, image = excluded.image, tags = excluded.tags, badge = excluded.badge,
     specifications = excluded.specifications, published_at = excluded.published_at,
     updated_at = excluded.updated_at, codes = excluded.codes, status = excluded.status,
-    version = catalog.product.version + 1
+    tax_class = excluded.tax_class, version = catalog.product.version + 1
 """,
 )
 

@@ -7,7 +7,7 @@ FIND_PRODUCT = Query(
     "catalog.find_product",
     """
 SELECT id, version, title, slug, model, description, category_id, status, tags, specifications, badge, featured,
-    publish_at, withdraw_at
+    publish_at, withdraw_at, tax_class
 FROM catalog.product WHERE id = $1::uuid OR slug = $2 FOR NO KEY UPDATE
 """,
 )
@@ -17,7 +17,7 @@ CHANGE_PRODUCT = Query(
     """
 UPDATE catalog.product SET title = $2, slug = $3, model = $4, description = $5, category_id = $6, status = $7,
     tags = $8, specifications = $9, badge = $10, featured = $11, publish_at = $12, withdraw_at = $13,
-    updated_at = now(), version = version + 1
+    tax_class = $14, updated_at = now(), version = version + 1
 WHERE id = $1 RETURNING version
 """,
 )

@@ -4,7 +4,8 @@ from tfmshop.platform.db import Query
 
 _PRODUCT = ("external_id", "slug", "title", "model", "description", "brand_id", "category_id", "status", "sku", "price",
             "compare_at_price", "currency", "badge", "image", "tags", "specifications", "published_at", "created_at",
-            "updated_at", "version", "codes", "publish_at", "withdraw_at", "featured")  # fmt: skip
+            "updated_at", "version", "codes", "publish_at", "withdraw_at", "featured",
+            "tax_class")  # fmt: skip
 _VARIANT = ("sku", "title", "options", "price", "compare_at_price", "currency", "position", "weight_g", "barcode")
 
 TAKE = Query(

@@ -38,8 +38,8 @@ async def complete(
     A declined payment is an answer, and the cart is open again. A challenge is not the last answer: the same request,
     sent again once the buyer was at the provider's page, gives the order. `PaymentUnknown`: the same request, sent
     again, finds out. Nothing changed after `CartNotFound`, `CartOrdered`, `EmptyCart`, `Unavailable`, `Incomplete`,
-    `PriceChanged`, `CouponInvalid`, `CouponExhausted`, `NotDeliverable`, `OutOfStock`, `KeyReused`, `StillRunning`,
-    `UnknownPaymentToken`.
+    `PriceChanged`, `CouponInvalid`, `CouponExhausted`, `NotDeliverable`, `MethodNotFound`, `OutOfStock`, `KeyReused`,
+    `StillRunning`, `UnknownPaymentToken`.
     """
     provider.check(purchase.payment_token)
     begun = await till.place(Placing(ids.new(), purchase, timedelta(seconds=payment_seconds) + AFTER_PAYMENT))

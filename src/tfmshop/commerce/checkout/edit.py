@@ -1,4 +1,4 @@
-"""Changing an order that is not sent, or not wholly: what it has less goes back to the shelf, and its money to the buyer."""
+"""Changing an order that is not wholly sent: what it has less goes back to the shelf, and its money to the buyer."""
 
 from __future__ import annotations
 

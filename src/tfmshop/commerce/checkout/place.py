@@ -98,6 +98,8 @@ def _as_order(placing: Placing, found: cart.Closed | ShopError) -> tuple[orders.
         raise Incomplete(missing="an e-mail address" if found.email is None else "an address")
     if not sums.served:
         raise pricing.NotDeliverable(why="no shipping method serves it")
+    if purchase.shipping_method not in (None, sums.method):
+        raise pricing.MethodNotFound(method=purchase.shipping_method or "")
     if found.coupon is not None and found.coupon not in {offer.code for offer in sums.offers}:
         raise promotions.CouponInvalid(why=_why_not(sums, found.coupon))
     if purchase.expected_total is not None:

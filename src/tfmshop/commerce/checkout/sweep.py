@@ -23,7 +23,7 @@ from tfmshop.platform.observe.metrics import Counter
 log = structlog.get_logger("checkout")
 SWEPT = Counter(
     "tfmshop_checkout_swept_total",
-    "Orders that a crash or a silent company left: settled (paid, and nobody had heard), released (never paid), put_off.",
+    "Orders that a crash or a silent company left: settled (paid, nobody had heard), released (not paid), put_off.",
     "outcome",
 )
 

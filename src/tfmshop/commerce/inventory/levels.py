@@ -106,7 +106,10 @@ async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:
 
 
 async def find_variant(tx: Tx, sku_or_slug: str) -> Level:
-    """The variant with a SKU, or the first of the product with a slug; without its level. `ProductNotFound`."""
+    """The variant with a SKU, or the first of the product with a slug, on sale or not; without its level.
+
+    `ProductNotFound`.
+    """
     row = await tx.row(FIND_VARIANT, sku_or_slug)
     if row is None:
         raise catalog.errors.ProductNotFound

@@ -208,7 +208,7 @@ WHERE variant_id = $1 AND warehouse = $2 RETURNING product_id
 FIND_VARIANT = Query(
     "inventory.find_variant",
     """
-SELECT variant_id, product_id, sku FROM catalog.sellable WHERE sku = $1 OR slug = $1
+SELECT variant_id, product_id, sku FROM catalog.stockable WHERE sku = $1 OR slug = $1
 ORDER BY sku <> $1, position LIMIT 1
 """,
 )

@@ -57,6 +57,7 @@ class Fields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     slug: str = "slug"
     status: str = "status"
     badge: str = "badge"
+    tax_class: str = "tax_class"
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -111,6 +112,7 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             slug=slug(text_of(row, fields.slug, "slug") or "") or None,
             status=one_of(row, fields.status, ("draft", "active", "archived")),
             badge=text_of(row, fields.badge, "badge"),
+            tax_class=text_of(row, fields.tax_class, "tax_class"),
             variants=_variants(row.get("variants")),
             kept=self._kept(row),
         )

@@ -16,7 +16,7 @@ from tfmshop.platform.db import Database
 BATCH: Final = 1000
 COLUMNS: Final = ("external_id", "sku", "slug", "title", "status", "price", "compare_at_price", "currency", "brand",
                   "category", "model", "description", "tags", "badge", "pictures", "specifications", "published_at",
-                  "stock", "variants")  # fmt: skip
+                  "stock", "tax_class", "variants")  # fmt: skip
 """What an import without a mapping reads back."""
 
 

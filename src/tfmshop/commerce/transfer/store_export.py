@@ -12,6 +12,7 @@ SELECT p.id, jsonb_build_object(
     'price', p.price, 'compare_at_price', p.compare_at_price, 'currency', p.currency, 'brand', p.brand,
     'category', p.category, 'model', p.model, 'description', p.description, 'tags', p.tags, 'badge', p.badge,
     'pictures', p.pictures, 'specifications', p.specifications, 'published_at', p.published_at,
+    'tax_class', p.tax_class,
     'stock', CASE WHEN v.several THEN NULL ELSE v.stock END, 'variants', CASE WHEN v.several THEN v.variants END
 )::text AS product
 FROM catalog.exportable AS p CROSS JOIN LATERAL (

@@ -50,6 +50,7 @@ from tfmshop.surface.http.storefront import (
     payments,
     privacy,
     products,
+    reservations,
     reviews,
     search,
     second_factor,
@@ -61,8 +62,8 @@ from tfmshop.surface.http.tiers import LIMIT, Table, limited
 NO_RULES: Final = Rules()
 BOTH: Final = [*auth.ROUTES, *sessions.ROUTES, *sign_in.ROUTES, *me.ROUTES, *second_factor.ROUTES, *media.ROUTES]
 SHOPPING: Final = [
-    *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *checkout.ROUTES, *payments.ROUTES,
-    *orders.ROUTES, *privacy.ROUTES, *reviews.ROUTES,
+    *products.ROUTES, *categories.ROUTES, *search.ROUTES, *carts.ROUTES, *reservations.ROUTES, *checkout.ROUTES,
+    *payments.ROUTES, *orders.ROUTES, *privacy.ROUTES, *reviews.ROUTES,
 ]  # fmt: skip
 Parts = tuple[str, ...]
 EVERYTHING: Final[Parts] = ("storefront", "admin")

@@ -172,6 +172,11 @@ def signed_in(request: AnyRequest) -> UUID:
     return someone(request).id
 
 
+def caller_in(owner: cart.Owner) -> str:
+    """How somebody who owns things by id or token is called in the scope of an `Idempotency-Key`."""
+    return f"customer {owner.customer_id}" if owner.customer_id else f"guest {(owner.token_hash or b'').hex()}"
+
+
 def owner_of(request: AnyRequest, token: str | None) -> cart.Owner:
     """Whose cart may be used: the bearer's of a cart token, or the signed-in person's. `InvalidToken`."""
     viewer = viewer_of(request)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -17,9 +17,13 @@ from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
+from tfmshop.surface.http.once import once
 from tfmshop.surface.http.storefront.orders import Units, as_pdf
-from tfmshop.surface.http.storefront.parameters import Cursor, Limit
+from tfmshop.surface.http.storefront.parameters import Cursor, Limit, OnceKey
 from tfmshop.surface.seller import seller_of
+
+Step: TypeAlias = Callable[[Tx, UUID, str], Awaitable[None]]
+"""Changes an order, by its id, for somebody of the staff."""
 
 
 class Parcel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,11 +42,13 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @post("/orders/{number:str}/shipments", summary="Send a parcel", tags=["admin: orders"], opt=needs("orders"))
-async def ship(request: AnyRequest, number: str, data: Parcel) -> orders.Order:
+async def ship(
+    request: AnyRequest, number: str, data: Parcel, idempotency_key: OnceKey = None
+) -> Response[orders.Order]:
     """Send all that is left of an order, or some of it: then it is `partially_shipped` until the rest goes off.
 
-    Errors: `order_not_found`, `order_cannot_move`, `cannot_ship`, `invalid_request`, `sign_in_required`,
-    `invalid_token`, `not_allowed`.
+    Errors: `idempotency_key_reused`, `request_in_progress`, `order_not_found`, `order_cannot_move`, `cannot_ship`,
+    `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     units: dict[str, int] | None = {} if data.lines else None
     for line in data.lines or []:
@@ -52,7 +58,7 @@ async def ship(request: AnyRequest, number: str, data: Parcel) -> orders.Order:
     async def change(tx: Tx, id: UUID, who: str) -> None:
         await orders.fulfil.ship(tx, id, units, carrier=data.carrier, tracking=data.tracking, who=who)
 
-    return await _changed(request, number, "orders.ship", change)
+    return await _changed_once(request, idempotency_key, number, "orders.ship", change)
 
 
 @post("/orders/{number:str}/pack", summary="Note that it is packed", tags=["admin: orders"], opt=needs("orders"),
@@ -144,17 +150,19 @@ async def cancel_rest(request: AnyRequest, number: str, data: Reason) -> orders.
 
 
 @post("/orders/{number:str}/refunds", summary="Give money back", tags=["admin: orders"], opt=needs("orders"))
-async def refund(request: AnyRequest, number: str, data: Refund) -> orders.Order:
+async def refund(
+    request: AnyRequest, number: str, data: Refund, idempotency_key: OnceKey = None
+) -> Response[orders.Order]:
     """Give money of an order back; the job runner tells the payment company.
 
-    Errors: `order_not_found`, `cannot_refund`, `refund_too_large`, `invalid_request`, `sign_in_required`,
-    `invalid_token`, `not_allowed`.
+    Errors: `idempotency_key_reused`, `request_in_progress`, `order_not_found`, `cannot_refund`, `refund_too_large`,
+    `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
 
     async def change(tx: Tx, id: UUID, who: str) -> None:
         await checkout.ask_refund(tx, id, data.amount, who=who, why=data.why)
 
-    return await _changed(request, number, "orders.refund", change)
+    return await _changed_once(request, idempotency_key, number, "orders.refund", change)
 
 
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -253,10 +261,18 @@ STEPS: Final = {"pack": orders.fulfil.pack, "ship": _ship_all, "deliver": orders
 """What is done for each step."""
 
 
-async def _changed(
-    request: AnyRequest, number: str, action: str, change: Callable[[Tx, UUID, str], Awaitable[None]]
-) -> orders.Order:
+async def _changed(request: AnyRequest, number: str, action: str, change: Step) -> orders.Order:
     """Change an order as the signed-in person, and note it."""
+    return await shop_of(request).platform.db.transact(_noted(request, number, action, change))
+
+
+async def _changed_once(
+    request: AnyRequest, key: str | None, number: str, action: str, change: Step
+) -> Response[orders.Order]:
+    return await once(request, key, f"staff {signed_in(request)}", _noted(request, number, action, change))
+
+
+def _noted(request: AnyRequest, number: str, action: str, change: Step) -> Callable[[Tx], Awaitable[orders.Order]]:
     who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
@@ -268,7 +284,7 @@ async def _changed(
         await noted(request, tx, action, number, before=before, after=after)
         return after
 
-    return await shop_of(request).platform.db.transact(work)
+    return work
 
 
 @get("/orders/{number:str}/invoice.pdf", summary="An order's invoice", tags=["admin: orders"], opt=needs("orders"),

@@ -7,17 +7,19 @@ from typing import Annotated, ClassVar
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch, post, put
+from litestar import Response, delete, get, patch, post, put
 from litestar.params import Parameter
 from msgspec import Meta
 
-from tfmshop.commerce import cart
+from tfmshop.commerce import cart, inventory
 from tfmshop.commerce.vocabulary import Address, Email, Quantity
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
-from tfmshop.surface.http.context import AnyRequest, Shop, owner_of, shop_of, signed_in, someone
+from tfmshop.surface.http.context import AnyRequest, Shop, caller_in, owner_of, shop_of, signed_in, someone
+from tfmshop.surface.http.once import once
 from tfmshop.surface.http.problems import InvalidField
+from tfmshop.surface.http.storefront.parameters import OnceKey
 
 CartToken = Annotated[
     str | None, Parameter(header="Cart-Token", max_length=100, description="The token that came with a guest's cart.")
@@ -88,13 +90,15 @@ async def create_cart(request: AnyRequest, currency: Currency = None) -> cart.Ca
 async def my_cart(request: AnyRequest, currency: Currency = None) -> cart.Cart:
     """The one open cart of the signed-in customer, made when there is none: in `currency`, or else the shop's.
 
+    One that is there goes on in its own currency, unless it is empty.
+
     Errors: `sign_in_required`, `invalid_token`, `invalid_request`.
     """
     shop = shop_of(request)
     viewer = someone(request)
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.mine(tx, viewer.id, currency or shop.currency, shop.cart_expires_at())
+        id = await cart.mine(tx, viewer.id, currency, shop.currency, shop.cart_expires_at())
         return await cart.view(tx, id, cart.Owner(customer_id=viewer.id))
 
     db = shop.platform.db
@@ -111,7 +115,7 @@ async def merge_cart(request: AnyRequest, data: Guest, cart_token: CartToken = N
     customer = signed_in(request)
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.mine(tx, customer, shop.currency, shop.cart_expires_at())
+        id = await cart.mine(tx, customer, None, shop.currency, shop.cart_expires_at())
         await cart.merge(tx, id, data.cart_id, digest(cart_token) if cart_token else None)
         return await _held(tx, shop, id, cart.Owner(customer_id=customer))
 
@@ -129,11 +133,13 @@ async def show_cart(request: AnyRequest, cart_id: UUID, cart_token: CartToken = 
 
 
 @post("/carts/{cart_id:uuid}/lines", summary="Add to a cart", tags=["carts"])
-async def add_line(request: AnyRequest, cart_id: UUID, data: NewLine, cart_token: CartToken = None) -> cart.Cart:
+async def add_line(
+    request: AnyRequest, cart_id: UUID, data: NewLine, cart_token: CartToken = None, idempotency_key: OnceKey = None
+) -> Response[cart.Cart]:
     """Put units of a variant or product into the cart; a second time adds to its line.
 
-    Errors: `cart_not_found`, `cart_ordered`, `product_not_found`, `out_of_stock`, `too_many_lines`,
-    `quantity_too_large`, `wrong_currency`, `invalid_request`, `invalid_token`.
+    Errors: `idempotency_key_reused`, `request_in_progress`, `cart_not_found`, `cart_ordered`, `product_not_found`,
+    `out_of_stock`, `too_many_lines`, `quantity_too_large`, `wrong_currency`, `invalid_request`, `invalid_token`.
     """
     if (data.variant_id is None) == (data.product_id is None):
         raise InvalidField("variant_id", "Give either variant_id or product_id.")
@@ -145,9 +151,9 @@ async def add_line(request: AnyRequest, cart_id: UUID, data: NewLine, cart_token
             tx, cart_id, owner, variant_id=data.variant_id, product_id=data.product_id, quantity=data.quantity,
             expires_at=shop.cart_expires_at(),
         )  # fmt: skip
-        return await _held(tx, shop, cart_id, owner)
+        return await _held(tx, shop, cart_id, owner, strict=True)
 
-    return await shop.platform.db.transact(work)
+    return await once(request, idempotency_key, caller_in(owner), work)
 
 
 @patch("/carts/{cart_id:uuid}/lines/{line_id:uuid}", summary="Change a line", tags=["carts"])
@@ -193,7 +199,7 @@ async def put_email(request: AnyRequest, cart_id: UUID, data: Whose, cart_token:
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, email=data.email))
+    return await changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, email=data.email))
 
 
 @put("/carts/{cart_id:uuid}/address", summary="Say where it goes", tags=["carts"])
@@ -203,7 +209,7 @@ async def put_address(request: AnyRequest, cart_id: UUID, data: Address, cart_to
     Errors: `cart_not_found`, `cart_ordered`, `invalid_request`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, address=data))
+    return await changed(request, cart_id, owner, lambda tx: cart.describe(tx, cart_id, owner, address=data))
 
 
 @put("/carts/{cart_id:uuid}/coupon", summary="Use a coupon", tags=["carts"])
@@ -213,7 +219,7 @@ async def put_coupon(request: AnyRequest, cart_id: UUID, data: Coupon, cart_toke
     Errors: `cart_not_found`, `cart_ordered`, `coupon_invalid`, `invalid_request`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, data.code))
+    return await changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, data.code))
 
 
 @delete("/carts/{cart_id:uuid}/coupon", summary="Do without the coupon", tags=["carts"], status_code=200)
@@ -223,7 +229,7 @@ async def drop_coupon(request: AnyRequest, cart_id: UUID, cart_token: CartToken 
     Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, None))
+    return await changed(request, cart_id, owner, lambda tx: cart.set_coupon(tx, cart_id, owner, None))
 
 
 @put("/carts/{cart_id:uuid}/shipping", summary="Say how it is sent", tags=["carts"])
@@ -233,7 +239,7 @@ async def put_shipping(request: AnyRequest, cart_id: UUID, data: Shipping, cart_
     Errors: `cart_not_found`, `cart_ordered`, `shipping_method_not_found`, `invalid_request`, `invalid_token`.
     """
     owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.set_shipping(tx, cart_id, owner, data.method))
+    return await changed(request, cart_id, owner, lambda tx: cart.set_shipping(tx, cart_id, owner, data.method))
 
 
 @get("/carts/{cart_id:uuid}/why", summary="Why it costs that", tags=["carts"])
@@ -246,27 +252,6 @@ async def show_why(request: AnyRequest, cart_id: UUID, cart_token: CartToken = N
         return await cart.why(tx, cart_id, owner_of(request, cart_token))
 
 
-@post("/carts/{cart_id:uuid}/reservation", summary="Hold the units of a cart", tags=["carts"], status_code=200)
-async def reserve(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
-    """Hold every line for some minutes, all or none; `reserved_until` says how long. Again: anew for as long.
-
-    Errors: `cart_not_found`, `cart_ordered`, `out_of_stock`, `invalid_token`.
-    """
-    owner = owner_of(request, cart_token)
-    until = shop_of(request).reserved_until()
-    return await _changed(request, cart_id, owner, lambda tx: cart.hold(tx, cart_id, owner, until))
-
-
-@delete("/carts/{cart_id:uuid}/reservation", summary="Let go of held units", tags=["carts"], status_code=200)
-async def let_go(request: AnyRequest, cart_id: UUID, cart_token: CartToken = None) -> cart.Cart:
-    """Give back what the cart holds.
-
-    Errors: `cart_not_found`, `cart_ordered`, `invalid_token`.
-    """
-    owner = owner_of(request, cart_token)
-    return await _changed(request, cart_id, owner, lambda tx: cart.let_go(tx, cart_id, owner))
-
-
 async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id: UUID | None) -> cart.Cart:
     shop = shop_of(request)
 
@@ -277,16 +262,27 @@ async def _remove(request: AnyRequest, owner: cart.Owner, cart_id: UUID, line_id
     return await shop.platform.db.transact(work)
 
 
-async def _held(tx: Tx, shop: Shop, cart_id: UUID, owner: cart.Owner) -> cart.Cart:
-    """The changed cart, its units held where the shop does so."""
+async def _held(tx: Tx, shop: Shop, cart_id: UUID, owner: cart.Owner, *, strict: bool = False) -> cart.Cart:
+    """The changed cart, its units held where the shop does so.
+
+    Where they cannot be, for what others took meanwhile, nothing is held, or nothing changed if it is `strict`.
+    """
     if shop.reserves_in_cart:
-        await cart.hold(tx, cart_id, owner, shop.reserved_until())
+        try:
+            async with tx.savepoint():
+                await cart.hold(tx, cart_id, owner, shop.reserved_until())
+        except inventory.OutOfStock:
+            if strict:
+                raise
+            await cart.let_go(tx, cart_id, owner)
     return await cart.view(tx, cart_id, owner)
 
 
-async def _changed(
+async def changed(
     request: AnyRequest, cart_id: UUID, owner: cart.Owner, change: Callable[[Tx], Awaitable[None]]
 ) -> cart.Cart:
+    """The cart after a change."""
+
     async def work(tx: Tx) -> cart.Cart:
         await change(tx)
         return await cart.view(tx, cart_id, owner)
@@ -296,5 +292,5 @@ async def _changed(
 
 ROUTES = [
     create_cart, my_cart, merge_cart, show_cart, add_line, change_line, remove_line, remove_lines, put_email,
-    put_address, put_coupon, drop_coupon, put_shipping, show_why, reserve, let_go,
+    put_address, put_coupon, drop_coupon, put_shipping, show_why,
 ]  # fmt: skip

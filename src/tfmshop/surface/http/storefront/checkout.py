@@ -16,7 +16,7 @@ from tfmshop.commerce.payments import Challenge, PaymentDeclined
 from tfmshop.commerce.vocabulary import Address, Email, Money
 from tfmshop.platform import codec
 from tfmshop.platform.idempotency import Answer, Key
-from tfmshop.surface.http.context import AnyRequest, owner_of, shop_of
+from tfmshop.surface.http.context import AnyRequest, caller_in, owner_of, shop_of
 from tfmshop.surface.http.problems import of_shop
 from tfmshop.surface.http.storefront.carts import CartToken
 from tfmshop.surface.http.storefront.parameters import IdempotencyKey
@@ -76,6 +76,7 @@ async def check_out(
 
     Errors: `idempotency_key_reused`, `request_in_progress`, `cart_not_found`, `cart_ordered`, `cart_empty`,
     `product_unavailable`, `checkout_incomplete`, `price_changed`, `out_of_stock`, `not_deliverable`,
+    `shipping_method_not_found`,
     `coupon_invalid`, `coupon_exhausted`, `payment_declined`, `payment_unknown`, `payment_provider_unknown`,
     `payment_token_unknown`, `checkout_expired`, `invalid_request`, `invalid_token`.
     """
@@ -100,9 +101,8 @@ async def check_out(
 
 def _key(owner: cart.Owner, cart_id: UUID, value: str, body: bytes) -> Key:
     """The key in the scope of caller, method and route; the fingerprint covers the path too."""
-    caller = f"customer {owner.customer_id}" if owner.customer_id else f"guest {(owner.token_hash or b'').hex()}"
     fingerprint = hashlib.sha256(cart_id.bytes + body).digest()
-    return Key(f"POST /carts/{{cart_id}}/checkout {caller}", value, fingerprint)
+    return Key(f"POST /carts/{{cart_id}}/checkout {caller_in(owner)}", value, fingerprint)
 
 
 def _presenter(request: AnyRequest) -> checkout.Presenter:

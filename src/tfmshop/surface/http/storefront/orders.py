@@ -14,12 +14,13 @@ from litestar import MediaType, Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
-from tfmshop.commerce import checkout, orders
+from tfmshop.commerce import cart, checkout, orders
 from tfmshop.commerce.vocabulary import Quantity
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
-from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, viewer_of
-from tfmshop.surface.http.storefront.parameters import Cursor, Limit
+from tfmshop.surface.http.context import AnyRequest, caller_in, shop_of, signed_in, viewer_of
+from tfmshop.surface.http.once import once
+from tfmshop.surface.http.storefront.parameters import Cursor, Limit, OnceKey
 from tfmshop.surface.seller import seller_of
 
 PRIVATE: Final = {"Cache-Control": "private, no-store"}
@@ -105,11 +106,12 @@ class Returns(msgspec.Struct, frozen=True):
 
 @post("/orders/{order_id:uuid}/returns", summary="Ask to send goods back", tags=["orders"])
 async def ask_return(
-    request: AnyRequest, order_id: UUID, data: Wish, order_token: OrderToken = None
-) -> orders.returns.Return:
+    request: AnyRequest, order_id: UUID, data: Wish, order_token: OrderToken = None, idempotency_key: OnceKey = None
+) -> Response[orders.returns.Return]:
     """Ask to send back units that were sent. The shop says yes by receiving them; then their money goes back.
 
-    Errors: `order_not_found`, `cannot_return`, `invalid_request`, `invalid_token`.
+    Errors: `idempotency_key_reused`, `request_in_progress`, `order_not_found`, `cannot_return`,
+    `invalid_request`, `invalid_token`.
     """
     customer, token_hash = _whose(request, order_token)
     units: dict[str, int] = {}
@@ -120,7 +122,7 @@ async def ask_return(
         await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
         return await orders.returns.ask(tx, order_id, units, who=str(customer or "guest"), why=data.why)
 
-    return await shop_of(request).platform.db.transact(work)
+    return await once(request, idempotency_key, caller_in(cart.Owner(token_hash, customer)), work)
 
 
 @get("/orders/{order_id:uuid}/returns", summary="Returns of an order", tags=["orders"])

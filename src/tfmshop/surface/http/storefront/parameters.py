@@ -45,6 +45,13 @@ IdempotencyKey = Annotated[
         examples=[Example(value="7c9e6679-7425-40de-944b-e07fc1f90ae7")],
     ),
 ]  # fmt: skip
+OnceKey = Annotated[
+    str | None,
+    Parameter(
+        header="Idempotency-Key", min_length=1, max_length=255,
+        description="Any text that is new for each act: sent again with it, the same answer comes and nothing is done.",
+    ),
+]  # fmt: skip
 
 MOST_SPECIFICATIONS: Final = 5
 MOST_FACETS: Final = 8
