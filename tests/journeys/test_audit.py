@@ -36,7 +36,7 @@ def calls(function, module) -> set[str]:
     names = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
     for name in list(names):
         helper = getattr(module, name, None)
-        if inspect.iscoroutinefunction(helper) and helper.__module__ == module.__name__:
+        if inspect.isfunction(helper) and helper.__module__ == module.__name__:
             names |= calls(helper, module)
     return names
 
