@@ -46,13 +46,13 @@ STORIES = {
         "orders.mark_payment", "platform.end_lease", "answered", "confirmed", "orders.settle", "told", "never",
     ),
     "refused": ("answered", "confirmed", *RELEASING, "told", "never"),
-    "given_up": ("answered", *RELEASING, "told", "voided", "never"),
+    "given_up": ("answered", *RELEASING, "told", "confirmed", "voided", "never"),
     "cancelled": (
         "told", *RELEASING[:3], "payments.ask_refund", "orders.mark_payment", "returned", "payments.refunded", "never",
     ),
 }  # fmt: skip
 """What happens, and where it may end: a purchase; one that is declined; a payment page where the buyer agrees, says no,
-or which they leave by cancelling; a paid order that is cancelled.
+or which they leave by cancelling, and agree after all; a paid order that is cancelled.
 """
 TOKENS = {"declined": "decline", "approved": "challenge", "refused": "challenge", "given_up": "challenge"}
 
@@ -126,6 +126,7 @@ async def _buy(shop: Client, db: Database, company: Company, story: str, cart: d
     if story == "given_up":
         await _cancel(db, answer.json()["order_id"])
         die("told")
+        await company.confirm(answer.json()["order_id"], approve=True)
 
 
 async def _cancel(db: Database, order: str) -> None:
