@@ -1,9 +1,14 @@
-"""A shop beside a model of it: carts become orders, orders are paid, cancelled, refunded; both must always agree."""
+"""A shop beside a model of it; both must always agree.
+
+Carts, with a coupon or without, become orders; orders are paid, changed, sent in parts, cancelled, refunded; goods come
+back.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -14,33 +19,61 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from tests.conftest import open_client
 from tests.journeys.test_money import work_off
+from tests.journeys.test_offers import offer
 from tests.making import moved_by, new_product, some_products
 from tests.servers import HOME, REDIS, create_database, drop_database
 from tfmshop import config
-from tfmshop.commerce import checkout, orders
+from tfmshop.commerce import checkout, orders, promotions
 from tfmshop.commerce.payments import FakeProvider, RefundTooLarge
-from tfmshop.platform.db import Options, Query, broken, connect
+from tfmshop.platform.db import Options, Query, Tx, broken, connect
 from tfmshop.platform.errors import ShopError
 
 STAND = Query("model.stand", "SELECT o.id::text, o.status, o.payment_status, coalesce(b.refunded, 0) "
               "FROM orders.placed AS o LEFT JOIN payments.balance AS b ON b.order_id = o.id")  # fmt: skip
 SHELF = Query("model.shelf", "SELECT sku, available FROM inventory.stock")
+USED = Query("model.used", "SELECT used::int FROM promotions.offer")
 PRICE = 1000
 UNITS = 6
+USES = 3
+"""How often the coupon, a tenth off, can be used."""
+COUPON = "TENTH"
+TAKEN = {"captured", "partially_refunded", "refunded"}
+UNSENT = {"paid", "packed"}
 
 
 @dataclass
 class Bought:
-    """What the model knows of an order."""
+    """What the model knows of an order; `taken` is what it cost when it was placed."""
 
     units: dict[str, int]
     status: str = "paid"
     money: str = "authorized"
+    coupon: bool = False
     back: int = 0
+    taken: int = 0
+    sent: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
+    returned: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
+
+    def __post_init__(self) -> None:
+        self.taken = self.worth(self.units)
+
+    def worth(self, units: dict[str, int]) -> int:
+        return (PRICE - PRICE // 10 * self.coupon) * sum(units.values())
 
     @property
-    def total(self) -> int:
-        return PRICE * sum(self.units.values())
+    def left(self) -> int:
+        """Money of it that the shop has."""
+        return self.taken - self.back if self.money in TAKEN else 0
+
+    def pay_back(self, amount: int, *, closes: bool = True) -> None:
+        self.back += amount
+        self.money = "refunded" if self.back == self.taken else "partially_refunded"
+        if self.money == "refunded" and closes and self.status in {"delivered", "partially_shipped"}:
+            self.status = "refunded"
+
+    def can_come_back(self, sku: str) -> int:
+        whole = self.status in {"shipped", "delivered"}
+        return (self.units.get(sku, 0) if whole else self.sent[sku]) - self.returned[sku]
 
 
 @dataclass
@@ -50,6 +83,12 @@ class Model:
     shelf: dict[str, int] = field(default_factory=lambda: {"A": UNITS, "B": UNITS})
     carts: dict[str, dict[str, int]] = field(default_factory=dict)
     orders: dict[str, Bought] = field(default_factory=dict)
+    coupons: set[str] = field(default_factory=set)
+    """Carts that have the coupon."""
+
+    @property
+    def used(self) -> int:
+        return sum(bought.coupon and bought.status != "cancelled" for bought in self.orders.values())
 
     def give_back(self, bought: Bought) -> None:
         for sku, units in bought.units.items():
@@ -83,19 +122,26 @@ class ShopMachine(RuleBasedStateMachine):
         self.shop = await self.client.__aenter__()
         async with self.db.tx() as tx:
             made = await some_products(tx, *[new_product(sku=sku, price=PRICE, stock=UNITS) for sku in ("A", "B")])
+            await promotions.add(tx, offer(COUPON, max_uses=USES))
         self.products = dict(zip(("A", "B"), made, strict=True))
 
     @initialize()
     def start(self) -> None:
         """Nothing is bought yet."""
 
-    @rule(target=carts, units=some.dictionaries(some.sampled_from("AB"), some.integers(1, 3), min_size=1))
-    def fill(self, units: dict[str, int]) -> Any:
+    @rule(target=carts, units=some.dictionaries(some.sampled_from("AB"), some.integers(1, 3), min_size=1),
+          coupon=some.booleans())  # fmt: skip
+    def fill(self, units: dict[str, int], coupon: bool) -> Any:
         if any(self.model.shelf[sku] < wanted for sku, wanted in units.items()):
             return multiple()
         cart = self.run(self.shop.cart_with(*[(self.products[sku], wanted) for sku, wanted in units.items()]))
         self.tokens[cart["id"]] = cart
         self.model.carts[cart["id"]] = units
+        if coupon:
+            path, owner = f"carts/{cart['id']}/coupon", {"Cart-Token": cart["token"]}
+            answer = self.run(self.shop.put(path, json={"code": COUPON}, headers=owner))
+            assert answer.status_code == (200 if self.model.used < USES else 409), answer.text
+            self.model.coupons |= {cart["id"]} if answer.status_code == 200 else set()
         return cart["id"]
 
     @rule(target=placed, cart=carts, token=some.sampled_from(["ok", "ok", "twice", "late", "decline", "challenge"]))
@@ -105,13 +151,17 @@ class ShopMachine(RuleBasedStateMachine):
         if units is None:
             assert answer.json()["code"] == "cart_ordered", answer.text
             return multiple()
+        coupon = cart in self.model.coupons
+        if coupon and self.model.used >= USES:
+            assert answer.json()["code"] == "coupon_invalid", answer.text
+            return multiple()
         if any(self.model.shelf[sku] < wanted for sku, wanted in units.items()):
             assert answer.json()["code"] == "out_of_stock", answer.text
             return multiple()
         if token == "decline":
             assert answer.status_code == 402, answer.text
             declined = next(id for id, *_ in self._stand() if id not in self.model.orders)
-            self.model.orders[declined] = Bought(units, "cancelled", "declined")
+            self.model.orders[declined] = Bought(units, "cancelled", "declined", coupon)
             return multiple()
         for sku, wanted in units.items():
             self.model.shelf[sku] -= wanted
@@ -119,9 +169,8 @@ class ShopMachine(RuleBasedStateMachine):
         challenged = token == "challenge"
         assert answer.status_code == (202 if challenged else 201), answer.text
         id: str = answer.json()["order_id" if challenged else "id"]
-        self.model.orders[id] = Bought(
-            units, *(("placed", "action_required") if challenged else ("paid", "authorized"))
-        )
+        stand = ("placed", "action_required") if challenged else ("paid", "authorized")
+        self.model.orders[id] = Bought(dict(units), *stand, coupon)
         self.tokens[id] = {"cart": cart}
         return id
 
@@ -147,45 +196,128 @@ class ShopMachine(RuleBasedStateMachine):
     def work(self) -> None:
         self.run(work_off(self.db))
         for bought in self.model.orders.values():
-            if bought.status == "paid" and bought.money == "authorized":
+            if bought.status in UNSENT and bought.money == "authorized":
                 bought.money = "captured"
 
     @rule(order=placed)
     def cancel(self, order: str) -> None:
         bought = self.model.orders[order]
-
-        async def work() -> None:
-            await self.db.transact(lambda tx: checkout.cancel(tx, UUID(order), who="staff", why="changed their mind"))
-
-        if bought.status not in {"placed", "paid"}:
+        work = self._in_tx(lambda tx: checkout.cancel(tx, UUID(order), who="staff", why="changed their mind"))
+        if bought.status not in {"placed", *UNSENT}:
             self._refused(work, orders.CannotMove)
             return
         self.run(work())
+        if bought.status == "placed":
+            self._release(order, "voided")
+            return
         self.model.give_back(bought)
-        taken = bought.money in {"captured", "partially_refunded", "refunded"}
+        taken = bought.money in TAKEN
         bought.status, bought.money = "cancelled", "refunded" if taken else "voided"
-        bought.back = bought.total if taken else 0
+        bought.back = bought.taken if taken else 0
+
+    @rule(order=placed)
+    def pack(self, order: str) -> None:
+        bought = self.model.orders[order]
+        work = self._in_tx(lambda tx: orders.fulfil.pack(tx, UUID(order), "staff"))
+        if bought.status == "paid" and bought.money != "refunded":
+            self.run(work())
+            bought.status = "packed"
+        else:
+            self._refused(work, orders.CannotMove)
+
+    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(1, 3))
+    def send(self, order: str, sku: str, units: int) -> None:
+        bought = self.model.orders[order]
+        work = self._in_tx(
+            lambda tx: orders.fulfil.ship(tx, UUID(order), {sku: units}, carrier="", tracking="", who="staff")
+        )
+        ready = bought.status in UNSENT and bought.money in {"captured", "partially_refunded"}
+        left = bought.units.get(sku, 0) - bought.sent[sku]
+        if left >= units and (ready or bought.status == "partially_shipped"):
+            self.run(work())
+            bought.sent[sku] += units
+            whole = all(bought.sent[one] == wanted for one, wanted in bought.units.items())
+            bought.status = "shipped" if whole else "partially_shipped"
+        else:
+            self._refused(work, ShopError)
+
+    @rule(order=placed)
+    def send_no_more(self, order: str) -> None:
+        bought = self.model.orders[order]
+        work = self._in_tx(lambda tx: checkout.cancel_rest(tx, UUID(order), who="staff", why="sold out"))
+        if bought.status != "partially_shipped":
+            self._refused(work, orders.CannotMove)
+            return
+        self.run(work())
+        rest = {sku: wanted - bought.sent[sku] for sku, wanted in bought.units.items()}
+        for sku, units in rest.items():
+            self.model.shelf[sku] += units
+            bought.returned[sku] += units
+        if amount := min(bought.worth(rest), bought.left):
+            bought.pay_back(amount, closes=False)
+        bought.status = "shipped"
+
+    @rule(order=placed)
+    def deliver(self, order: str) -> None:
+        bought = self.model.orders[order]
+        work = self._in_tx(lambda tx: orders.fulfil.deliver(tx, UUID(order), "staff"))
+        if bought.status == "shipped":
+            self.run(work())
+            bought.status = "delivered"
+        else:
+            self._refused(work, orders.CannotMove)
+
+    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(1, 3), restock=some.booleans())
+    def come_back(self, order: str, sku: str, units: int, restock: bool) -> None:
+        """Asked for and received in one: refused as a whole when its money is gone."""
+        bought = self.model.orders[order]
+
+        async def back(tx: Tx) -> None:
+            asked = await orders.returns.ask(tx, UUID(order), {sku: units}, who="guest", why="")
+            await checkout.take_back(tx, asked.id, restock=restock, amount=None, who="staff", answer="")
+
+        work, amount = self._in_tx(back), bought.worth({sku: units})
+        if bought.can_come_back(sku) < units or amount > bought.left:
+            self._refused(work, ShopError)
+            return
+        self.run(work())
+        bought.returned[sku] += units
+        self.model.shelf[sku] += units if restock else 0
+        bought.pay_back(amount)
+
+    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(0, 2))
+    def take_off(self, order: str, sku: str, units: int) -> None:
+        bought = self.model.orders[order]
+        work = self._in_tx(lambda tx: checkout.edit(
+            tx, UUID(order), orders.editing.Edit(units={sku: units}), who="staff", why="asked"
+        ))  # fmt: skip
+        less = bought.units.get(sku, 0) - units
+        amount = bought.worth({sku: max(less, 0)})
+        nothing = less == sum(bought.units.values())
+        if bought.status not in UNSENT or less <= 0 or nothing or amount > bought.left:
+            self._refused(work, ShopError)
+            return
+        self.run(work())
+        self.model.shelf[sku] += less
+        bought.units = {one: there for one, there in (bought.units | {sku: units}).items() if there}
+        bought.pay_back(amount, closes=False)
 
     @rule(order=placed, amount=some.one_of(some.none(), some.integers(1, 4000)))
     def refund(self, order: str, amount: int | None) -> None:
         bought = self.model.orders[order]
-
-        async def work() -> None:
-            await self.db.transact(lambda tx: checkout.ask_refund(tx, UUID(order), amount, who="staff", why="late"))
-
-        left = bought.total - bought.back
+        work = self._in_tx(lambda tx: checkout.ask_refund(tx, UUID(order), amount, who="staff", why="late"))
         if bought.money not in {"captured", "partially_refunded"}:
             self._refused(work, ShopError)
-        elif amount is not None and amount > left:
+        elif amount is not None and amount > bought.left:
             self._refused(work, RefundTooLarge)
         else:
             self.run(work())
-            bought.back += left if amount is None else amount
-            bought.money = "refunded" if bought.back == bought.total else "partially_refunded"
+            bought.pay_back(bought.left if amount is None else amount)
 
     @invariant()
     def they_agree(self) -> None:
         assert dict(self._rows(SHELF)) == self.model.shelf
+        assert self._rows(USED) == [(self.model.used,)]
         assert {id: (status, money, back) for id, status, money, back in self._stand()} == {
             id: (bought.status, bought.money, bought.back) for id, bought in self.model.orders.items()
         }
@@ -202,8 +334,7 @@ class ShopMachine(RuleBasedStateMachine):
 
         self.work()
         for id, bought in self.model.orders.items():
-            taken = bought.total if bought.money in {"captured", "partially_refunded", "refunded"} else 0
-            assert self.company.taken(id) == taken - bought.back, (id, bought)
+            assert self.company.taken(id) == bought.left, (id, bought)
         self.run(close())
         self.runner.close()
 
@@ -212,6 +343,9 @@ class ShopMachine(RuleBasedStateMachine):
         bought.status, bought.money = "cancelled", money
         self.model.give_back(bought)
         self.model.carts[self.tokens[order]["cart"]] = bought.units
+
+    def _in_tx(self, change: Callable[[Tx], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+        return lambda: self.db.transact(change)
 
     def _refused(self, work: Any, kind: type[Exception]) -> None:
         try:
