@@ -11,11 +11,11 @@ import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as some
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, precondition, rule
 
 from tests.conftest import open_client
 from tests.journeys.test_money import work_off
@@ -33,12 +33,21 @@ STAND = Query("model.stand", "SELECT o.id::text, o.status, o.payment_status, coa
 SHELF = Query("model.shelf", "SELECT sku, available FROM inventory.stock")
 USED = Query("model.used", "SELECT used::int FROM promotions.offer")
 PRICE = 1000
-UNITS = 6
+UNITS = 9
 USES = 3
 """How often the coupon, a tenth off, can be used."""
 COUPON = "TENTH"
 TAKEN = {"captured", "partially_refunded", "refunded"}
 UNSENT = {"paid", "packed"}
+Draw: TypeAlias = Callable[[some.SearchStrategy[Any]], Any]
+SKUS, BOOLEANS = some.sampled_from("AB"), some.booleans()
+LIKELY = {
+    "placed": ("confirm", "confirm", "cancel"), "paid": ("pack", "send", "send", "take_off", "refund", "cancel"),
+    "packed": ("send", "send", "take_off", "refund", "cancel"),
+    "partially_shipped": ("send", "send_no_more", "come_back", "refund"),
+    "shipped": ("deliver", "come_back", "refund"), "delivered": ("come_back", "refund"),
+}  # fmt: skip
+ACTS = sorted({act for acts in LIKELY.values() for act in acts})
 
 
 @dataclass
@@ -99,7 +108,6 @@ class ShopMachine(RuleBasedStateMachine):
     """Random lives of a shop."""
 
     carts: Bundle[str] = Bundle("carts")
-    placed: Bundle[str] = Bundle("placed")
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,9 +133,12 @@ class ShopMachine(RuleBasedStateMachine):
             await promotions.add(tx, offer(COUPON, max_uses=USES))
         self.products = dict(zip(("A", "B"), made, strict=True))
 
-    @initialize()
-    def start(self) -> None:
-        """Nothing is bought yet."""
+    @initialize(coupon=some.booleans())
+    def start(self, coupon: bool) -> None:
+        """Two orders are paid and taken: most of what can happen to an order happens after that."""
+        for units, off in (({"A": 2, "B": 1}, coupon), ({"B": 2}, False)):
+            self.buy(self.fill(units, off), "ok")
+        self.work()
 
     @rule(target=carts, units=some.dictionaries(some.sampled_from("AB"), some.integers(1, 3), min_size=1),
           coupon=some.booleans())  # fmt: skip
@@ -144,25 +155,25 @@ class ShopMachine(RuleBasedStateMachine):
             self.model.coupons |= {cart["id"]} if answer.status_code == 200 else set()
         return cart["id"]
 
-    @rule(target=placed, cart=carts, token=some.sampled_from(["ok", "ok", "twice", "late", "decline", "challenge"]))
-    def buy(self, cart: str, token: str) -> Any:
+    @rule(cart=carts, token=some.sampled_from(["ok", "ok", "twice", "late", "decline", "challenge"]))
+    def buy(self, cart: str, token: str) -> None:
         answer = self.run(self.shop.buy(self.tokens[cart], token=token))
         units = self.model.carts.get(cart)
         if units is None:
             assert answer.json()["code"] == "cart_ordered", answer.text
-            return multiple()
+            return
         coupon = cart in self.model.coupons
         if coupon and self.model.used >= USES:
             assert answer.json()["code"] == "coupon_invalid", answer.text
-            return multiple()
+            return
         if any(self.model.shelf[sku] < wanted for sku, wanted in units.items()):
             assert answer.json()["code"] == "out_of_stock", answer.text
-            return multiple()
+            return
         if token == "decline":
             assert answer.status_code == 402, answer.text
             declined = next(id for id, *_ in self._stand() if id not in self.model.orders)
             self.model.orders[declined] = Bought(units, "cancelled", "declined", coupon)
-            return multiple()
+            return
         for sku, wanted in units.items():
             self.model.shelf[sku] -= wanted
         del self.model.carts[cart]
@@ -172,10 +183,19 @@ class ShopMachine(RuleBasedStateMachine):
         stand = ("placed", "action_required") if challenged else ("paid", "authorized")
         self.model.orders[id] = Bought(dict(units), *stand, coupon)
         self.tokens[id] = {"cart": cart}
-        return id
 
-    @rule(order=placed, approve=some.booleans())
-    def confirm(self, order: str, approve: bool) -> None:
+    @precondition(lambda self: self.model.orders)
+    @rule(data=some.data(), odd=some.integers(0, 9))
+    def act(self, data: some.DataObject, odd: int) -> None:
+        """What can happen to an order as it stands; one time in ten whatever comes, to whichever order."""
+        all_orders = self.model.orders
+        alive = [id for id, bought in all_orders.items() if bought.status in LIKELY]
+        order = data.draw(some.sampled_from(list(all_orders) if odd == 4 or not alive else alive))
+        acts = ACTS if odd == 4 else LIKELY.get(all_orders[order].status, ACTS)
+        getattr(self, data.draw(some.sampled_from(acts)))(order, data.draw)
+
+    def confirm(self, order: str, draw: Draw) -> None:
+        approve = draw(BOOLEANS)
         waited = self.run(self.company.confirm(order, approve=approve))
         bought = self.model.orders[order]
         if not waited:
@@ -185,22 +205,27 @@ class ShopMachine(RuleBasedStateMachine):
         elif bought.status == "placed":
             self._release(order, "declined")
 
-    @rule()
+    @rule(works=some.booleans())
+    def tend(self, works: bool) -> None:
+        """The job runner works, or the sweeper comes."""
+        if works:
+            self.work()
+        else:
+            self.sweep()
+
     def sweep(self) -> None:
         self.run(checkout.sweep(self.db, self.providers, timedelta(0), challenged=timedelta(0)))
         for order, bought in self.model.orders.items():
             if bought.status == "placed":
                 self._release(order, "voided")
 
-    @rule()
     def work(self) -> None:
         self.run(work_off(self.db))
         for bought in self.model.orders.values():
             if bought.status in UNSENT and bought.money == "authorized":
                 bought.money = "captured"
 
-    @rule(order=placed)
-    def cancel(self, order: str) -> None:
+    def cancel(self, order: str, _: Draw) -> None:
         bought = self.model.orders[order]
         work = self._in_tx(lambda tx: checkout.cancel(tx, UUID(order), who="staff", why="changed their mind"))
         if bought.status not in {"placed", *UNSENT}:
@@ -215,8 +240,7 @@ class ShopMachine(RuleBasedStateMachine):
         bought.status, bought.money = "cancelled", "refunded" if taken else "voided"
         bought.back = bought.taken if taken else 0
 
-    @rule(order=placed)
-    def pack(self, order: str) -> None:
+    def pack(self, order: str, _: Draw) -> None:
         bought = self.model.orders[order]
         work = self._in_tx(lambda tx: orders.fulfil.pack(tx, UUID(order), "staff"))
         if bought.status == "paid" and bought.money != "refunded":
@@ -225,9 +249,10 @@ class ShopMachine(RuleBasedStateMachine):
         else:
             self._refused(work, orders.CannotMove)
 
-    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(1, 3))
-    def send(self, order: str, sku: str, units: int) -> None:
-        bought = self.model.orders[order]
+    def send(self, order: str, draw: Draw) -> None:
+        """Send units of one kind, or all of them."""
+        bought, sku = self.model.orders[order], draw(SKUS)
+        units = draw(some.integers(0, 3)) or max(1, bought.units.get(sku, 0) - bought.sent[sku])
         work = self._in_tx(
             lambda tx: orders.fulfil.ship(tx, UUID(order), {sku: units}, carrier="", tracking="", who="staff")
         )
@@ -241,8 +266,7 @@ class ShopMachine(RuleBasedStateMachine):
         else:
             self._refused(work, ShopError)
 
-    @rule(order=placed)
-    def send_no_more(self, order: str) -> None:
+    def send_no_more(self, order: str, _: Draw) -> None:
         bought = self.model.orders[order]
         work = self._in_tx(lambda tx: checkout.cancel_rest(tx, UUID(order), who="staff", why="sold out"))
         if bought.status != "partially_shipped":
@@ -257,8 +281,7 @@ class ShopMachine(RuleBasedStateMachine):
             bought.pay_back(amount, closes=False)
         bought.status = "shipped"
 
-    @rule(order=placed)
-    def deliver(self, order: str) -> None:
+    def deliver(self, order: str, _: Draw) -> None:
         bought = self.model.orders[order]
         work = self._in_tx(lambda tx: orders.fulfil.deliver(tx, UUID(order), "staff"))
         if bought.status == "shipped":
@@ -267,10 +290,9 @@ class ShopMachine(RuleBasedStateMachine):
         else:
             self._refused(work, orders.CannotMove)
 
-    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(1, 3), restock=some.booleans())
-    def come_back(self, order: str, sku: str, units: int, restock: bool) -> None:
+    def come_back(self, order: str, draw: Draw) -> None:
         """Asked for and received in one: refused as a whole when its money is gone."""
-        bought = self.model.orders[order]
+        bought, sku, units, restock = self.model.orders[order], draw(SKUS), draw(some.integers(1, 3)), draw(BOOLEANS)
 
         async def back(tx: Tx) -> None:
             asked = await orders.returns.ask(tx, UUID(order), {sku: units}, who="guest", why="")
@@ -285,9 +307,8 @@ class ShopMachine(RuleBasedStateMachine):
         self.model.shelf[sku] += units if restock else 0
         bought.pay_back(amount)
 
-    @rule(order=placed, sku=some.sampled_from("AB"), units=some.integers(0, 2))
-    def take_off(self, order: str, sku: str, units: int) -> None:
-        bought = self.model.orders[order]
+    def take_off(self, order: str, draw: Draw) -> None:
+        bought, sku, units = self.model.orders[order], draw(SKUS), draw(some.integers(0, 2))
         work = self._in_tx(lambda tx: checkout.edit(
             tx, UUID(order), orders.editing.Edit(units={sku: units}), who="staff", why="asked"
         ))  # fmt: skip
@@ -302,9 +323,8 @@ class ShopMachine(RuleBasedStateMachine):
         bought.units = {one: there for one, there in (bought.units | {sku: units}).items() if there}
         bought.pay_back(amount, closes=False)
 
-    @rule(order=placed, amount=some.one_of(some.none(), some.integers(1, 4000)))
-    def refund(self, order: str, amount: int | None) -> None:
-        bought = self.model.orders[order]
+    def refund(self, order: str, draw: Draw) -> None:
+        bought, amount = self.model.orders[order], draw(some.one_of(some.none(), some.integers(1, 4000)))
         work = self._in_tx(lambda tx: checkout.ask_refund(tx, UUID(order), amount, who="staff", why="late"))
         if bought.money not in {"captured", "partially_refunded"}:
             self._refused(work, ShopError)
