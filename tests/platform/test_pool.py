@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -70,6 +71,10 @@ async def test_a_server_that_takes_calls_and_says_nothing_keeps_nobody(fresh_url
 async def test_a_rush_of_one_kind_leaves_connections_to_the_others_and_waits_in_turn(two: Database):
     rush = two.share("rush", maximum=1, patience_seconds=5)
     release = asyncio.Event()
+    while not two.pool.size:  # a machine at work opens it late
+        with suppress(Busy):
+            await two.ping()
+    late = two.pool.statistics.timed_out
 
     async def hold(db: Database) -> None:
         async with db.read():
@@ -77,7 +82,7 @@ async def test_a_rush_of_one_kind_leaves_connections_to_the_others_and_waits_in_
 
     rushing = [asyncio.create_task(hold(two.share("rush", maximum=1, patience_seconds=5))) for _ in range(50)]
     await asyncio.sleep(0.4)
-    assert (two.pool.in_use, two.pool.statistics.timed_out) == (1, 0)
+    assert (two.pool.in_use, two.pool.statistics.timed_out) == (1, late)
     await two.ping()
     release.set()
     await asyncio.gather(*rushing)
