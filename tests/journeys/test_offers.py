@@ -144,41 +144,6 @@ async def test_who_used_an_automatic_offer_buys_on_without_it(shop, db, lamp):
         assert await broken(tx) == {}
 
 
-@pytest.mark.parametrize("guest_first", [True, False])
-async def test_a_person_is_one_with_and_without_an_account(shop, db, lamp, guest_first):
-    await add(db, offer("ONCE", max_uses_per_customer=1))
-    who = await shop.sign_in("c@example.com")
-
-    async def as_guest():
-        cart = await shop.cart_with((lamp, 1))
-        await shop.put(f"carts/{cart['id']}/coupon", json={"code": "ONCE"}, headers={"Cart-Token": cart["token"]})
-        return await shop.buy(cart, email="C@example.com")
-
-    async def as_customer(key: str, **more: Any):
-        mine = (await shop.get("carts/mine", headers=who)).json()["id"]
-        await shop.post(f"carts/{mine}/lines", json={"product_id": lamp, "quantity": 1}, headers=who)
-        await shop.put(f"carts/{mine}/coupon", json={"code": "ONCE"}, headers=who)
-        body = {"payment": {"provider": "fake", "token": "ok"}, "address": ADDRESS} | more
-        bought = await shop.post(f"carts/{mine}/checkout", json=body, headers=who | {"Idempotency-Key": key})
-        await shop.delete(f"carts/{mine}/lines", headers=who)
-        return bought
-
-    first = await (as_guest() if guest_first else as_customer("a"))
-    assert (first.status_code, first.json()["discount"]["amount"] > 0) == (201, True), first.text
-    second = await (as_customer("b") if guest_first else as_guest())
-    discount = second.json().get("discount", {}).get("amount", 0)
-    assert (second.status_code, discount) in {(409, 0), (201, 0)}, second.text
-    if not guest_first:
-        again = await as_customer("c", email="other@example.com")
-        assert again.json().get("discount", {}).get("amount", 0) == 0, again.text
-    token = {"Order-Token": first.json()["token"]} if guest_first else who
-    assert (await shop.post(f"orders/{first.json()['id']}/cancel", headers=token)).status_code == 200
-    third = await (as_guest() if not guest_first else as_customer("d"))
-    assert (third.status_code, third.json()["discount"]["amount"] > 0) == (201, True), third.text
-    async with db.read() as tx:
-        assert await broken(tx) == {}
-
-
 async def test_where_nothing_is_sent(shop, db, lamp):
     async with db.tx() as tx:
         for code in ("post", "courier"):

@@ -9,10 +9,8 @@ import pytest
 
 from tests.client import ADDRESS
 from tests.journeys.test_money import work_off
-from tests.journeys.test_offers import offer
 from tests.making import moved_by, new_product, some_products
 from tests.surface.test_backoffice import staff
-from tfmshop.commerce import promotions
 from tfmshop.platform.db import Query, broken
 
 CANARIES = ("canary@example.com", "Canary Lane", "Canary Bird")
@@ -23,11 +21,10 @@ PUBLISH = Query("test.publish_all", "UPDATE reviews.review SET status = 'publish
 
 @pytest.fixture
 async def person(busy_shop, wide_db, fake):
-    """Somebody with a delivered order with an offer and an invoice, a review, a wish, a cart and letters."""
+    """Somebody with a delivered order with an invoice, a review, a wish, an address, an open cart and letters."""
     moved_by(fake=fake)
     async with wide_db.tx() as tx:
         lamp, shade = await some_products(tx, new_product(sku="LAMP"), new_product(sku="SHADE"))
-        await promotions.add(tx, offer(max_uses_per_customer=1))
     body = {"email": CANARIES[0], "password": "correct horse", "name": CANARIES[2]}
     await busy_shop.post("auth/register", json=body)
     login = await busy_shop.post("auth/login", json={"email": CANARIES[0], "password": "correct horse"})

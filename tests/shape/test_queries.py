@@ -28,7 +28,6 @@ from tfmshop.commerce.orders import store as orders
 from tfmshop.commerce.orders import store_moving as moving
 from tfmshop.commerce.orders import store_returns as returns
 from tfmshop.commerce.payments import store as payments
-from tfmshop.commerce.promotions import store as promotions
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
 from tfmshop.commerce.search.listing import LIST_PRODUCTS
@@ -136,7 +135,6 @@ USES: list[tuple[str, list[object]]] = [
     (orders.LIST_BY_STATUS.sql, [10, NOW, ID, "cancelled"]),
     (orders.UNPAID.sql, [NOW, [], NOW, []]),
     (payments.BALANCE.sql, [ID]),
-    (promotions.FORGET.sql, ["person1@example.com"]),
     (moving.OPEN_LINES.sql, [["1"]]),
     (accounts.FIND_BY_EMAIL.sql, ["person1@example.com", ""]),
     (accounts.LIST.sql, [10]),

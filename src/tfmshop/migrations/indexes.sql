@@ -9,7 +9,6 @@ CREATE INDEX customer_email_prefix ON accounts.customer USING btree (lower(email
 CREATE INDEX customer_inactive ON accounts.customer USING btree (created_at DESC, id DESC) WHERE (NOT is_active);
 CREATE INDEX customer_name_prefix ON accounts.customer USING btree (lower(name) text_pattern_ops);
 CREATE INDEX customer_role_created_at ON accounts.customer USING btree (role, created_at DESC, id DESC);
-CREATE INDEX customer_use_who ON promotions.customer_use USING btree (who);
 CREATE INDEX delivery_waiting ON news.delivery USING btree (endpoint_id, subject, event_number) WHERE (status = 'waiting'::text);
 CREATE INDEX entry_brand_newest ON search.entry USING btree (brand_id, published_at DESC, product_id DESC);
 CREATE INDEX entry_brand_price ON search.entry USING btree (brand_id, price, product_id);
@@ -63,7 +62,6 @@ CREATE INDEX product_to_publish ON catalog.product USING btree (publish_at) WHER
 CREATE INDEX product_to_withdraw ON catalog.product USING btree (withdraw_at) WHERE ((status = 'active'::text) AND (withdraw_at IS NOT NULL));
 CREATE INDEX proof_customer ON accounts.proof USING btree (customer_id, purpose, created_at DESC);
 CREATE INDEX proof_expires ON accounts.proof USING btree (expires_at);
-CREATE INDEX redemption_also ON promotions.redemption USING btree (also) WHERE (also IS NOT NULL);
 CREATE INDEX refund_order ON payments.refund USING btree (order_id);
 CREATE INDEX related_other ON catalog.related USING btree (other_id);
 CREATE INDEX reservation_cart ON inventory.reservation USING btree (cart_id);

@@ -7,11 +7,8 @@ _MINE = "c.id = $1 AND (c.token_hash = $2 OR c.customer_id = $3)"
 _TERMS = """c.coupon, c.shipping_method,
     (SELECT json_agg(CASE WHEN u.used IS NULL THEN r.offer
             ELSE (r.offer::jsonb || jsonb_build_object('used_by_buyer', u.used))::json END)::text
-        FROM promotions.running AS r LEFT JOIN LATERAL (
-            SELECT max(used) AS used FROM promotions.used AS o WHERE o.offer_id = r.id AND o.who IN (
-                c.customer_id::text, lower(coalesce(c.email, (SELECT p.email FROM accounts.reachable AS p
-                    WHERE p.customer_id = c.customer_id))))
-        ) AS u ON true
+        FROM promotions.running AS r LEFT JOIN promotions.used AS u
+            ON u.offer_id = r.id AND u.who = coalesce(c.customer_id::text, lower(c.email))
         WHERE r.code IS NULL OR r.code = c.coupon) AS offers,
     (SELECT json_agg(r.rate)::text FROM pricing.rates AS r WHERE r.country = c.address ->> 'country') AS rates,
     (SELECT json_agg(m.method ORDER BY m.position, m.code)::text FROM pricing.methods AS m

@@ -65,7 +65,7 @@ async def _place_fresh(tx: Tx, wanted: Mapping[int, Placing], seals: Seals) -> l
             spoiled[n] = error
         else:
             new.append(order)
-            uses.append(promotions.Use(order.id, *order.marks, offers))
+            uses.append(promotions.Use(order.id, order.mark, offers))
     if spoiled:
         raise Spoiled(spoiled)
     numbers = {placing.order_id: n for n, placing in wanted.items()}

@@ -109,10 +109,9 @@ class NewOrder:
         return str(self.customer_id) if self.customer_id else "guest"
 
     @property
-    def marks(self) -> tuple[str, str | None]:
-        """Whose uses of an offer are counted together: those of an e-mail address, and of a customer."""
-        email = self.email.lower()
-        return (str(self.customer_id), email) if self.customer_id else (email, None)
+    def mark(self) -> str:
+        """Whose uses of an offer are counted together: the customer's, or those of a guest's e-mail address."""
+        return str(self.customer_id) if self.customer_id else self.email.lower()
 
 
 async def place(tx: Tx, wanted: Sequence[NewOrder], seals: Seals) -> list[Order]:

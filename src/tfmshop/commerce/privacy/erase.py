@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tfmshop.commerce import accounts, cart, news, orders, promotions, reviews
+from tfmshop.commerce import accounts, cart, news, orders, reviews
 from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer
@@ -36,7 +36,6 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
         await cart.closing.erase(tx, viewer.id)
         await reviews.erase(tx, viewer.id)
         await news.erase(tx, email)
-        await promotions.offers.forget(tx, email)
         await accounts.book.erase(tx, viewer.id)
 
     await caution.db.transact(work)

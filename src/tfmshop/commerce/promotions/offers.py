@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from tfmshop.commerce.promotions.errors import BadOffer, CouponExhausted, OfferNotFound, StaleOffer
 from tfmshop.commerce.promotions.model import WHOLE, Kind, Offer
-from tfmshop.commerce.promotions.store import CHANGE, END, FIND, FORGET, GIVE_BACK, HOLD, LIST, REDEEM, SAVE
+from tfmshop.commerce.promotions.store import CHANGE, END, FIND, GIVE_BACK, HOLD, LIST, REDEEM, SAVE
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
 from tfmshop.platform import codec, ids
 from tfmshop.platform.db import Query, Refused, Tx
@@ -106,11 +106,10 @@ async def running(tx: Tx, limit: int) -> list[Offer]:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """The offers that an order uses; for limits per customer `who` is counted, and `also` where they have two marks."""
+    """The offers that an order uses; `who` is counted for limits per customer."""
 
     order_id: UUID
     who: str
-    also: str | None
     offers: Sequence[Offer]
 
 
@@ -124,11 +123,7 @@ async def redeem(tx: Tx, uses: Sequence[Use]) -> dict[UUID, CouponExhausted]:
         return {}
     wanted = limited.values()
     for row in await tx.rows(
-        REDEEM,
-        [offer.id for _, offer in wanted],
-        [use.order_id for use, _ in wanted],
-        [use.who for use, _ in wanted],
-        [use.also for use, _ in wanted],
+        REDEEM, [offer.id for _, offer in wanted], [use.order_id for use, _ in wanted], [use.who for use, _ in wanted]
     ):
         del limited[row["order_id"], row["id"]]
     return {order: CouponExhausted(name=offer.code or offer.name) for (order, _), (_, offer) in limited.items()}
@@ -137,11 +132,6 @@ async def redeem(tx: Tx, uses: Sequence[Use]) -> dict[UUID, CouponExhausted]:
 async def give_back(tx: Tx, order_id: UUID) -> None:
     """Give back the uses of a cancelled order; a second time changes nothing."""
     await tx.execute(GIVE_BACK, order_id)
-
-
-async def forget(tx: Tx, email: str) -> None:
-    """Forget an e-mail address; what was used by it counts for nobody any more."""
-    await tx.execute(FORGET, email.lower())
 
 
 async def _one(tx: Tx, query: Query, code_or_id: str) -> Offer:

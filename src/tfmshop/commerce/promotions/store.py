@@ -40,13 +40,8 @@ REDEEM = Query(
     "promotions.redeem",
     """
 WITH wanted AS MATERIALIZED (
-    SELECT o.id, o.max_uses, o.max_uses_per_customer, w.order_id, w.who, w.also
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS w(id, order_id, who, also)
-    JOIN promotions.offer AS o ON o.id = w.id
-), people AS MATERIALIZED (
-    SELECT id, order_id, max_uses_per_customer AS most, who FROM wanted WHERE max_uses_per_customer > 0
-    UNION SELECT id, order_id, max_uses_per_customer, also FROM wanted
-    WHERE max_uses_per_customer > 0 AND also IS NOT NULL
+    SELECT o.id, o.max_uses, o.max_uses_per_customer, w.order_id, w.who
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS w(id, order_id, who) JOIN promotions.offer AS o ON o.id = w.id
 ), locked AS MATERIALIZED (
     SELECT o.id FROM promotions.offer AS o WHERE o.id = ANY($1) AND o.max_uses IS NOT NULL ORDER BY o.id FOR UPDATE
 ), counted AS (
@@ -56,47 +51,33 @@ WITH wanted AS MATERIALIZED (
     RETURNING o.id
 ), mine AS (
     INSERT INTO promotions.customer_use AS u (offer_id, who, used)
-    SELECT p.id, p.who, count(*) FROM people AS p GROUP BY p.id, p.who HAVING count(*) <= min(p.most)
-    ORDER BY p.id, p.who
+    SELECT w.id, w.who, count(*) FROM wanted AS w WHERE w.max_uses_per_customer > 0 GROUP BY w.id, w.who
+    HAVING count(*) <= min(w.max_uses_per_customer) ORDER BY w.id, w.who
     ON CONFLICT (offer_id, who) DO UPDATE SET used = u.used + excluded.used
-        WHERE u.used + excluded.used <= (SELECT min(p.most) FROM people AS p WHERE p.id = u.offer_id)
+        WHERE u.used + excluded.used <= (SELECT min(w.max_uses_per_customer) FROM wanted AS w WHERE w.id = u.offer_id)
     RETURNING u.offer_id, u.who
 ), noted AS (
-    INSERT INTO promotions.redemption (order_id, offer_id, who, also)
-    SELECT w.order_id, w.id, w.who, w.also FROM wanted AS w
+    INSERT INTO promotions.redemption (order_id, offer_id, who) SELECT w.order_id, w.id, w.who FROM wanted AS w
 )
 SELECT w.order_id, w.id FROM wanted AS w
 WHERE (w.max_uses IS NULL OR EXISTS (SELECT FROM counted AS c WHERE c.id = w.id))
-    AND NOT EXISTS (SELECT FROM people AS p WHERE p.id = w.id AND p.order_id = w.order_id
-        AND NOT EXISTS (SELECT FROM mine AS m WHERE m.offer_id = p.id AND m.who = p.who))
+    AND (w.max_uses_per_customer IS NULL
+        OR EXISTS (SELECT FROM mine AS m WHERE m.offer_id = w.id AND m.who = w.who))
 """,
 )
 
 GIVE_BACK = Query(
     "promotions.give_back",
     """
-WITH gone AS (DELETE FROM promotions.redemption WHERE order_id = $1 RETURNING offer_id, who, also),
-people AS MATERIALIZED (
-    SELECT u.offer_id, u.who FROM promotions.customer_use AS u
-    JOIN (SELECT offer_id, who FROM gone UNION SELECT offer_id, also FROM gone) AS g
-        ON g.offer_id = u.offer_id AND g.who = u.who
-    ORDER BY u.offer_id, u.who FOR UPDATE OF u
-), locked AS MATERIALIZED (
+WITH gone AS (DELETE FROM promotions.redemption WHERE order_id = $1 RETURNING offer_id, who),
+locked AS MATERIALIZED (
     SELECT o.id FROM promotions.offer AS o JOIN gone AS g ON g.offer_id = o.id WHERE o.max_uses IS NOT NULL
     ORDER BY o.id FOR UPDATE OF o
 ), counted AS (
     UPDATE promotions.offer AS o SET used = o.used - 1 FROM locked AS l WHERE o.id = l.id
 )
-UPDATE promotions.customer_use AS u SET used = u.used - 1 FROM people AS p
-WHERE u.offer_id = p.offer_id AND u.who = p.who
-""",
-)
-
-FORGET = Query(
-    "promotions.forget",
-    """
-WITH used AS (DELETE FROM promotions.customer_use WHERE who = $1)
-UPDATE promotions.redemption SET also = NULL WHERE also = $1
+UPDATE promotions.customer_use AS u SET used = u.used - 1 FROM gone AS g
+WHERE u.offer_id = g.offer_id AND u.who = g.who
 """,
 )
 

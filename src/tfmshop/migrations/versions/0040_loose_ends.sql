@@ -1,4 +1,3 @@
--- squawk-ignore-file require-concurrent-index-creation
 -- What truths look at: jobs that are not done.
 SET LOCAL lock_timeout = '3s';
 SET LOCAL statement_timeout = '60s';
@@ -20,8 +19,3 @@ LEFT JOIN catalog.category AS c ON c.id = p.category_id;
 CREATE VIEW catalog.stockable AS
 SELECT v.id AS variant_id, v.product_id, v.sku, p.slug, v.position
 FROM catalog.variant AS v JOIN catalog.product AS p ON p.id = v.product_id;
-
--- A customer's uses of an offer are also counted for the e-mail address that they order with: it is one person.
-ALTER TABLE promotions.redemption ADD COLUMN also text;
-CREATE INDEX redemption_also ON promotions.redemption (also) WHERE also IS NOT NULL;
-CREATE INDEX customer_use_who ON promotions.customer_use (who);
