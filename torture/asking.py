@@ -46,7 +46,7 @@ VALUES: Final[dict[str, Any]] = {
     "publish_at": "2026-01-01T00:00:00Z",
     "withdraw_at": "2036-01-01T00:00:00Z", "since": "2026-01-01T00:00:00Z", "Cart-Token": "zzcart_tokenzz",
     "cursor": base64.urlsafe_b64encode(_PLACE).rstrip(b"=").decode(), "Order-Token": "zzorder_tokenzz",
-    "Idempotency-Key": "zzfreshzz",
+    "Idempotency-Key": "zzfreshzz", "tax_class": "standard",
 }  # fmt: skip
 """Examples by name, good for the sample shop; others follow from the schema."""
 SINGLE: Final = {"products": "product_id", "categories": "category_id", "topics": "topic"}

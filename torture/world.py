@@ -26,9 +26,9 @@ PICTURE: Final = base64.b64decode(
 PERSON: Final = {"token", "email", "refresh_token", "device_token", "customer_id", "session_id", "address_id", "csrf",
                  "review_id"}  # fmt: skip
 ORDER: Final = {"order_id", "number", "return_id"}
-SHIPPED: Final = re.compile("invoice|deliver$|returns")
+SHIPPED: Final = re.compile("invoice|deliver$|returns|cancel-rest")
 DELIVERED: Final = re.compile("returns")
-CAPTURED: Final = re.compile("PATCH /admin/orders|refunds|receive")
+CAPTURED: Final = re.compile("PATCH /admin/orders|refunds|receive|shipments|bulk")
 """Operations on orders that went so far."""
 
 
@@ -149,10 +149,13 @@ class World:
     def _order(self, order: dict[str, Any], wanted: set[str], name: str) -> dict[str, str]:
         path = f"/orders/{order['number']}"
         got = {"order_id": order["id"], "number": order["number"], "order_token": order["token"]}
-        while CAPTURED.search(name) and self.admin("GET", path)["payment_status"] == "authorized":
+        while (CAPTURED.search(name) or SHIPPED.search(name)) and self.admin("GET", path)[
+            "payment_status"
+        ] == "authorized":
             time.sleep(0.02)
         if SHIPPED.search(name):
-            self.admin("POST", f"{path}/shipments", {})
+            some = {"lines": [{"sku": "DEMO-001", "quantity": 1}]} if name.endswith("cancel-rest") else {}
+            self.admin("POST", f"{path}/shipments", some)
         if DELIVERED.search(name):
             self.admin("POST", f"{path}/deliver")
         if "return_id" in wanted:

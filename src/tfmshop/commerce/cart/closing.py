@@ -10,7 +10,7 @@ from operator import itemgetter
 from uuid import UUID
 
 from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
-from tfmshop.commerce.cart.model import MOST_LINES, MOST_UNITS, Bought, Closed, Owner
+from tfmshop.commerce.cart.model import MOST_LINES, Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
 from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, LEFT_BEHIND, REOPEN, STATUS
@@ -64,13 +64,14 @@ def _closed(rows: list[Row]) -> Closed:
 async def reopen(tx: Tx, id: UUID) -> None:
     """Open a cart whose order came to nothing.
 
-    What was in it goes into a newer one that its customer has opened, unless that is in another currency.
+    What was in it goes into a newer one that its customer has opened, unless that is in another currency; of what is in
+    both, the larger number stays. Called before offers and stock are given back: checkouts lock in that order.
     """
     try:
         async with tx.savepoint():
-            await tx.execute(REOPEN, id, MOST_UNITS, MOST_LINES)
+            await tx.execute(REOPEN, id, MOST_LINES)
     except Refused:  # they have just opened one
-        await tx.execute(REOPEN, id, MOST_UNITS, MOST_LINES)
+        await tx.execute(REOPEN, id, MOST_LINES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,14 +47,17 @@ SELECT id, currency FROM made UNION ALL SELECT id, currency FROM cart.cart WHERE
 TURN = Query(
     "cart.turn",
     """
-UPDATE cart.cart AS c SET currency = $2 WHERE c.id = $1 AND c.status = 'open'
-    AND NOT EXISTS (SELECT FROM cart.line AS l WHERE l.cart_id = c.id)
+WITH mine AS MATERIALIZED (SELECT c.id FROM cart.cart AS c WHERE c.id = $1 AND c.status = 'open' FOR UPDATE)
+UPDATE cart.cart AS c SET currency = $2 FROM mine AS m
+WHERE c.id = m.id AND NOT EXISTS (SELECT FROM cart.lines_of(m.id))
 """,
 )
 
 
-def _moved(most_units: str, most_lines: str) -> str:
-    """The lines of the cart `source` go into the cart `target`: same variants add up, what is too much stays out."""
+def _moved(units: str, most_lines: str) -> str:
+    """The lines of the cart `source` go into the cart `target`, and its choices where that has none; same variants have
+    `units` then, lines that are too many stay out.
+    """
     return f"""lines AS (
     SELECT l.variant_id, l.quantity, l.unit_price, row_number() OVER (ORDER BY l.added_at, l.id) AS nth
     FROM source AS s CROSS JOIN LATERAL cart.lines_of(s.id) AS k JOIN cart.line AS l ON l.id = k.id
@@ -63,7 +66,12 @@ def _moved(most_units: str, most_lines: str) -> str:
     SELECT gen_random_uuid(), t.id, n.variant_id, n.quantity, n.unit_price FROM target AS t, lines AS n
     WHERE n.nth + (SELECT count(*) FROM cart.lines_of(t.id) AS h WHERE h.variant_id <> n.variant_id) <= {most_lines}
         OR EXISTS (SELECT FROM cart.lines_of(t.id) AS h WHERE h.variant_id = n.variant_id)
-    ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = least(l.quantity + excluded.quantity, {most_units})
+    ON CONFLICT (cart_id, variant_id) DO UPDATE SET quantity = {units}
+), kept AS (
+    UPDATE cart.cart AS c SET coupon = coalesce(c.coupon, s.coupon), address = coalesce(c.address, s.address),
+        shipping_method = coalesce(c.shipping_method, s.shipping_method), updated_at = now(), reminded_at = NULL,
+        expires_at = greatest(c.expires_at, s.expires_at)
+    FROM target AS t, source AS s WHERE c.id = t.id
 )"""
 
 
@@ -71,16 +79,12 @@ MERGE = Query(
     "cart.merge",
     f"""
 WITH both_carts AS MATERIALIZED (
-    SELECT c.id, c.token_hash, c.status, c.currency, c.coupon, c.address, c.shipping_method FROM cart.cart AS c
-    WHERE c.id IN ($1, $2) ORDER BY c.id FOR UPDATE
+    SELECT c.id, c.token_hash, c.status, c.currency, c.coupon, c.address, c.shipping_method, c.expires_at
+    FROM cart.cart AS c WHERE c.id IN ($1, $2) ORDER BY c.id FOR UPDATE
 ), source AS MATERIALIZED (SELECT * FROM both_carts WHERE id = $2 AND token_hash = $3),
 target AS MATERIALIZED (SELECT b.* FROM both_carts AS b JOIN source AS s ON s.currency = b.currency
     AND s.status = 'open' AND b.status = 'open' WHERE b.id = $1),
-{_moved("$4", "$5")}, kept AS (
-    UPDATE cart.cart AS c SET coupon = coalesce(c.coupon, s.coupon), address = coalesce(c.address, s.address),
-        shipping_method = coalesce(c.shipping_method, s.shipping_method), updated_at = now()
-    FROM target AS t, source AS s WHERE c.id = t.id
-), gone AS (
+{_moved("least(l.quantity + excluded.quantity, $4)", "$5")}, gone AS (
     DELETE FROM cart.cart AS c USING target AS t WHERE c.id = $2
 )
 SELECT s.status, s.currency, (SELECT b.currency FROM both_carts AS b WHERE b.id = $1) AS wanted FROM source AS s
@@ -234,13 +238,15 @@ REOPEN = Query(
     "cart.reopen",
     f"""
 WITH source AS MATERIALIZED (
-    SELECT c.id, c.customer_id, c.currency FROM cart.cart AS c WHERE c.id = $1 AND c.status = 'ordered' FOR UPDATE
+    SELECT c.id, c.customer_id, c.currency, c.coupon, c.address, c.shipping_method, c.expires_at FROM cart.cart AS c
+    WHERE c.id = $1 AND c.status = 'ordered' FOR UPDATE
 ), newer AS MATERIALIZED (
     SELECT o.id, o.currency FROM cart.cart AS o JOIN source AS s ON s.customer_id = o.customer_id
     WHERE o.status = 'open' FOR UPDATE OF o
 ), target AS MATERIALIZED (SELECT n.id FROM newer AS n JOIN source AS s ON s.currency = n.currency),
-{_moved("$2", "$3")}
-UPDATE cart.cart AS c SET status = 'open', updated_at = now()
+{_moved("greatest(l.quantity, excluded.quantity)", "$2")}
+UPDATE cart.cart AS c SET status = 'open', updated_at = now(), reminded_at = NULL,
+    expires_at = greatest(c.expires_at, now() + interval '1 day')
 FROM source AS s WHERE c.id = s.id AND NOT EXISTS (SELECT FROM newer)
 """,
 )

@@ -54,9 +54,8 @@ async def _take_up(till: Till, order_id: UUID, purchase: Purchase, present: Pres
     """The order that a crash left between its two transactions, or its answer when the sweeper finished it."""
 
     async def look(tx: Tx) -> orders.Order | Answer:
-        order, customer = await orders.load(tx, order_id)
-        if customer is None:
-            order = structs.replace(order, token=orders.tokens.token_of(till.seals, order.id, order.number))
+        order, _ = await orders.load(tx, order_id)
+        order = structs.replace(order, token=await orders.tokens.give(tx, till.seals, order, instead=True))
         if order.status == orders.OrderStatus.PLACED:
             return order
         if order.status == orders.OrderStatus.CANCELLED and order.payment_status == "declined":

@@ -73,6 +73,8 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
     due = await orders.paying.look(tx, order_id, hold=True)
     taken, back = await payments.balance(tx, order_id)
     wanted = taken - back if amount is None else amount
+    if due.elsewhere:
+        raise CannotRefund(state="another shop's")
     if due.state not in TAKEN or wanted <= 0:
         raise CannotRefund(state=due.state)
     await payments.refunds.ask(tx, order_id, wanted, who=who, why=why)
@@ -144,18 +146,19 @@ async def _refund_failed(tx: Tx, *, refund: payments.refunds.Refund, why: str) -
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:
     """Cancel an order that was not sent, or for its buyer one that is not packed either: stock and coupons go back, and
-    so does the money; the cart of one that was not paid is open again. `CannotMove`.
+    so does the money; the cart of one that was not paid is open again, and nobody is told. `CannotMove`.
     """
     due = await orders.paying.look(tx, order_id, hold=True)
     taken = due.state in TAKEN
     of = [orders.OrderStatus.PLACED, orders.OrderStatus.PAID] if by_buyer else None
     state = due.state if taken else "voided"
     cart_id, units = await orders.cancel(tx, order_id, payment_status=state, who=who, why=why, of=of)
-    await jobs.events.publish(tx, "order.cancelled", order_id, orders.OrderNews(order_id, due.number, why=why))
+    if due.status != orders.OrderStatus.PLACED:
+        await jobs.events.publish(tx, "order.cancelled", order_id, orders.OrderNews(order_id, due.number, why=why))
+    elif cart_id is not None:
+        await cart.closing.reopen(tx, cart_id)
     await promotions.give_back(tx, order_id)
     await inventory.give_back(tx, order_id, units)
-    if cart_id is not None and due.status == orders.OrderStatus.PLACED:
-        await cart.closing.reopen(tx, cart_id)
     if not taken:
         await let_go(tx, order_id)
     elif due.state != "refunded" and due.total.amount:

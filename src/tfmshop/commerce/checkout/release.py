@@ -22,10 +22,10 @@ async def release(tx: Tx, order_id: UUID, *, payment_status: str, why: str) -> N
     cart_id, units = await orders.cancel(
         tx, order_id, payment_status=payment_status, who="shop", why=why, of=[orders.OrderStatus.PLACED]
     )
-    await promotions.give_back(tx, order_id)
-    await inventory.give_back(tx, order_id, units)
     if cart_id is not None:
         await cart.closing.reopen(tx, cart_id)
+    await promotions.give_back(tx, order_id)
+    await inventory.give_back(tx, order_id, units)
 
 
 async def let_go(tx: Tx, order_id: UUID) -> None:

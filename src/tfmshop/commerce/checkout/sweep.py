@@ -59,14 +59,23 @@ async def sweep(
     comes later learns of it. A payment that arrives after its order was released is let go.
     """
     swept = Swept()
+    try:
+        await _sweep(db, providers, older_than, challenged, swept)
+    finally:
+        swept.count()
+    return swept
+
+
+async def _sweep(
+    db: Database, providers: Providers, older_than: timedelta, challenged: timedelta, swept: Swept
+) -> None:
     silent: set[str] = set()
     stuck: list[UUID] = []
     while True:
         async with db.read() as tx:
             waiting = await orders.paying.unpaid(tx, older_than, sorted(silent), stuck, challenged=challenged)
         if not waiting:
-            swept.count()
-            return swept
+            return
         for due in waiting:
             if due.provider in silent:
                 continue

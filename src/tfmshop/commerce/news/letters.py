@@ -24,7 +24,7 @@ log = structlog.get_logger("news")
 
 LINKS: Final = {"reset": "/reset-password", "verify": "/verify-email", "email": "/confirm-email"}
 """Letters that carry a link, and the page of the shop that it leads to."""
-OF_ORDERS: Final = {"confirmation", "shipped", "refunded", "cancelled"}
+OF_ORDERS: Final = {"confirmation", "shipped", "refunded", "cancelled", "rest"}
 """Letters that show an order as it is when they are sent."""
 
 
@@ -66,9 +66,8 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         facts: dict[str, Any] = {"data": codec.decode(row["data"])}
         if row["kind"] in OF_ORDERS:
             order, _ = await orders.load(tx, row["subject"])
-            facts |= _with_link(
-                sender, f"/orders/{order.number}", await orders.tokens.for_letter(tx, sender.seals, order)
-            )
+            token = await orders.tokens.give(tx, sender.seals, order, instead=False) or ""
+            facts |= _with_link(sender, f"/orders/{order.number}", token)
             facts["order"] = order
         if row["kind"] in LINKS and not await accounts.proofs.is_good(tx, row["subject"]):
             too_late = True

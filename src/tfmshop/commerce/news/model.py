@@ -10,7 +10,8 @@ import msgspec
 
 TOPICS: Final = (
     "order.paid", "order.edited", "order.cancelled", "order.shipped", "order.delivered", "order.refunded",
-    "order.refund_failed", "order.return_asked", "order.return_received", "order.return_refused", "stock.low",
+    "order.refund_failed", "order.rest_cancelled", "order.return_asked", "order.return_received",
+    "order.return_refused", "stock.low",
 )  # fmt: skip
 """Everything the shop tells."""
 LETTERS: Final = {
@@ -18,6 +19,7 @@ LETTERS: Final = {
     "order.shipped": "shipped",
     "order.refunded": "refunded",
     "order.cancelled": "cancelled",
+    "order.rest_cancelled": "rest",
 }
 """Which letter a buyer gets for which news."""
 GIVE_UP: Final = timedelta(days=3)

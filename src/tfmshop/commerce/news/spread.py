@@ -9,7 +9,7 @@ from tfmshop.commerce.news.endpoints import ToDeliver
 from tfmshop.commerce.news.letters import write
 from tfmshop.commerce.news.model import LETTERS
 from tfmshop.commerce.news.store import ADDRESS, KEEP_EVENT
-from tfmshop.platform import jobs
+from tfmshop.platform import codec, jobs
 from tfmshop.platform.db import Tx
 from tfmshop.platform.jobs.events import Event
 
@@ -22,12 +22,14 @@ async def spread(tx: Tx, subject: UUID, staff: str) -> list[Event]:
         for row in await tx.rows(ADDRESS, event.number, subject, event.topic):
             await jobs.enqueue(tx, "news.deliver", ToDeliver(row["endpoint_id"], subject))
         if event.topic in LETTERS:
-            await _tell_buyer(tx, event)
+            await _tell_buyer(tx, event, LETTERS[event.topic])
+        if event.topic == "order.edited" and codec.decode(event.data).get("readdressed"):
+            await _tell_buyer(tx, event, "confirmation")
         if event.topic == "stock.low" and staff:
             await write(tx, f"event {event.number}", "low", staff, event.subject, event.data)
     return taken
 
 
-async def _tell_buyer(tx: Tx, event: Event) -> None:
+async def _tell_buyer(tx: Tx, event: Event, kind: str) -> None:
     order, _ = await orders.load(tx, event.subject)
-    await write(tx, f"event {event.number}", LETTERS[event.topic], order.email, event.subject, event.data)
+    await write(tx, f"event {event.number}", kind, order.email, event.subject, event.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from tfmshop.commerce.orders.browse import load
@@ -29,10 +29,11 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Lowered:
-    """Units that go back, by variant, and what the buyer paid for them in minor units."""
+    """Units that go back, by variant, and what was paid for them in minor units; whether letters go elsewhere now."""
 
     units: dict[UUID, int]
     amount: int
+    readdressed: bool = False
 
 
 def units(lines: Sequence[tuple[str, int]]) -> dict[str, int]:
@@ -67,7 +68,7 @@ async def edit(tx: Tx, id: UUID, wanted: Edit, *, who: str, why: str) -> Lowered
             raise CannotEdit(why="its money is just being taken; try again in a moment")
         lowered = await _lower(tx, order, wanted.units)
     await note(tx, id, who, why)
-    return lowered
+    return replace(lowered, readdressed=wanted.email not in (None, order.email))
 
 
 async def note(tx: Tx, id: UUID, who: str, why: str) -> None:
@@ -86,6 +87,11 @@ async def _lower(tx: Tx, order: Order, wanted: Mapping[str, int]) -> Lowered:
     )  # fmt: skip
     if sum(less.values()) == sum(row["quantity"] for row in rows):
         raise CannotEdit(why="nothing would be left; cancel it")
+    return await take_off(tx, order, rows, less)
+
+
+async def take_off(tx: Tx, order: Order, rows: Sequence[Row], less: Mapping[int, int]) -> Lowered:
+    """Take units, by line (of the rows of `TO_LOWER`), off an order; what they were and what was paid for them."""
     units: dict[UUID, int] = {}
     parts: list[tuple[int, int, int, int, int]] = []
     subtotal = 0

@@ -28,3 +28,4 @@ class OrderNews(msgspec.Struct, frozen=True, omit_defaults=True):
     return_id: UUID | None = None
     refund_id: UUID | None = None
     why: str = ""
+    readdressed: bool = False

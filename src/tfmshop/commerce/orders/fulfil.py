@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from uuid import UUID
 
+from tfmshop.commerce.orders.browse import load
+from tfmshop.commerce.orders.editing import note, take_off
 from tfmshop.commerce.orders.errors import CannotMove, CannotShip
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import OrderStatus, Shipment, ShippedLine, allotted, before
 from tfmshop.commerce.orders.paying import Payment, look
 from tfmshop.commerce.orders.returns import CameBack, note_back
 from tfmshop.commerce.orders.store import MOVE, SHIP, TO_SHIP
+from tfmshop.commerce.orders.store_editing import INVOICE, TO_LOWER
 from tfmshop.commerce.orders.store_returns import NOT_SENT
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
@@ -57,12 +61,26 @@ async def deliver(tx: Tx, id: UUID, who: str) -> None:
 async def cancel_rest(tx: Tx, id: UUID, *, who: str, why: str) -> CameBack:
     """Send nothing more of a partly shipped order: it is shipped as it is; units left, by variant, and their worth.
 
-    The caller gives both back. `OrderNotFound`, `CannotMove` when it is not partly shipped.
+    The caller gives both back. What was not sent goes off the order, unless its invoice or a return has it: then it is
+    noted as come back. One that was paid back as a whole stays so, and only its units are given back. `OrderNotFound`,
+    `CannotMove` when nothing is left to be sent, nothing was sent yet, or its money was not taken yet.
     """
     due = await look(tx, id, hold=True)
-    if due.status != OrderStatus.PARTIALLY_SHIPPED:
+    rows = await tx.rows(NOT_SENT, id)
+    closed = due.status == OrderStatus.REFUNDED and not due.elsewhere
+    if not rows or not (closed or due.status == OrderStatus.PARTIALLY_SHIPPED):
         raise CannotMove(status=due.status, wanted=OrderStatus.SHIPPED)
-    rest = await note_back(tx, id, f"rest {id}", await tx.rows(NOT_SENT, id), restock=True)
+    _must_be_taken(due, OrderStatus.SHIPPED)
+    order, _ = await load(tx, id)
+    if closed or await tx.row(INVOICE, id) is not None or any(row["returned"] for row in rows):
+        rest = await note_back(tx, id, f"rest {id}", rows, restock=True)
+    else:
+        less = {row["position"]: row["quantity"] for row in rows}
+        lowered = await take_off(tx, order, await tx.rows(TO_LOWER, id), less)
+        rest = CameBack(id, lowered.units, lowered.amount)
+    if closed:
+        await note(tx, id, who, why)
+        return replace(rest, amount=0)
     await _move(tx, id, OrderStatus.SHIPPED, who, why)
     return rest
 
@@ -72,7 +90,12 @@ def _may_go(due: Payment, wanted: OrderStatus) -> None:
         raise CannotMove(status=due.status, wanted=wanted)
     if due.state == "refunded" and due.total.amount and due.status in (OrderStatus.PAID, OrderStatus.PACKED):
         raise CannotMove(status="paid back", wanted=wanted)
-    if due.state == "authorized" and due.total.amount and wanted != OrderStatus.PACKED:
+    if wanted != OrderStatus.PACKED:
+        _must_be_taken(due, wanted)
+
+
+def _must_be_taken(due: Payment, wanted: OrderStatus) -> None:
+    if due.state == "authorized" and due.total.amount:
         raise CannotMove(status="not paid for yet (the job runner takes the money)", wanted=wanted)
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final
 from uuid import UUID
 
-from tfmshop.commerce.orders.model import OrderStatus
+from tfmshop.commerce.orders.model import MOVED_IN, OrderStatus
 from tfmshop.commerce.orders.place import Line
 from tfmshop.commerce.orders.store import ANALYZE, COPY_HISTORY, COPY_LINES, COPY_ORDERS
 from tfmshop.commerce.vocabulary import Address
@@ -34,9 +34,10 @@ class PastOrder:
 
 
 async def add_past(tx: Tx, past: Iterable[PastOrder], done: Callable[[int], None]) -> tuple[int, int]:
-    """Add orders of the past by COPY, in batches; how many orders and lines. They take no stock and count no sales.
+    """Add orders of the past by COPY, in batches; how many orders and lines.
 
-    `done` is called with the number of orders added so far.
+    They take no stock and count no sales, and their money was taken elsewhere. `done` is called with the number of
+    orders added so far.
     """
     orders = lines = 0
     source = iter(past)
@@ -54,8 +55,8 @@ async def add_past(tx: Tx, past: Iterable[PastOrder], done: Callable[[int], None
 def _head(order: PastOrder) -> tuple[object, ...]:
     total = sum(line.unit_price * line.quantity for line in order.lines)
     status = order.steps[-1][1]
-    payment = "voided" if status is OrderStatus.CANCELLED else "authorized"
-    return (order.id, order.number, order.customer_id, status.value, payment, "fake", order.currency, total, total,
+    payment = "voided" if status is OrderStatus.CANCELLED else "captured"
+    return (order.id, order.number, order.customer_id, status.value, payment, MOVED_IN, order.currency, total, total,
             order.email, codec.encode_text(order.address), True, order.steps[0][0], order.steps[-1][0])  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tfmshop.commerce.orders.browse import load
 from tfmshop.commerce.orders.errors import NoInvoice
-from tfmshop.commerce.orders.model import MOVED_IN, Order, OrderStatus
+from tfmshop.commerce.orders.model import Order, OrderStatus
 from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store_editing import INVOICE, ISSUE, SHIPPING_TAX_RATE
 from tfmshop.commerce.vocabulary import Money, address_lines, spelled
@@ -70,9 +70,9 @@ async def issue(tx: Tx, order_id: UUID, seller: Seller, *, by_staff: bool) -> In
         due = await look(tx, order_id, hold=True)
         row = await tx.row(INVOICE, order_id)
     if row is None:
-        paid_back = due.state == "refunded" and due.status not in WRITTEN
+        paid_back = due.state == "refunded" and due.total.amount > 0
         written = WRITTEN_BY_STAFF if by_staff else WRITTEN
-        if due.status not in written or paid_back or due.provider == MOVED_IN:
+        if due.status not in written or paid_back or due.elsewhere:
             raise NoInvoice(status=due.status)
         order, _ = await load(tx, order_id)
         taxes = _taxes(order, await tx.value(SHIPPING_TAX_RATE, order_id))

@@ -12,7 +12,7 @@ import msgspec
 
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderPaid
-from tfmshop.commerce.orders.model import Event, Order, OrderStatus, before
+from tfmshop.commerce.orders.model import MOVED_IN, Event, Order, OrderStatus, before
 from tfmshop.commerce.orders.move import why_not
 from tfmshop.commerce.orders.store import HOLD_PAYMENT, MARK_PAYMENT, MOVE, PAYMENT, SETTLE, UNPAID
 from tfmshop.commerce.vocabulary import Money
@@ -32,6 +32,11 @@ class Payment:
     provider: str
     total: Money
     reference: str
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether another shop took the money."""
+        return self.provider == MOVED_IN
 
 
 @dataclass(frozen=True, slots=True)

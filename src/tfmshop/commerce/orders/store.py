@@ -99,7 +99,10 @@ INSERT INTO orders.shipped (order_id, shipment_id, position, quantity) SELECT $1
 
 ID_OF = Query("orders.id_of", "SELECT id FROM orders.placed WHERE number = $1")
 
-OPENS = Query("orders.opens", "SELECT EXISTS (SELECT FROM orders.placed WHERE id = $1 AND token_hash = $2)")
+TOKEN = Query(
+    "orders.token", "SELECT token_number, token_hash FROM orders.placed WHERE id = $1 AND customer_id IS NULL"
+)
+GIVE_TOKEN = Query("orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1")
 
 CANCEL = Query(
     "orders.cancel",

@@ -33,7 +33,12 @@ WHERE id = $1
 
 READDRESS = Query(
     "orders.readdress",
-    "UPDATE orders.placed SET email = coalesce($2, email), address = coalesce($3::text::jsonb, address) WHERE id = $1",
+    """
+UPDATE orders.placed SET email = coalesce($2, email), address = coalesce($3::text::jsonb, address),
+    token_hash = CASE WHEN $2 <> email THEN NULL ELSE token_hash END,
+    token_number = token_number + CASE WHEN $2 <> email THEN 1 ELSE 0 END
+WHERE id = $1
+""",
 )
 
 NOTE_EDIT = Query(

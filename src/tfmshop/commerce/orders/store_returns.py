@@ -57,8 +57,11 @@ WHERE a.return_id = $1 ORDER BY a.position
 NOT_SENT = Query(
     "orders.not_sent",
     f"""
-SELECT l.position, l.quantity - l.shipped AS quantity, {_WORTH}
-FROM orders.line AS l WHERE l.order_id = $1 AND l.quantity > l.shipped ORDER BY l.position
+SELECT l.position, l.quantity - l.shipped AS quantity, {_WORTH}, EXISTS (
+    SELECT FROM orders.returned AS r WHERE r.order_id = l.order_id) AS returned
+FROM orders.line AS l WHERE l.order_id = $1 AND l.quantity > l.shipped AND NOT EXISTS (
+    SELECT FROM orders.returned AS r WHERE r.order_id = $1 AND r.reference = 'rest ' || $1::uuid::text)
+ORDER BY l.position
 """,
 )
 

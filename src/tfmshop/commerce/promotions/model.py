@@ -158,7 +158,7 @@ def _why_not(offer: Offer, items: Sequence[Item], *, now: datetime, currency: st
         return f"it holds for {offer.currency} only"
     if offer.max_uses is not None and offer.used >= offer.max_uses:
         return "it is used up"
-    if offer.code is None and (offer.used_by_buyer or 0) >= (offer.max_uses_per_customer or sys.maxsize):
+    if (offer.used_by_buyer or 0) >= (offer.max_uses_per_customer or sys.maxsize):
         return "this customer used it up"
     scope = _scope(offer, items)
     if not any(scope):

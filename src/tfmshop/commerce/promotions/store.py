@@ -74,10 +74,15 @@ locked AS MATERIALIZED (
     SELECT o.id FROM promotions.offer AS o JOIN gone AS g ON g.offer_id = o.id WHERE o.max_uses IS NOT NULL
     ORDER BY o.id FOR UPDATE OF o
 ), counted AS (
-    UPDATE promotions.offer AS o SET used = o.used - 1 FROM locked AS l WHERE o.id = l.id
+    UPDATE promotions.offer AS o SET used = o.used - 1 FROM locked AS l WHERE o.id = l.id RETURNING o.id
+), uses AS MATERIALIZED (
+    -- After the offers, as it is done when they are used.
+    SELECT u.offer_id, u.who FROM promotions.customer_use AS u
+    JOIN gone AS g ON g.offer_id = u.offer_id AND g.who = u.who
+    WHERE (SELECT count(*) FROM counted) >= 0 ORDER BY u.offer_id, u.who FOR UPDATE OF u
 )
-UPDATE promotions.customer_use AS u SET used = u.used - 1 FROM gone AS g
-WHERE u.offer_id = g.offer_id AND u.who = g.who
+UPDATE promotions.customer_use AS u SET used = u.used - 1 FROM uses AS s
+WHERE u.offer_id = s.offer_id AND u.who = s.who
 """,
 )
 

@@ -17,6 +17,7 @@ CONSTANT: Final = "="
 """A mapped value that starts with this is itself the value, not the name of a column."""
 LONGEST: Final = {
     "title": 500,
+    "tax_class": 50,
     "sku": 100,
     "external_id": 200,
     "model": 500,
@@ -189,8 +190,7 @@ def clean(text: str) -> str:
 
 def short(value: object) -> str:
     """A value as it is quoted in a reason."""
-    text = str(value)
-    return repr(text if len(text) <= 60 else f"{text[:57]}...")
+    return repr(text if len(text := str(value)) <= 60 else f"{text[:57]}...")
 
 
 def picture_of(text: str) -> str:

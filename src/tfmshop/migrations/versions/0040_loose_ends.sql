@@ -19,3 +19,6 @@ LEFT JOIN catalog.category AS c ON c.id = p.category_id;
 CREATE VIEW catalog.stockable AS
 SELECT v.id AS variant_id, v.product_id, v.sku, p.slug, v.position
 FROM catalog.variant AS v JOIN catalog.product AS p ON p.id = v.product_id;
+
+-- A guest's token is made again, with the next number, when their e-mail address was another's.
+ALTER TABLE orders.placed ADD COLUMN token_number integer NOT NULL DEFAULT 0;

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import datetime
+from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, TypeVar
 from uuid import UUID
@@ -68,13 +70,17 @@ def cancel_order(
 def cancel_rest(
     context: typer.Context,
     number: Annotated[str, typer.Argument(help="Its number.")],
+    amount: Annotated[int | None, typer.Option(min=0, help="Minor units; default: what the rest cost.")] = None,
     why: Annotated[str, typer.Option(help="For its history.")] = "the rest is not sent",
 ) -> None:
     """Leave a partly shipped order at what was sent: the rest goes back to the shelf, its money to the buyer.
 
-    Example: `tfmshop orders cancel-rest 4F7QK-2M9XA --why "sold out"`
+    Examples: `tfmshop orders cancel-rest 4F7QK-2M9XA --why "sold out"`,
+    `tfmshop orders cancel-rest 4F7QK-2M9XA --amount 0` where its money went back before
     """
-    back = _changed(context, number, lambda tx, order: checkout.cancel_rest(tx, order, who="staff", why=why))
+    back = _changed(
+        context, number, lambda tx, order: checkout.cancel_rest(tx, order, who="staff", why=why, amount=amount)
+    )
     typer.echo(f"{number} is shipped as it is{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
 
 
@@ -198,16 +204,22 @@ def show_order(
     sums = [("goods", order.subtotal), ("discount", order.discount), ("shipping", order.shipping), ("tax", order.tax)]
     typer.echo(", ".join(f"{name} {spelled(amount)}" for name, amount in sums if amount.amount))
     typer.echo(f"to {', '.join(address_lines(order.addresses.shipping))}")
-    for back in order.refunds:
-        state = "gave back" if back.done_at else "gives back"
-        typer.echo(f"{back.asked_at:%Y-%m-%d %H:%M}  {state} {spelled(back.amount)}  {back.why}".rstrip())
-        if back.failed:
-            typer.echo(f"  that failed ({back.failed}): tfmshop orders refund-again {order.number} {back.id}")
+    for at, what in sorted(_told(order), key=itemgetter(0)):
+        typer.echo(f"{at:%Y-%m-%d %H:%M}  {what}".rstrip())
+
+
+def _told(order: orders.Order) -> Iterator[tuple[datetime, str]]:
+    """What happened to an order, and when."""
+    for step in order.history:
+        yield step.at, f"{step.status}  {step.who}  {step.why}"
     for parcel in order.shipments:
         held = ", ".join(f"{line.quantity} x {line.sku}" for line in parcel.lines)
-        typer.echo(f"{parcel.at:%Y-%m-%d %H:%M}  sent {held} {parcel.carrier} {parcel.tracking}".rstrip())
-    for step in order.history:
-        typer.echo(f"{step.at:%Y-%m-%d %H:%M}  {step.status}  {step.who}  {step.why}".rstrip())
+        yield parcel.at, f"sent {held} {parcel.carrier} {parcel.tracking}"
+    for back in order.refunds:
+        state = "gave back" if back.done_at else "gives back"
+        yield back.asked_at, f"{state} {spelled(back.amount)}  {back.why}"
+        if back.failed:
+            yield back.asked_at, f"that failed ({back.failed}): tfmshop orders refund-again {order.number} {back.id}"
 
 
 @app.command("ship")

@@ -119,6 +119,13 @@ class Refund(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     amount: Annotated[int, Meta(ge=1, le=LARGEST_AMOUNT)] | None = None
 
 
+class Rest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why no more is sent; `amount`, in minor units, goes back instead of what the rest cost: some went back before."""
+
+    why: Annotated[str, Meta(min_length=1, max_length=1000)]
+    amount: Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)] | None = None
+
+
 @post("/orders/{number:str}/cancel", summary="Cancel an order", tags=["admin: orders"], opt=needs("orders"),
       status_code=200)  # fmt: skip
 async def cancel(request: AnyRequest, number: str, data: Reason) -> orders.Order:
@@ -136,15 +143,15 @@ async def cancel(request: AnyRequest, number: str, data: Reason) -> orders.Order
 
 @post("/orders/{number:str}/cancel-rest", summary="Send no more of it", tags=["admin: orders"], opt=needs("orders"),
       status_code=200)  # fmt: skip
-async def cancel_rest(request: AnyRequest, number: str, data: Reason) -> orders.Order:
-    """Leave a partly shipped order at what was sent: the rest goes back to the shelf, its money to the buyer.
+async def cancel_rest(request: AnyRequest, number: str, data: Rest) -> orders.Order:
+    """Leave a partly shipped order at what was sent: the rest goes back to the shelf, and its money to the buyer.
 
-    Errors: `order_not_found`, `order_cannot_move`, `invalid_request`, `sign_in_required`, `invalid_token`,
-    `not_allowed`.
+    Errors: `order_not_found`, `order_cannot_move`, `cannot_refund`, `refund_too_large`, `invalid_request`,
+    `sign_in_required`, `invalid_token`, `not_allowed`.
     """
 
     async def change(tx: Tx, id: UUID, who: str) -> None:
-        await checkout.cancel_rest(tx, id, who=who, why=data.why)
+        await checkout.cancel_rest(tx, id, who=who, why=data.why, amount=data.amount)
 
     return await _changed(request, number, "orders.cancel_rest", change)
 
