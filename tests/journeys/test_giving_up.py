@@ -10,14 +10,20 @@ from tests.client import ADDRESS
 from tests.conftest import SEALS
 from tests.journeys.test_money import SHELF, movers, stand, value, work_off
 from tests.journeys.test_news import spread
+from tests.journeys.test_offers import offer
 from tests.making import new_product, some_products
-from tfmshop.commerce import checkout, news
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import checkout, news, promotions
+from tfmshop.commerce.cart import closing
 from tfmshop.commerce.news.letters import ToSend, send
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import codec
+from tfmshop.platform.db import Query
 from tfmshop.platform.security.seals import Seals
 
 __all__ = ["movers"]
+NO_TOKEN = Query("test.no_token", "UPDATE orders.placed SET token_hash = NULL")
+RUN_OUT = Query("test.run_out", "UPDATE cart.cart SET expires_at = now() - interval '1 hour'")
 
 
 class Kept:
@@ -33,6 +39,7 @@ class Kept:
 @pytest.fixture
 async def goods(db) -> list[str]:
     async with db.tx() as tx:
+        await promotions.add(tx, offer("TENTH"))
         return await some_products(tx, *[new_product(title=name, price=1000, stock=10) for name in ("Lamp", "Lid")])
 
 
@@ -92,6 +99,51 @@ async def test_who_is_settled_by_the_shop_has_the_same_token(shop, db, fake, goo
     assert answered["token"] in letter.text
 
 
+async def test_an_order_of_the_release_before_gets_a_token_that_opens_it(shop, db, fake, goods):
+    """That release gave tokens when orders were paid, and forgot them where the sweeper did that."""
+    cart = await shop.cart_with((goods[0], 1))
+    asked = (await shop.buy(cart, key="k", token="challenge")).json()
+    async with db.tx() as tx:
+        await tx.execute(NO_TOKEN)
+    await shop.post(f"fake-bank/{asked['order_id']}/approve")
+    answered = (await shop.buy(cart, key="k", token="challenge")).json()
+    seen = await shop.get(f"orders/{answered['id']}", headers={"Order-Token": answered["token"]})
+    assert seen.status_code == 200
+    async with db.tx() as tx:
+        await tx.execute(NO_TOKEN)
+    (letter,) = await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    assert answered["token"] in letter.text
+    seen = await shop.get(f"orders/{answered['id']}", headers={"Order-Token": answered["token"]})
+    assert seen.status_code == 200
+
+
+async def test_who_got_the_letter_of_another_sees_nothing_once_the_address_is_right(shop, db, goods):
+    order = (await shop.buy(await shop.cart_with((goods[0], 1)), email="wrong@example.com")).json()
+    await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    path = f"admin/orders/{order['number']}"
+    await shop.patch(path, json={"address": ADDRESS | {"line1": "2 Side Street"}}, headers=staff())
+    assert (await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})).status_code == 200
+    assert await letters_of(db, news.Sender("Lamps", seals=SEALS)) == []
+    await shop.patch(path, json={"email": "right@example.com"}, headers=staff())
+    assert (await shop.get(f"orders/{order['id']}", headers={"Order-Token": order["token"]})).status_code == 404
+    (letter,) = await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    token = letter.text.partition("this code: ")[2].split()[0]
+    assert (letter.recipient, token != order["token"]) == ("right@example.com", True)
+    assert (await shop.get(f"orders/{order['id']}", headers={"Order-Token": token})).status_code == 200
+
+
+async def test_a_cart_that_is_open_again_is_not_dropped_at_once(shop, db, fake, goods):
+    cart = await shop.cart_with((goods[0], 1))
+    asked = (await shop.buy(cart, token="challenge")).json()
+    async with db.tx() as tx:
+        await tx.execute(RUN_OUT)
+    await shop.post(f"orders/{asked['order_id']}/cancel", headers={"Order-Token": asked["token"]})
+    async with db.tx() as tx:
+        assert await closing.drop_expired(tx) == 0
+    assert await letters_of(db, news.Sender("Lamps", seals=SEALS)) == [], "nobody knew of that order"
+    assert (await shop.buy(cart)).status_code == 201
+
+
 async def test_a_guest_gives_up_a_challenge_and_the_cart_is_open(shop, db, fake, goods):
     cart = await shop.cart_with((goods[0], 3))
     asked = (await shop.buy(cart, key="k", token="challenge")).json()
@@ -115,6 +167,7 @@ async def test_what_a_customer_did_not_pay_for_goes_into_the_cart_they_opened_si
     for product, quantity in zip(goods, (2, 3), strict=True):
         line = {"product_id": product, "quantity": quantity}
         await shop.post(f"carts/{old}/lines", json=line, headers=who)
+    await shop.put(f"carts/{old}/coupon", json={"code": "TENTH"}, headers=who)
     body = {"payment": {"provider": "fake", "token": "challenge"}, "address": ADDRESS}
     asked = await shop.post(f"carts/{old}/checkout", json=body, headers=who | {"Idempotency-Key": "1"})
     assert asked.json()["token"] is None
@@ -127,5 +180,6 @@ async def test_what_a_customer_did_not_pay_for_goes_into_the_cart_they_opened_si
     mine = (await shop.get("carts/mine", headers=who)).json()
     assert mine["id"] == new
     found = {line["product_id"]: line["quantity"] for line in mine["lines"]}
-    assert found == ({goods[0]: 3, goods[1]: 3} if currency == "USD" else {})
+    assert found == ({goods[0]: 2, goods[1]: 3} if currency == "USD" else {}), "of what is in both, the larger number"
+    assert (mine["coupon"], mine["address"]) == (("TENTH", ADDRESS) if currency == "USD" else (None, None))
     assert (await stand(db, asked.json()["order_id"]))[0] == "cancelled"

@@ -11,7 +11,15 @@ from tests.journeys.test_money import work_off
 from tests.making import a_product, moved_by, new_product, some_products, take_money
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, inventory, orders
-from tfmshop.platform.db import broken
+from tfmshop.platform.db import Query, broken
+
+LETTERS = Query("test.sent_letters", "SELECT kind FROM news.letter")
+BACK = Query("test.sent_back", "SELECT coalesce(sum(amount), 0)::int FROM payments.refund")
+NOT_TAKEN = Query(
+    "test.not_taken",
+    """
+WITH gone AS (DELETE FROM payments.capture) UPDATE orders.placed SET payment_status = 'authorized'""",
+)
 
 
 async def three_lamps(shop, db) -> dict[str, Any]:
@@ -122,8 +130,76 @@ async def test_what_is_not_sent_any_more_goes_back_to_shelf_and_buyer(shop, db, 
     async with db.read() as tx:
         assert await broken(tx) == {}
         assert {one.sku: one.available for one in await inventory.levels.listed(tx, 100, 10)} == {"LAMP": 8, "LID": 10}
+    assert [(line["sku"], line["quantity"], line["shipped"]) for line in after["lines"]] == [("LAMP", 2, 2)]
     wish = {"lines": [{"sku": "LAMP", "quantity": 3}]}
     mine = {"Order-Token": order["token"]}
+    page = await shop.get(f"orders/{order['id']}/invoice.html", headers=mine)
+    assert ("20.00 USD" in page.text, "26.66 USD" in page.text, "LID" in page.text) == (True, False, False)
+    async with db.read() as tx:
+        assert "rest" in [row[0] for row in await tx.rows(LETTERS)]
     asked = await shop.post(f"orders/{order['id']}/returns", json=wish, headers=mine)
     assert (asked.json()["code"], asked.json()["left"]) == ("cannot_return", 2)
     assert (await shop.post(f"{path}/deliver", headers=staff())).json()["status"] == "delivered"
+
+
+async def part_of_it_sent(shop, db) -> dict[str, Any]:
+    """An order of three lamps, one of which is on its way."""
+    order = await three_lamps(shop, db)
+    assert (await send(shop, order, lines=[{"sku": "LAMP", "quantity": 1}])).status_code == 201
+    return order
+
+
+async def state(db) -> tuple[int, int]:
+    """Lamps on the shelf, and money that went back."""
+    async with db.read() as tx:
+        assert await broken(tx) == {}
+        (level,) = await inventory.levels.listed(tx, 100, 10)
+        return level.available, await tx.value(BACK)
+
+
+async def call_off(shop, order, **more: Any):
+    path = f"admin/orders/{order['number']}/cancel-rest"
+    return await shop.post(path, json={"why": "sold out"} | more, headers=staff())
+
+
+async def test_with_its_invoice_written_the_rest_is_noted_as_come_back(shop, db):
+    order = await part_of_it_sent(shop, db)
+    mine = {"Order-Token": order["token"]}
+    before = (await shop.get(f"orders/{order['id']}/invoice.html", headers=mine)).text
+    after = (await call_off(shop, order)).json()
+    assert (after["status"], after["lines"][0]["quantity"]) == ("shipped", 3)
+    assert await state(db) == (9, 2000)
+    assert (await shop.get(f"orders/{order['id']}/invoice.html", headers=mine)).text == before
+    again = await call_off(shop, order)
+    assert (again.status_code, again.json()["code"]) == (409, "order_cannot_move")
+    wish = {"lines": [{"sku": "LAMP", "quantity": 2}]}
+    asked = await shop.post(f"orders/{order['id']}/returns", json=wish, headers=mine)
+    assert asked.json()["left"] == 1
+
+
+@pytest.mark.parametrize(("amount", "back"), [(0, 2000), (500, 2500), (1001, None)])
+async def test_of_what_went_back_before_nothing_goes_back_twice(shop, db, amount, back):
+    order = await part_of_it_sent(shop, db)
+    await shop.post(f"admin/orders/{order['number']}/refunds", json={"why": "late", "amount": 2000}, headers=staff())
+    answer = await call_off(shop, order, amount=amount)
+    assert answer.status_code == (200 if back else 409), answer.text
+    assert await state(db) == ((9, back) if back else (7, 2000))
+
+
+async def test_of_an_order_that_was_paid_back_as_a_whole_the_rest_goes_to_the_shelf(shop, db):
+    order = await part_of_it_sent(shop, db)
+    await shop.post(f"admin/orders/{order['number']}/refunds", json={"why": "sold out"}, headers=staff())
+    assert await state(db) == (7, 3000)
+    answer = await call_off(shop, order)
+    assert (answer.status_code, answer.json()["status"]) == (200, "refunded"), answer.text
+    assert await state(db) == (9, 3000)
+    assert (await call_off(shop, order)).status_code == 409
+
+
+async def test_the_rest_is_not_called_off_before_its_money_was_taken(shop, db):
+    """The release before sent what was not paid for yet."""
+    order = await part_of_it_sent(shop, db)
+    async with db.tx() as tx:
+        await tx.execute(NOT_TAKEN)
+    answer = await call_off(shop, order)
+    assert (answer.status_code, "not paid for yet" in answer.json()["detail"]) == (409, True)
