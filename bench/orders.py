@@ -169,14 +169,14 @@ class Orders:
             _filled(PLACE.sql, "now()", *(f"ARRAY[{one}]" for one in (
                 order, "'N' || :n::text", cart, "NULL::uuid", "'fake'", "'USD'", f"{total}::bigint", "0::bigint",
                 "0::bigint", "0::bigint", "0::bigint", f"{total}::bigint", "'b@example.com'", f"'{ADDRESS}'",
-                "NULL::text", "'[]'", "'guest'", "0")),
+                "NULL::text", "'[]'", "'guest'", "0", "sha256(:n::text::bytea)")),
                 _array(order for _ in products), _array(str(n + 1) for n in range(len(products))),
                 variants.replace("'e", "'f"), variants, _array(f"'B-{n}'" for n in products), titles, ones,
                 _array("1000" for _ in products) + "::bigint[]", none, none, _array("0" for _ in products), none),
             _filled(TAKE.sql, variants, f"{ones}::bigint[]", _array(order for _ in products), f"ARRAY[{cart}]"),
             "COMMIT",
             _filled(SETTLE.sql, "ARRAY['placed']", *(f"ARRAY[{one}]" for one in (
-                order, "'fake_ABCDEFGHIJKL'", "sha256(:n::text::bytea)", "now()", "'guest'",
+                order, "'fake_ABCDEFGHIJKL'", "now()", "'guest'",
                 f"convert_to(to_json({order})::text, 'UTF8')", *key, "201",
                 f"convert_to(repeat('x', {700 + 350 * len(products)}), 'UTF8')"))),
         ]  # fmt: skip
