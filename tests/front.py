@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import time
@@ -26,7 +27,7 @@ class Asking:
     """Requests to nginx."""
 
     def __init__(self, secure: str, plain: str, trusted: ssl.SSLContext) -> None:
-        self.secure, self.plain = secure, plain
+        self.secure, self.plain, self._trusted = secure, plain, trusted
         https, none = urllib.request.HTTPSHandler(context=trusted), _NoRedirects()
         self._opener = urllib.request.build_opener(https, none)
 
@@ -47,6 +48,18 @@ class Asking:
             is_json = "json" in answer.headers.get("content-type", "")
             answer.body = json.loads(text) if text and is_json else text
         return answer
+
+    def told(self, sent: bytes) -> tuple[int, list[str]]:
+        """Status and names of the headers of the answer to some bytes, HTTP or not."""
+        host, port = self.secure.removeprefix("https://").split(":")
+        line = socket.create_connection((host, int(port)), timeout=20)
+        with line, self._trusted.wrap_socket(line, server_hostname=host) as secured:
+            secured.sendall(sent)
+            head = b""
+            while b"\r\n\r\n" not in head and (part := secured.recv(65536)):
+                head += part
+        lines = head.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        return int(lines[0].split()[1]), [text.partition(":")[0].lower() for text in lines[1:]]
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -22,6 +22,7 @@ from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, 
 from tests.servers import REDIS
 from tfmshop import config
 from tfmshop.config.declared import SETTINGS
+from tfmshop.surface.http.edge.headers import API
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 FORGED = "203.0.113.9"
@@ -90,6 +91,25 @@ def test_behind_nginx_a_client_is_who_connects_and_a_new_release_is_not_noticed(
     assert (told["generation"], told["state"]) == (2, "serving")
     assert set(answers) == {200}
     assert len(answers) > 20
+
+
+def test_what_nginx_answers_by_itself_has_the_headers_of_the_shop(nginx):
+    wanted = {name.decode(): value.decode() for name, value in API if name != b"server"}
+    for path, base in (("/metrics", ""), ("/health/ready", ""), ("/anything", nginx.plain)):
+        answer = nginx(path, base=base)
+        assert {name: answer.headers.get_all(name) for name in wanted} == {n: [v] for n, v in wanted.items()}, path
+    assert nginx("/metrics").headers["strict-transport-security"]
+    names = {*wanted, "strict-transport-security", "cache-control"}
+    for nonsense, status in (
+        (b"nonsense\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 505),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 80_000, 400),
+        (b"POST / HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 99999999\r\n\r\n", 413),
+    ):
+        told, headers = nginx.told(nonsense)
+        assert (told, names - set(headers)) == (status, set())
+    page = nginx("/api/v1/products?limit=1")
+    assert {name: page.headers.get_all(name) for name in wanted} == {n: [v] for n, v in wanted.items()}, "once each"
 
 
 def test_systemd_takes_the_units_and_finds_little_that_they_may(tmp_path):
