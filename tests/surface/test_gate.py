@@ -207,6 +207,15 @@ async def test_the_headers_of_every_route(shop):
             assert "x-powered-by" not in answer.headers
 
 
+SMUGGLED = {
+    b"Content-Length: 3\r\nContent-Length: 5": b"400", b"Content-Length: 3, 5": b"400", b"Content-Length: +3": b"400",
+    b"Transfer-Encoding: xchunked": b"400", b"Transfer-Encoding : chunked": b"400",
+    b"Transfer-Encoding: chunked, identity": b"400", b"Transfer-Encoding:\x0bchunked": b"400",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked": b"201",
+}  # fmt: skip
+"""Lengths that two servers could read in two ways, and what comes of each; the last is read as chunked, then closed."""
+
+
 def test_the_server_itself(tmp_path, fresh_url):
     """Over a real socket: what the web server answers before the shop is asked, and whom it cuts."""
     port = free_port()
@@ -225,6 +234,11 @@ def test_the_server_itself(tmp_path, fresh_url):
             assert answer.split(b"\r\n")[0].split()[1] in (b"400", b"431", b"505")
             assert b"server:" not in answer.lower()
             assert b"content-length: 0" in answer.lower()
+        hidden = b"0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+        for lengths, status in SMUGGLED.items():
+            answer = told(b"POST /api/v1/carts HTTP/1.1\r\nHost: x\r\n" + lengths + b"\r\n\r\n" + hidden)
+            assert answer.split(b"\r\n")[0].split()[1] == status, (lengths, answer)
+            assert answer.count(b"HTTP/1.1 ") == 1, "what is hidden in the body is not asked"
         long = told(b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX: " + b"x" * 20_000 + b"\r\n\r\n")
         assert b" 431 " in long.split(b"\r\n")[0]
         assert b"content-security-policy" in long
