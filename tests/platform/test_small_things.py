@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from uuid import UUID
@@ -18,6 +19,7 @@ from tfmshop.platform import clock, codec, cursors, ids, jobs
 from tfmshop.platform.db import Query
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import Letter, LogMailer
+from tfmshop.platform.mail.letter import message
 from tfmshop.platform.observe.logs import hide_secrets
 from tfmshop.platform.security.access import secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
@@ -157,3 +159,14 @@ async def test_how_long_nothing_ran_by_the_clock_is_told(tx):
         await tx.execute(RAN, name, now - timedelta(seconds=ago))
     await jobs.measure(tx)
     assert 95 < jobs.IDLE.of().value < 105
+
+
+@pytest.mark.parametrize("added", ["\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com"])
+def test_nothing_in_a_letter_adds_a_header(added):
+    plain = Letter("1", "ada@example.com", "Your order", "text", "<p>text</p>")
+    with pytest.raises(ValueError, match="CR or LF|header|address"):
+        message(replace(plain, recipient=f"ada@example.com{added}"), "Shop <shop@example.com>")
+    titled = message(replace(plain, title=f"Your order{added}"), "Shop <shop@example.com>")
+    assert (titled["Bcc"], titled["Subject"]) == (None, "Your order Bcc: eve@example.com")
+    inside = message(replace(plain, text=f"text{added}"), "Shop <shop@example.com>")
+    assert inside.keys() == titled.keys()
