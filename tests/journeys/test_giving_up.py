@@ -18,7 +18,7 @@ from tfmshop.commerce.cart import closing
 from tfmshop.commerce.news.letters import ToSend, send
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import codec
-from tfmshop.platform.db import Query
+from tfmshop.platform.db import Query, broken
 from tfmshop.platform.security.seals import Seals
 
 __all__ = ["movers"]
@@ -130,6 +130,21 @@ async def test_who_got_the_letter_of_another_sees_nothing_once_the_address_is_ri
     token = letter.text.partition("this code: ")[2].split()[0]
     assert (letter.recipient, token != order["token"]) == ("right@example.com", True)
     assert (await shop.get(f"orders/{order['id']}", headers={"Order-Token": token})).status_code == 200
+
+
+async def test_a_letter_that_waited_does_not_go_to_the_wrong_address_any_more(shop, db, goods):
+    order = (await shop.buy(await shop.cart_with((goods[0], 1)), email="wrong@example.com")).json()
+    waiting = [codec.decode_as(payload, ToSend).reason for name, payload in await spread(db) if name == "news.letter"]
+    path = f"admin/orders/{order['number']}"
+    await shop.patch(path, json={"email": "right@example.com"}, headers=staff())
+    kept = Kept()
+    for reason in waiting:
+        await send(db, kept, news.Sender("Lamps", seals=SEALS), reason)
+    assert kept.letters == []
+    (letter,) = await letters_of(db, news.Sender("Lamps", seals=SEALS))
+    assert letter.recipient == "right@example.com"
+    async with db.read() as tx:
+        assert await broken(tx) == {}
 
 
 async def test_a_cart_that_is_open_again_is_not_dropped_at_once(shop, db, fake, goods):

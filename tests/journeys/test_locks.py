@@ -23,6 +23,7 @@ SECONDS = 0.3
 async def lamp(wide_db) -> str:
     async with wide_db.tx() as tx:
         await promotions.add(tx, offer("BOTH", max_uses=100, max_uses_per_customer=50))
+        await promotions.add(tx, offer(name="Automatic", priority=-1, max_uses_per_customer=50))
         return await a_product(tx, price=1000, stock=100)
 
 
@@ -95,6 +96,21 @@ async def test_a_coupon_comes_back_while_it_is_used(busy_shop, wide_db, fresh_ur
     assert sorted(answer.status_code for answer in answers) == [200, 201]
     async with wide_db.read() as tx:
         assert await broken(tx) == {}
+
+
+async def test_what_goes_into_a_guests_cart_while_it_is_brought_along_comes_along(busy_shop, fresh_url, lamp):
+    guests = await busy_shop.cart_with((lamp, 1))
+    owner = {"Cart-Token": guests["token"]}
+    who = await busy_shop.sign_in("ada@example.com")
+    await busy_shop.get("carts/mine", headers=who)
+    async with holding(fresh_url, "cart.cart") as let_go:
+        line = {"product_id": lamp, "quantity": 4}
+        added = await soon(busy_shop.post(f"carts/{guests['id']}/lines", json=line, headers=owner))
+        wish = {"cart_id": guests["id"]}
+        merged = await soon(busy_shop.post("carts/mine/merge", json=wish, headers=who | owner))
+        answers = await let_go(added, merged)
+    assert [answer.status_code for answer in answers] == [201, 200], answers[1].text
+    assert [one["quantity"] for one in answers[1].json()["lines"]] == [5]
 
 
 async def test_a_cart_takes_no_other_currency_while_something_goes_into_it(busy_shop, fresh_url, lamp):

@@ -15,6 +15,13 @@ from tfmshop.platform.db import Query, broken
 
 LETTERS = Query("test.sent_letters", "SELECT kind FROM news.letter")
 BACK = Query("test.sent_back", "SELECT coalesce(sum(amount), 0)::int FROM payments.refund")
+PAID_BACK = Query("test.paid_back", "UPDATE orders.placed SET status = 'refunded', payment_status = 'refunded'")
+ELSEWHERE = Query(
+    "test.elsewhere",
+    """
+WITH gone AS (DELETE FROM payments.capture)
+UPDATE orders.placed SET payment_provider = 'moved-in', payment_status = 'captured', cart_id = NULL""",
+)
 NOT_TAKEN = Query(
     "test.not_taken",
     """
@@ -194,6 +201,33 @@ async def test_of_an_order_that_was_paid_back_as_a_whole_the_rest_goes_to_the_sh
     assert (answer.status_code, answer.json()["status"]) == (200, "refunded"), answer.text
     assert await state(db) == (9, 3000)
     assert (await call_off(shop, order)).status_code == 409
+    wish, mine = {"lines": [{"sku": "LAMP", "quantity": 1}]}, {"Order-Token": order["token"]}
+    assert (await shop.post(f"orders/{order['id']}/returns", json=wish, headers=mine)).status_code == 201
+
+
+async def test_of_an_order_of_which_nothing_was_noted_as_sent_there_is_no_rest(shop, db, order):
+    """Older releases sent without noting what, and paid back."""
+    async with db.tx() as tx:
+        await tx.execute(PAID_BACK)
+    assert (await call_off(shop, order)).json()["code"] == "order_cannot_move"
+
+
+@pytest.mark.parametrize("by", ["staff", "buyer"])
+async def test_a_sample_order_is_cancelled_and_lowered_without_money(shop, db, order, by):
+    async with db.tx() as tx:
+        await tx.execute(ELSEWHERE)
+    path = f"admin/orders/{order['number']}"
+    lower = {"lines": [{"sku": "LAMP", "quantity": 1}]}
+    lowered = await shop.patch(path, json=lower, headers=staff())
+    assert (lowered.status_code, lowered.json().get("refunds", [])) == (200, []), lowered.text
+    back = await shop.post(f"{path}/refunds", json={"why": "late"}, headers=staff())
+    assert (back.json()["code"], "another shop's" in back.json()["detail"]) == ("cannot_refund", True)
+    mine = {"Order-Token": order["token"]}
+    if by == "staff":
+        cancelled = await shop.post(f"{path}/cancel", json={"why": "asked"}, headers=staff())
+    else:
+        cancelled = await shop.post(f"orders/{order['id']}/cancel", headers=mine)
+    assert (cancelled.status_code, cancelled.json()["status"]) == (200, "cancelled"), cancelled.text
 
 
 async def test_the_rest_is_not_called_off_before_its_money_was_taken(shop, db):

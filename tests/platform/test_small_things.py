@@ -164,7 +164,7 @@ async def test_how_long_nothing_ran_by_the_clock_is_told(tx):
 @pytest.mark.parametrize("added", ["\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com"])
 def test_nothing_in_a_letter_adds_a_header(added):
     plain = Letter("1", "ada@example.com", "Your order", "text", "<p>text</p>")
-    with pytest.raises(ValueError, match="CR or LF|header|address"):
+    with pytest.raises(ValueError, match=r"CR or LF|header|address"):
         message(replace(plain, recipient=f"ada@example.com{added}"), "Shop <shop@example.com>")
     titled = message(replace(plain, title=f"Your order{added}"), "Shop <shop@example.com>")
     assert (titled["Bcc"], titled["Subject"]) == (None, "Your order Bcc: eve@example.com")

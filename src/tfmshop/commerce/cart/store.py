@@ -60,7 +60,7 @@ def _moved(units: str, most_lines: str) -> str:
     """
     return f"""lines AS (
     SELECT l.variant_id, l.quantity, l.unit_price, row_number() OVER (ORDER BY l.added_at, l.id) AS nth
-    FROM source AS s CROSS JOIN LATERAL cart.lines_of(s.id) AS k JOIN cart.line AS l ON l.id = k.id
+    FROM source AS s CROSS JOIN LATERAL cart.priced_lines_of(s.id) AS l
 ), moved AS (
     INSERT INTO cart.line AS l (id, cart_id, variant_id, quantity, unit_price)
     SELECT gen_random_uuid(), t.id, n.variant_id, n.quantity, n.unit_price FROM target AS t, lines AS n

@@ -33,10 +33,11 @@ async def edit(tx: Tx, order_id: UUID, wanted: orders.editing.Edit, *, who: str,
     lowered = await orders.editing.edit(tx, order_id, wanted, who=who, why=why)
     if lowered.units:
         await inventory.give_back(tx, order_id, lowered.units)
-    if lowered.amount:
-        await ask_refund(tx, order_id, lowered.amount, who=who, why=why, closes=False)
     due = await orders.paying.look(tx, order_id)
+    back = 0 if due.elsewhere else lowered.amount
+    if back:
+        await ask_refund(tx, order_id, back, who=who, why=why, closes=False)
     await jobs.events.publish(
         tx, "order.edited", order_id, orders.OrderNews(order_id, due.number, why=why, readdressed=lowered.readdressed)
     )
-    return Money(lowered.amount, due.total.currency)
+    return Money(back, due.total.currency)

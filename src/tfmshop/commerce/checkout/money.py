@@ -146,7 +146,7 @@ async def _refund_failed(tx: Tx, *, refund: payments.refunds.Refund, why: str) -
 
 async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool = False) -> None:
     """Cancel an order that was not sent, or for its buyer one that is not packed either: stock and coupons go back, and
-    so does the money; the cart of one that was not paid is open again, and nobody is told. `CannotMove`.
+    so does the money. Nobody is told of one that was not paid: its cart is open again. `CannotMove`.
     """
     due = await orders.paying.look(tx, order_id, hold=True)
     taken = due.state in TAKEN
@@ -161,7 +161,7 @@ async def cancel(tx: Tx, order_id: UUID, *, who: str, why: str, by_buyer: bool =
     await inventory.give_back(tx, order_id, units)
     if not taken:
         await let_go(tx, order_id)
-    elif due.state != "refunded" and due.total.amount:
+    elif due.state != "refunded" and due.total.amount and not due.elsewhere:
         await ask_refund(tx, order_id, None, who=who, why=why)
 
 

@@ -58,7 +58,7 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
 
     A crash between the mail server's answer and ours sends it twice, with the same Message-ID.
     """
-    too_late = False
+    in_vain = ""
     async with db.read() as tx:
         row = await tx.row(LETTER, reason)
         if row is None or row["sent_at"] is not None:
@@ -66,17 +66,19 @@ async def send(db: Database, mailer: Mailer, sender: Sender, reason: str) -> Non
         facts: dict[str, Any] = {"data": codec.decode(row["data"])}
         if row["kind"] in OF_ORDERS:
             order, _ = await orders.load(tx, row["subject"])
-            token = await orders.tokens.give(tx, sender.seals, order, instead=False) or ""
+            if order.email != row["recipient"]:
+                in_vain = "its order goes to another address"
+            token = "" if in_vain else await orders.tokens.give(tx, sender.seals, order, instead=False) or ""
             facts |= _with_link(sender, f"/orders/{order.number}", token)
             facts["order"] = order
         if row["kind"] in LINKS and not await accounts.proofs.is_good(tx, row["subject"]):
-            too_late = True
+            in_vain = "its link was too old"
         elif row["kind"] in LINKS:
             token = await accounts.proofs.token_of(tx, sender.seals, row["subject"])
             facts |= _with_link(sender, LINKS[row["kind"]], token)
-    if too_late:
+    if in_vain:
         async with db.tx() as tx:
-            await tx.execute(SENT, reason, "its link was too old")
+            await tx.execute(SENT, reason, in_vain)
         return
     letter = render(row["kind"], sender, reason.replace(" ", "."), row["recipient"], facts)
     answer = ""

@@ -67,7 +67,7 @@ async def cancel_rest(tx: Tx, id: UUID, *, who: str, why: str) -> CameBack:
     """
     due = await look(tx, id, hold=True)
     rows = await tx.rows(NOT_SENT, id)
-    closed = due.status == OrderStatus.REFUNDED and not due.elsewhere
+    closed = due.status == OrderStatus.REFUNDED and any(row["sent"] for row in rows)
     if not rows or not (closed or due.status == OrderStatus.PARTIALLY_SHIPPED):
         raise CannotMove(status=due.status, wanted=OrderStatus.SHIPPED)
     _must_be_taken(due, OrderStatus.SHIPPED)

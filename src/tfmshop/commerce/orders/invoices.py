@@ -73,7 +73,7 @@ async def issue(tx: Tx, order_id: UUID, seller: Seller, *, by_staff: bool) -> In
         paid_back = due.state == "refunded" and due.total.amount > 0
         written = WRITTEN_BY_STAFF if by_staff else WRITTEN
         if due.status not in written or paid_back or due.elsewhere:
-            raise NoInvoice(status=due.status)
+            raise NoInvoice(status="paid back" if paid_back else due.status)
         order, _ = await load(tx, order_id)
         taxes = _taxes(order, await tx.value(SHIPPING_TAX_RATE, order_id))
         now = clock.now()

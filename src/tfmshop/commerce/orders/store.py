@@ -102,7 +102,7 @@ ID_OF = Query("orders.id_of", "SELECT id FROM orders.placed WHERE number = $1")
 TOKEN = Query(
     "orders.token", "SELECT token_number, token_hash FROM orders.placed WHERE id = $1 AND customer_id IS NULL"
 )
-GIVE_TOKEN = Query("orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1")
+GIVE_TOKEN = Query("orders.give_token", "UPDATE orders.placed SET token_hash = $2 WHERE id = $1 AND token_number = $3")
 
 CANCEL = Query(
     "orders.cancel",

@@ -5,9 +5,10 @@ from tfmshop.platform.db import Query, Truth
 TO_RETURN = Query(
     "orders.to_return",
     """
-SELECT l.position, l.sku, (CASE WHEN o.status IN ('shipped', 'delivered') THEN l.quantity ELSE l.shipped END
+SELECT l.position, l.sku, greatest(0, CASE WHEN o.status IN ('shipped', 'delivered') THEN l.quantity ELSE l.shipped END
     - coalesce((SELECT sum(r.quantity) FROM orders.returned AS r
-        WHERE r.order_id = l.order_id AND r.position = l.position), 0)
+        WHERE r.order_id = l.order_id AND r.position = l.position
+            AND (o.status IN ('shipped', 'delivered') OR r.reference <> 'rest ' || l.order_id::text)), 0)
     - coalesce((SELECT sum(a.quantity) FROM orders.return_line AS a JOIN orders.return AS w ON w.id = a.return_id
         WHERE w.order_id = l.order_id AND a.position = l.position AND w.status = 'asked'), 0))::integer AS left
 FROM orders.line AS l JOIN orders.placed AS o ON o.id = l.order_id WHERE l.order_id = $1 ORDER BY l.position
@@ -58,7 +59,8 @@ NOT_SENT = Query(
     "orders.not_sent",
     f"""
 SELECT l.position, l.quantity - l.shipped AS quantity, {_WORTH}, EXISTS (
-    SELECT FROM orders.returned AS r WHERE r.order_id = l.order_id) AS returned
+    SELECT FROM orders.returned AS r WHERE r.order_id = l.order_id) AS returned, EXISTS (
+    SELECT FROM orders.shipped AS s WHERE s.order_id = l.order_id) AS sent
 FROM orders.line AS l WHERE l.order_id = $1 AND l.quantity > l.shipped AND NOT EXISTS (
     SELECT FROM orders.returned AS r WHERE r.order_id = $1 AND r.reference = 'rest ' || $1::uuid::text)
 ORDER BY l.position

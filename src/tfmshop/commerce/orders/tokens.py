@@ -33,5 +33,4 @@ async def give(tx: Tx, seals: Seals, order: Order, *, instead: bool) -> str | No
         return token
     if row["token_hash"] is not None and not instead:
         return None
-    await tx.execute(GIVE_TOKEN, order.id, digest(token))
-    return token
+    return token if await tx.execute(GIVE_TOKEN, order.id, digest(token), row["token_number"]) else None

@@ -51,7 +51,9 @@ WITH wanted AS MATERIALIZED (
     RETURNING o.id
 ), mine AS (
     INSERT INTO promotions.customer_use AS u (offer_id, who, used)
-    SELECT w.id, w.who, count(*) FROM wanted AS w WHERE w.max_uses_per_customer > 0 GROUP BY w.id, w.who
+    SELECT w.id, w.who, count(*) FROM wanted AS w
+    WHERE w.max_uses_per_customer > 0 AND (SELECT count(*) FROM counted) >= 0 -- the offers are locked before
+    GROUP BY w.id, w.who
     HAVING count(*) <= min(w.max_uses_per_customer) ORDER BY w.id, w.who
     ON CONFLICT (offer_id, who) DO UPDATE SET used = u.used + excluded.used
         WHERE u.used + excluded.used <= (SELECT min(w.max_uses_per_customer) FROM wanted AS w WHERE w.id = u.offer_id)

@@ -22,3 +22,11 @@ FROM catalog.variant AS v JOIN catalog.product AS p ON p.id = v.product_id;
 
 -- A guest's token is made again, with the next number, when their e-mail address was another's.
 ALTER TABLE orders.placed ADD COLUMN token_number integer NOT NULL DEFAULT 0;
+
+-- As `cart.lines_of`, with the price at which each was added: who moves lines sees them as they are after waiting for
+-- their cart.
+CREATE FUNCTION cart.priced_lines_of(in_cart uuid)
+RETURNS TABLE (variant_id uuid, quantity integer, unit_price bigint, added_at timestamptz, id uuid)
+LANGUAGE sql VOLATILE AS $$
+    SELECT l.variant_id, l.quantity, l.unit_price, l.added_at, l.id FROM cart.line AS l WHERE l.cart_id = in_cart
+$$;
