@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections import Counter
 from uuid import UUID
 
@@ -110,7 +111,7 @@ def _diverges(number: int, wanted: settings) -> int:
     try:
         run_state_machine_as_test(seed(number)(ShopMachine), settings=wanted)
     except Exception as error:  # noqa: BLE001 - whatever it is, the shop and its model parted
-        print(f"{type(error).__name__}: {error}")
+        print("".join(traceback.format_exception_only(error)))
         return 1
     return 0
 

@@ -46,6 +46,7 @@ LIKELY = {
     "packed": ("send", "send", "take_off", "refund", "cancel"),
     "partially_shipped": ("send", "send_no_more", "come_back", "refund"),
     "shipped": ("deliver", "come_back", "refund"), "delivered": ("come_back", "refund"),
+    "refunded": ("send_no_more", "come_back"),
 }  # fmt: skip
 ACTS = sorted({act for acts in LIKELY.values() for act in acts})
 
@@ -62,6 +63,8 @@ class Bought:
     taken: int = 0
     sent: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
     returned: dict[str, int] = field(default_factory=lambda: {"A": 0, "B": 0})
+    rest: dict[str, int] = field(default_factory=dict)
+    """What was called off."""
 
     def __post_init__(self) -> None:
         self.taken = self.worth(self.units)
@@ -82,7 +85,8 @@ class Bought:
 
     def can_come_back(self, sku: str) -> int:
         whole = self.status in {"shipped", "delivered"}
-        return (self.units.get(sku, 0) if whole else self.sent[sku]) - self.returned[sku]
+        sent = self.units.get(sku, 0) - self.rest.get(sku, 0) if whole else self.sent[sku]
+        return sent - self.returned[sku]
 
 
 @dataclass
@@ -267,16 +271,20 @@ class ShopMachine(RuleBasedStateMachine):
             self._refused(work, ShopError)
 
     def send_no_more(self, order: str, _: Draw) -> None:
+        """What is left goes to the shelf, and its money back, unless all of that went back before."""
         bought = self.model.orders[order]
         work = self._in_tx(lambda tx: checkout.cancel_rest(tx, UUID(order), who="staff", why="sold out"))
-        if bought.status != "partially_shipped":
+        rest = {sku: wanted - bought.sent[sku] for sku, wanted in bought.units.items()}
+        begun = any(bought.sent.values()) and any(rest.values()) and not bought.rest
+        if not begun or bought.status not in {"partially_shipped", "refunded"}:
             self._refused(work, orders.CannotMove)
             return
         self.run(work())
-        rest = {sku: wanted - bought.sent[sku] for sku, wanted in bought.units.items()}
+        bought.rest = rest
         for sku, units in rest.items():
             self.model.shelf[sku] += units
-            bought.returned[sku] += units
+        if bought.status == "refunded":
+            return
         if amount := min(bought.worth(rest), bought.left):
             bought.pay_back(amount, closes=False)
         bought.status = "shipped"
