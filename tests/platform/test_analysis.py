@@ -73,8 +73,10 @@ async def test_what_was_spoiled_is_found_and_mended(wide_db, fresh_url):
     for one in found.advice:
         assert one.safe
         await mend(wide_db, one)
-    await run(fresh_url)
-    assert (await look(wide_db)).advice == []
+    deadline = monotonic() + 20
+    while left := (await look(wide_db)).advice:  # figures come late
+        assert monotonic() < deadline, left
+        await run(fresh_url)
 
 
 async def test_dead_rows_that_somebody_still_sees_are_not_called_swept(wide_db, fresh_url):
