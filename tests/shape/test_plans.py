@@ -105,8 +105,6 @@ async def large(database_url):
     await connection.execute("SET maintenance_work_mem = '256MB'")
     for index in indexes:
         await connection.execute(index["indexdef"])
-    # Of 200,000 rows a sample of the usual size misleads one time in some: what is asked here is what figures decide.
-    await connection.execute("SET default_statistics_target = 400")
     await connection.execute("VACUUM ANALYZE")
     for name, value in Options().session().items():
         await connection.execute(f"SET {name} = '{value}'")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.making import a_product, take_money
+from tests.journeys.test_sending import three_lamps
 from tests.surface.test_backoffice import staff
 from tfmshop.platform.db import Query, broken
 
@@ -19,11 +19,7 @@ KEYS = Query("test.once_keys", "SELECT count(*)::int FROM platform.idempotency_k
 @pytest.fixture
 async def order(busy_shop, wide_db) -> dict[str, Any]:
     """Three lamps of 10, paid and taken."""
-    async with wide_db.tx() as tx:
-        lamp = await a_product(tx, sku="LAMP", price=1000, stock=10)
-    order = (await busy_shop.buy(await busy_shop.cart_with((lamp, 3)))).json()
-    await take_money(wide_db)
-    return order
+    return await three_lamps(busy_shop, wide_db)
 
 
 def keyed(headers: dict[str, str], key: str) -> dict[str, str]:

@@ -81,7 +81,7 @@ def cancel_rest(
     back = _changed(
         context, number, lambda tx, order: checkout.cancel_rest(tx, order, who="staff", why=why, amount=amount)
     )
-    typer.echo(f"{number} is shipped as it is{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
+    typer.echo(f"No more of {number} is sent{f'; {spelled(back)} goes back to its buyer' if back.amount else ''}.")
 
 
 @app.command("refund")

@@ -22,7 +22,7 @@ from tfmshop.surface.http.storefront.orders import Units, as_pdf
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit, OnceKey
 from tfmshop.surface.seller import seller_of
 
-Step: TypeAlias = Callable[[Tx, UUID, str], Awaitable[None]]
+Move: TypeAlias = Callable[[Tx, UUID, str], Awaitable[None]]
 """Changes an order, by its id, for somebody of the staff."""
 
 
@@ -268,18 +268,18 @@ STEPS: Final = {"pack": orders.fulfil.pack, "ship": _ship_all, "deliver": orders
 """What is done for each step."""
 
 
-async def _changed(request: AnyRequest, number: str, action: str, change: Step) -> orders.Order:
+async def _changed(request: AnyRequest, number: str, action: str, change: Move) -> orders.Order:
     """Change an order as the signed-in person, and note it."""
     return await shop_of(request).platform.db.transact(_noted(request, number, action, change))
 
 
 async def _changed_once(
-    request: AnyRequest, key: str | None, number: str, action: str, change: Step
+    request: AnyRequest, key: str | None, number: str, action: str, change: Move
 ) -> Response[orders.Order]:
     return await once(request, key, f"staff {signed_in(request)}", _noted(request, number, action, change))
 
 
-def _noted(request: AnyRequest, number: str, action: str, change: Step) -> Callable[[Tx], Awaitable[orders.Order]]:
+def _noted(request: AnyRequest, number: str, action: str, change: Move) -> Callable[[Tx], Awaitable[orders.Order]]:
     who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:

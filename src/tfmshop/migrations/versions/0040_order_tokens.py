@@ -1,4 +1,4 @@
-"""0040_loose_ends"""
+"""0040_order_tokens"""
 
 from pathlib import Path
 
