@@ -172,7 +172,7 @@ def platform_of(settings: Config, db: Database) -> Platform:
 def patient(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Turn nobody away because the machine is slow, but in the tests of that: others ask what the shop answers then."""
     if not request.path.stem.startswith(("test_admission", "test_overload")):
-        for name in ("BURST", "PATIENCE", "PATIENCE_OF_FIRST"):
+        for name in ("BURST", "PATIENCE", "LONG_PATIENCE"):
             monkeypatch.setattr(admission, name, 60.0)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
-from tfmshop.platform.limits import Admission, Overloaded
+from tfmshop.platform.limits import Admission, Line, Overloaded
 from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, PATIENCE, TICK
 
 FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
@@ -28,10 +28,10 @@ def admission(pool: PoolStatistics) -> Admission:
     return Admission(pool)
 
 
-async def work(admission: Admission, *, first: bool = False, seconds: float = 0.005) -> bool:
+async def work(admission: Admission, *, line: Line = Line.OTHERS, seconds: float = 0.005) -> bool:
     """Some work, if there is a place for it."""
     try:
-        async with admission.place(first=first):
+        async with admission.place(line):
             await asyncio.sleep(seconds)
         return True
     except Overloaded:
@@ -62,21 +62,21 @@ async def test_a_burst_waits_and_is_worked_off(admission: Admission) -> None:
 async def test_nobody_waits_in_line_where_who_has_a_place_finds_no_connection(pool, admission):
     async with AsyncExitStack() as held:
         for _ in range(FOR_OTHERS):
-            await held.enter_async_context(admission.place(first=False))
+            await held.enter_async_context(admission.place(Line.OTHERS))
         waiting = [asyncio.create_task(work(admission)) for _ in range(5)]
         await asyncio.sleep(0)
         pool.timed_out += 1
         assert await asyncio.gather(*waiting) == [False] * 5
-        assert await work(admission, first=True)
+        assert await work(admission, line=Line.FIRST)
 
 
 async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(FOR_OTHERS):
-            await stack.enter_async_context(admission.place(first=False))
+            await stack.enter_async_context(admission.place(Line.OTHERS))
         waiting = [asyncio.create_task(work(admission)) for _ in range(LINE)]
         await asyncio.sleep(0)
-        assert admission.hopeless(first=False)
+        assert admission.hopeless(Line.OTHERS)
         assert not await work(admission)
     assert await asyncio.gather(*waiting) == [True] * LINE
 
@@ -84,44 +84,45 @@ async def test_who_waits_in_too_long_a_line_is_turned_away(admission: Admission)
 async def test_a_thousand_who_come_first_wait_in_line_and_the_next_does_not(admission: Admission) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(BEGIN):
-            await stack.enter_async_context(admission.place(first=True))
-        waiting = [asyncio.create_task(work(admission, first=True)) for _ in range(LINE_OF_FIRST)]
+            await stack.enter_async_context(admission.place(Line.FIRST))
+        waiting = [asyncio.create_task(work(admission, line=Line.FIRST)) for _ in range(LINE_OF_FIRST)]
         await asyncio.sleep(0)
-        assert not await work(admission, first=True)
+        assert not await work(admission, line=Line.FIRST)
     assert await asyncio.gather(*waiting) == [True] * LINE_OF_FIRST
 
 
 async def test_a_long_line_of_those_who_come_first_leaves_others_a_part(admission: Admission) -> None:
-    came: list[bool] = []
+    came: list[Line] = []
 
-    async def one(first: bool) -> None:
-        async with admission.place(first=first):
-            came.append(first)
+    async def one(line: Line) -> None:
+        async with admission.place(line):
+            came.append(line)
             await asyncio.sleep(0.01)
 
-    await asyncio.gather(*[one(True) for _ in range(300)], *[one(False) for _ in range(20)])
-    assert came.count(False) == 20
-    assert came.index(False) <= 2 * BEGIN
-    assert max(n for n, first in enumerate(came) if not first) < 200
+    await asyncio.gather(*[one(Line.FIRST) for _ in range(300)], *[one(Line.OTHERS) for _ in range(20)])
+    assert came.count(Line.OTHERS) == 20
+    assert came.index(Line.OTHERS) <= 2 * BEGIN
+    assert max(n for n, line in enumerate(came) if line is Line.OTHERS) < 200
 
 
 async def test_a_flood_of_those_who_come_first_starves_nobody(admission: Admission, pool: PoolStatistics) -> None:
     """For longer than it takes to call it a flood."""
-    came: list[tuple[float, bool]] = []
+    came: list[tuple[float, Line]] = []
     keeping, started = asyncio.create_task(_keep_waiting(pool)), monotonic()
 
-    async def again_and_again(first: bool) -> None:
+    async def again_and_again(line: Line) -> None:
         while monotonic() - started < BURST + 3:
             with suppress(Overloaded):
-                async with admission.place(first=first):
-                    came.append((monotonic() - started, first))
+                async with admission.place(line):
+                    came.append((monotonic() - started, line))
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.01)
 
-    await asyncio.gather(*[again_and_again(True) for _ in range(100)], *[again_and_again(False) for _ in range(40)])
+    crowd = [Line.FIRST] * 100 + [Line.OTHERS] * 40
+    await asyncio.gather(*[again_and_again(line) for line in crowd])
     keeping.cancel()
-    late = [first for at, first in came if at > BURST + 1]
-    assert late.count(False) > len(late) / 20
+    late = [line for at, line in came if at > BURST + 1]
+    assert late.count(Line.OTHERS) > len(late) / 20
 
 
 async def test_who_comes_first_waits_less_where_no_connection_comes_free(
@@ -129,8 +130,8 @@ async def test_who_comes_first_waits_less_where_no_connection_comes_free(
 ) -> None:
     async with AsyncExitStack() as held:
         for _ in range(BEGIN):
-            await held.enter_async_context(admission.place(first=True))
-        waiting = asyncio.create_task(work(admission, first=True))
+            await held.enter_async_context(admission.place(Line.FIRST))
+        waiting = asyncio.create_task(work(admission, line=Line.FIRST))
         await asyncio.sleep(0)
         for _ in range(ceil((PATIENCE + 0.5) / TICK)):
             pool.timed_out += 1
@@ -148,15 +149,21 @@ async def test_a_flood_is_turned_away_at_once_after_a_while_and_work_goes_on(
     crowding = asyncio.create_task(flood(admission, BURST + 1.5, 150))
     keeping = asyncio.create_task(_keep_waiting(pool))
     await asyncio.sleep(BURST / 2)
-    assert not admission.hopeless(first=False)
+    assert not admission.hopeless(Line.OTHERS)
     await crowding
     keeping.cancel()
     done = crowding.result()
     assert done[False] > 100
     assert done[True] > 100
     await asyncio.sleep(BURST + 3 * TICK)
-    assert not admission.hopeless(first=False)
+    assert not admission.hopeless(Line.OTHERS)
     assert await work(admission)
+
+
+def _keep_places(admission: Admission) -> None:
+    """From now on there are as many as there are."""
+    assert admission._next is not None
+    admission._next.cancel()
 
 
 async def _keep_waiting(pool: PoolStatistics) -> None:
@@ -178,12 +185,42 @@ async def test_many_who_are_served_soon_are_no_flood(admission: Admission, pool:
 async def test_a_part_of_the_places_is_kept_for_who_comes_first(admission: Admission) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(FOR_OTHERS):
-            await stack.enter_async_context(admission.place(first=False))
+            await stack.enter_async_context(admission.place(Line.OTHERS))
         late = asyncio.create_task(work(admission))
         await asyncio.sleep(0)
-        assert await asyncio.gather(*[work(admission, first=True, seconds=0) for _ in range(50)]) == [True] * 50
+        assert await asyncio.gather(*[work(admission, line=Line.FIRST, seconds=0) for _ in range(50)]) == [True] * 50
         assert not late.done()
     assert await late
+
+
+async def test_news_waits_where_a_flood_is_turned_away(admission: Admission, pool: PoolStatistics) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(FOR_OTHERS):
+            await held.enter_async_context(admission.place(Line.OTHERS))
+        pool.timed_out += 1
+        assert await work(admission, line=Line.FIRST), "which is when it is seen"
+        assert not await work(admission)
+        _keep_places(admission)
+        waiting = [asyncio.create_task(work(admission, line=Line.NEWS)) for _ in range(LINE)]
+        await asyncio.sleep(2 * TICK)
+        assert not any(one.done() for one in waiting)
+        assert not await work(admission, line=Line.NEWS), "nor in a line without an end"
+    assert await asyncio.gather(*waiting) == [True] * LINE
+
+
+async def test_a_flood_of_news_takes_few_places_and_is_no_flood_to_others(admission: Admission) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(ceil(KEPT * BEGIN)):
+            await held.enter_async_context(admission.place(Line.NEWS))
+        _keep_places(admission)
+        waiting = [asyncio.create_task(work(admission, line=Line.NEWS)) for _ in range(LINE)]
+        await asyncio.sleep(0)
+        for _ in range(ceil((BURST + 0.3) / TICK)):
+            assert not await work(admission, line=Line.NEWS)
+            assert await work(admission, seconds=TICK)
+            admission._judge(monotonic())
+        assert await asyncio.gather(*[work(admission) for _ in range(150)]) == [True] * 150
+    assert await asyncio.gather(*waiting) == [True] * LINE
 
 
 async def test_places_go_down_while_work_waits_for_the_database_and_up_when_it_does_not(
@@ -202,7 +239,7 @@ async def test_places_go_down_while_work_waits_for_the_database_and_up_when_it_d
 async def test_who_gives_up_waiting_takes_no_place(admission: Admission, let_in_first: bool) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(FOR_OTHERS):
-            await stack.enter_async_context(admission.place(first=False))
+            await stack.enter_async_context(admission.place(Line.OTHERS))
         waiting = [asyncio.create_task(work(admission)) for _ in range(20)]
         await asyncio.sleep(0)
         if let_in_first:

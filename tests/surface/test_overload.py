@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
@@ -12,7 +13,7 @@ from tests.client import Client
 from tests.making import a_product
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
-from tfmshop.platform.limits import Admission
+from tfmshop.platform.limits import Admission, Line
 from tfmshop.surface.http.edge.headers import API
 
 
@@ -22,7 +23,7 @@ async def flood(shop: Client) -> AsyncIterator[Admission]:
     admission = shop._transport.app._admission
     async with AsyncExitStack() as stack:
         for _ in range(8):
-            await stack.enter_async_context(admission.place(first=False))
+            await stack.enter_async_context(admission.place(Line.OTHERS))
         admission._next.cancel()
         admission.places, admission._flooded, admission._refused_at = 10.0, True, monotonic() + 60
         yield admission
@@ -74,8 +75,16 @@ async def test_a_browser_that_asks_beforehand_is_answered(shop: Client, flooded:
 
 
 async def test_who_only_says_that_they_pay_does_not_come_first(shop: Client, flooded: Admission) -> None:
-    for path in ("nonsense/checkout", "payments/fake/webhook", "payments/nonsense/webhook"):
+    for path in ("nonsense/checkout", "payments/webhook", "payments/fake/webhook/more"):
         assert (await shop.post(path, json={})).status_code == 503
+
+
+async def test_what_a_payment_company_tells_waits_for_a_place(shop: Client) -> None:
+    async with flood(shop):
+        told = asyncio.create_task(shop.post("payments/fake/webhook", json={}))
+        await asyncio.sleep(0.2)
+        assert not told.done()
+    assert (await told).json()["code"] == "webhook_signature_invalid"
 
 
 async def test_it_is_no_flood_when_only_payers_wait(flooded: Admission) -> None:

@@ -3,7 +3,7 @@
 Requests are counted in Redis, passwords and the like exactly in PostgreSQL.
 """
 
-from tfmshop.platform.limits.admission import Admission, Overloaded
+from tfmshop.platform.limits.admission import Admission, Line, Overloaded
 from tfmshop.platform.limits.counted import Counted, Tier
 from tfmshop.platform.limits.rates import Rates, Slower
 from tfmshop.platform.limits.tries import (
@@ -25,6 +25,7 @@ __all__ = [
     "Allowance",
     "Block",
     "Counted",
+    "Line",
     "Overloaded",
     "Rates",
     "Refusal",

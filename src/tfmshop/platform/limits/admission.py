@@ -5,13 +5,15 @@ loop late. Both are measured, and the number goes down by a tenth while either i
 places are taken and neither is (additive increase, multiplicative decrease: Chiu and Jain, "Analysis of the increase
 and decrease algorithms for congestion avoidance", 1989). What comes beyond that waits in line. A line that is slow for
 a while will not become faster by waiting (Nichols and Jacobson, "Controlling queue delay", ACM Queue, 2012): from then
-on who finds no place is turned away at once, until places are free again. Who comes first goes on waiting.
+on who finds no place is turned away at once, until places are free again. Who comes first goes on waiting, and so
+does news, in a small line of its own: who sends it comes again at once, or only in an hour.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
+from enum import IntEnum
 from math import ceil
 from typing import Final
 
@@ -25,15 +27,19 @@ LEAST, MOST = 4, 256
 """Places of a process."""
 BEGIN: Final = 16
 KEPT: Final = 0.2
-"""The part of the places that only who comes first may take; as much is left to the others while those wait in line."""
-PATIENCE, PATIENCE_OF_FIRST = 2.0, 10.0
-"""Seconds that somebody waits for a place, and who comes first."""
+"""The part of the places that only who comes first may take. As much is left to the others while those wait in line,
+and news may take as much of theirs.
+"""
+PATIENCE, LONG_PATIENCE = 2.0, 10.0
+"""Seconds that others wait for a place, and who comes first and news."""
 SLOW: Final = 0.1
 """Seconds that the next in line may have waited."""
 BURST: Final = 1.0
 """Seconds that the line may be slow, and after which a flood is over when nobody was turned away."""
 LINE, LINE_OF_FIRST = 200, 1000
-"""How many may wait at least, and of those who come first; more where so many get a place within their patience."""
+"""How many may wait at least, and of those who come first; more where so many get a place within their patience, but
+not of news, which anybody may send.
+"""
 TICK: Final = 0.05
 TOO_LATE: Final = 0.015
 """Seconds by which the event loop may be late."""
@@ -49,6 +55,20 @@ class Overloaded(
     """There was no place, or none came free in time."""
 
 
+class Line(IntEnum):
+    """Where a request waits for its place."""
+
+    FIRST = 0
+    """May take the places that are kept."""
+    NEWS = 1
+    """What machines tell: a few places, but a flood of others does not turn it away."""
+    OTHERS = 2
+
+
+_BY_TURN: Final = (Line.FIRST, Line.NEWS, Line.OTHERS)
+_OTHERS_TURN: Final = (Line.NEWS, Line.OTHERS, Line.FIRST)
+
+
 class Admission:
     """The places of this process, whose work takes connections of a pool with these numbers."""
 
@@ -59,9 +79,10 @@ class Admission:
         self.places = float(BEGIN)
         self.taken = 0
         self.turned_away = 0
-        self._others = 0
+        self._others = self._news = 0
+        """Places that are taken by news and others, and by news alone."""
         self._full = self._refused = False
-        """Whether all places were taken, and somebody who does not come first was refused, since the last look."""
+        """Whether all places were taken, and one of the others was refused, since the last look."""
         self._slow_since: float | None = None
         self._flooded = False
         self._refused_at = 0.0
@@ -69,72 +90,84 @@ class Admission:
         """When somebody with a place last found no connection."""
         self._left, self._rate = 0, 0.0
         """Places that were given back since the last look, and in a second of late."""
-        self._waiting: dict[bool, deque[tuple[float, asyncio.Future[bool]]]] = {True: deque(), False: deque()}
+        self._waiting = tuple(deque[tuple[float, asyncio.Future[bool]]]() for _ in Line)
         self._next: asyncio.TimerHandle | None = None
         self._due = 0.0
 
-    def hopeless(self, first: bool) -> bool:
+    def hopeless(self, line: Line) -> bool:
         """Whether one more would wait in vain: `turn_away` tells of who is then refused."""
-        if self._is_free(first):
+        if self._is_free(line):
             return False
-        patience = self._patience(first)
-        return not patience or len(self._waiting[first]) >= max(LINE_OF_FIRST if first else LINE, self._rate * patience)
+        patience = self._patience(line)
+        return not patience or len(self._waiting[line]) >= self._longest(line, patience)
 
     def has_room(self) -> bool:
-        """Whether a place is free, and nobody waits for it."""
-        return self._is_free(False) and not self._waiting[False]
+        """Whether a place is free for others, and none of them waits for it."""
+        return self._is_free(Line.OTHERS) and not self._waiting[Line.OTHERS]
 
-    def turn_away(self, first: bool) -> None:
+    def turn_away(self, line: Line) -> None:
         """Count somebody who was refused."""
         self.turned_away += 1
         self._full = True
-        self._refused = self._refused or not first
+        self._refused = self._refused or line is Line.OTHERS
 
-    def _patience(self, first: bool) -> float:
-        if first:
-            return PATIENCE if monotonic() - self._starved_at < BURST else PATIENCE_OF_FIRST
-        return 0.0 if self._flooded and self._others >= KEPT * self.places else PATIENCE
+    def place(self, line: Line) -> Place:
+        """A place for the block: `async with`. `Overloaded`."""
+        return Place(self, line)
 
-    def place(self, *, first: bool) -> Place:
-        """A place for the block: `async with`; who comes `first` may take those that are kept. `Overloaded`."""
-        return Place(self, first)
-
-    async def enter(self, first: bool) -> None:
+    async def enter(self, line: Line) -> None:
         """Take a place until `leave`. `Overloaded`."""
         if self._next is None:
             self._look_again()
-        if self._is_free(first) and not self._waiting[first]:
-            self._take(first)
+        if self._is_free(line) and not self._waiting[line]:
+            self._take(line)
             return
         self._full = True
-        if self.hopeless(first):
-            self.turn_away(first)
+        if self.hopeless(line):
+            self.turn_away(line)
             raise Overloaded
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[first].append((monotonic(), turn))
+        self._waiting[line].append((monotonic(), turn))
         try:
             came = await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.result():
-                self.leave(first)
+                self.leave(line)
             raise
         if not came:
-            self.turn_away(first)
+            self.turn_away(line)
             raise Overloaded
 
-    def leave(self, first: bool) -> None:
+    def leave(self, line: Line) -> None:
         """Give a place back."""
         self.taken -= 1
         self._left += 1
-        self._others -= not first
+        self._others -= line is not Line.FIRST
+        self._news -= line is Line.NEWS
         self._let_in()
 
-    def _is_free(self, first: bool) -> bool:
-        return self.taken < self.places and (first or self._others < self.places - ceil(KEPT * self.places))
+    def _longest(self, line: Line, patience: float) -> float:
+        if line is Line.NEWS:
+            return LINE
+        return max(LINE_OF_FIRST if line is Line.FIRST else LINE, self._rate * patience)
 
-    def _take(self, first: bool) -> None:
+    def _patience(self, line: Line) -> float:
+        if line is Line.OTHERS:
+            return 0.0 if self._flooded and self._others >= KEPT * self.places else PATIENCE
+        return PATIENCE if monotonic() - self._starved_at < BURST else LONG_PATIENCE
+
+    def _is_free(self, line: Line) -> bool:
+        if self.taken >= self.places:
+            return False
+        if line is Line.FIRST:
+            return True
+        kept = ceil(KEPT * self.places)
+        return self._others < self.places - kept and (line is Line.OTHERS or self._news < kept)
+
+    def _take(self, line: Line) -> None:
         self.taken += 1
-        self._others += not first
+        self._others += line is not Line.FIRST
+        self._news += line is Line.NEWS
 
     def _let_in(self) -> None:
         now = monotonic()
@@ -142,23 +175,23 @@ class Admission:
             self._timed_out = self._pool.timed_out
             self._flood(now, "connections do not come free in time")
             self._starved_at = now
-        for first, waiting in self._waiting.items():
-            came = now - self._patience(first)
+        for line in Line:
+            came, waiting = now - self._patience(line), self._waiting[line]
             while waiting and (waiting[0][1].done() or waiting[0][0] < came):
                 _, turn = waiting.popleft()
                 if not turn.done():
                     turn.set_result(False)
-        while (line := self._next_line()) is not None:
-            _, turn = self._waiting[line].popleft()
+        while (free := self._next_line()) is not None:
+            _, turn = self._waiting[free].popleft()
             if not turn.done():
-                self._take(line)
+                self._take(free)
                 turn.set_result(True)
 
-    def _next_line(self) -> bool | None:
+    def _next_line(self) -> Line | None:
         """Who gets a place: who comes first, but for a part of the places that a long line of those leaves others."""
-        for first in (self._others >= KEPT * self.places, self._others < KEPT * self.places):
-            if self._waiting[first] and self._is_free(first):
-                return first
+        for line in _BY_TURN if self._others >= KEPT * self.places else _OTHERS_TURN:
+            if self._waiting[line] and self._is_free(line):
+                return line
         return None
 
     def _look_again(self) -> None:
@@ -181,14 +214,14 @@ class Admission:
         self._rate += 0.2 * (self._left / (TICK + max(0.0, late)) - self._rate)
         self._full, self._refused, self._left = False, False, 0
         self._let_in()
-        if self.taken or self._flooded or self._waiting[True] or self._waiting[False]:
+        if self.taken or self._flooded or any(self._waiting):
             self._look_again()
         else:
             self._next = None
 
     def _judge(self, now: float) -> None:
         """Find out whether it is a flood, or one no more."""
-        line = self._waiting[False]
+        line = self._waiting[Line.OTHERS]
         if self._flooded:
             self._refused_at = now if self._refused else self._refused_at
             self._flooded = now - self._refused_at < BURST
@@ -202,7 +235,7 @@ class Admission:
             self._flood(now, "the line is slow")
 
     def _flood(self, now: float, why: str) -> None:
-        """From now on nobody waits in line but who comes first."""
+        """From now on none of the others waits in line."""
         if not self._flooded:
             log.warning("there is more to do than can be done: who finds no place is turned away", why=why,
                         places=round(self.places), turned_away=self.turned_away)  # fmt: skip
@@ -212,16 +245,16 @@ class Admission:
 class Place:
     """A place for the time of a block."""
 
-    __slots__ = ("_admission", "_first")
+    __slots__ = ("_admission", "_line")
 
-    def __init__(self, admission: Admission, first: bool) -> None:
+    def __init__(self, admission: Admission, line: Line) -> None:
         self._admission = admission
-        self._first = first
+        self._line = line
 
     async def __aenter__(self) -> None:
         """Wait for the place. `Overloaded`."""
-        await self._admission.enter(self._first)
+        await self._admission.enter(self._line)
 
     async def __aexit__(self, *_: object) -> None:
         """Give it back."""
-        self._admission.leave(self._first)
+        self._admission.leave(self._line)

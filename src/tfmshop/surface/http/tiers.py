@@ -19,8 +19,8 @@ SETTING: Final = {
 """The tiers, and the setting that says how many requests a window each allows."""
 FREE: Final = "free"
 """No tier: those who look after the shop may always ask how it is."""
-CHECKOUT, UPLOAD, AUTH = "checkout", "upload", "auth"
-"""What comes first, what may send large bodies, and what counts by address alone."""
+CHECKOUT, PAYMENTS, UPLOAD, AUTH = "checkout", "payments", "upload", "auth"
+"""What comes first, what payment companies tell, what may send large bodies, and what counts by address alone."""
 LIMIT: Final = "limit"
 
 

@@ -19,7 +19,7 @@ from tfmshop.platform import clock, measures
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.errors import ShopError
-from tfmshop.platform.limits import Admission, Overloaded
+from tfmshop.platform.limits import Admission, Line, Overloaded
 from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
@@ -33,7 +33,7 @@ from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
-from tfmshop.surface.http.tiers import CHECKOUT, FREE, UPLOAD, Table, tiers_of
+from tfmshop.surface.http.tiers import CHECKOUT, FREE, PAYMENTS, UPLOAD, Table, tiers_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -46,6 +46,7 @@ _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/l
 """What has limits of its own."""
 OPERATIONS: Final = ("/health", "/metrics")
 """What probes ask for, by whatever name of the machine."""
+_LINES: Final = {CHECKOUT: Line.FIRST, PAYMENTS: Line.NEWS}
 _NONE: Final[list[tuple[bytes, bytes]]] = []
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
@@ -92,7 +93,7 @@ class Edge:
             measure.at_once(scope["path"], route, start["status"], id, monotonic() - started, parent)
             return
         tier, route = self._tiers.of(scope["method"], scope["path"])
-        if self._admission.hopeless(tier == CHECKOUT) and self._makes_work(scope, tier, started):
+        if self._admission.hopeless(_line(tier)) and self._makes_work(scope, tier, started):
             await self._turn_away(scope, send, started, tier, route)
             return
         head = scope["method"] == "HEAD"
@@ -148,7 +149,7 @@ class Edge:
             headers.append(HTTPS_ONLY)
         if self.watch.on:
             self.watch.comes(household(address), started)
-        self._admission.turn_away(tier == CHECKOUT)
+        self._admission.turn_away(_line(tier))
         await send({"type": "http.response.start", "status": 503, "headers": headers})
         ended = {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False}
         await send(ended)
@@ -275,7 +276,7 @@ class Edge:
             await self._app(scope, receive, exit.send)
         else:
             try:
-                async with self._admission.place(first=tier == CHECKOUT):
+                async with self._admission.place(_line(tier)):
                     await self._app(scope, receive, exit.send)
             except Overloaded as error:
                 await exit.refuse(of_shop(error))
@@ -322,6 +323,11 @@ class Edge:
         if scope["path"].startswith(OPERATIONS) or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
+
+
+def _line(tier: str) -> Line:
+    """Where what counts against a tier waits for its place."""
+    return _LINES.get(tier, Line.OTHERS)
 
 
 def _kept_out(until: datetime) -> Problem:

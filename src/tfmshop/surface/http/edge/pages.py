@@ -16,7 +16,7 @@ from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
-from tfmshop.platform.limits import Admission
+from tfmshop.platform.limits import Admission, Line
 from tfmshop.surface.http.answers import Public, Refused
 from tfmshop.surface.http.edge.body import Scope
 from tfmshop.surface.http.edge.page import Page
@@ -124,13 +124,13 @@ class Pages:
         """
         make = partial(self._made, route, key, request_id)
         if not self._keeps:
-            async with self._admission.place(first=False):
+            async with self._admission.place(Line.OTHERS):
                 return (await make()).value
         kind = self._kinds[route.fresh.name]
         if self.cache.is_near(key, monotonic()):
             page = await self.cache.get(kind, key, make)
         else:
-            async with self._admission.place(first=False):
+            async with self._admission.place(Line.OTHERS):
                 page = await self.cache.get(kind, key, make)
         if page.problem is None:
             self.cache.asked.add(key)
@@ -183,7 +183,7 @@ class Pages:
         if route is not None and self._admission.has_room() and not self.cache.is_near(key, monotonic()):
             made = partial(self._made, route, key, ids.request_id())
             with suppress(ShopError):
-                async with self._admission.place(first=False):
+                async with self._admission.place(Line.OTHERS):
                     await self.cache.fill(self._kinds[route.fresh.name], key, made)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
