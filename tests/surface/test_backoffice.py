@@ -275,3 +275,12 @@ async def test_what_a_product_cannot_be_is_refused_and_changes_nothing(shop, db,
     answer = await shop.patch(f"admin/products/{id}", json=changes, headers=staff())
     assert answer.status_code in (409, 422), answer.text
     assert (await shop.patch(f"admin/products/{id}", json={}, headers=staff())).json() == {"version": version}
+
+
+async def test_staff_see_what_is_measured(shop):
+    await shop.get("products")
+    seen = (await shop.get("admin/metrics", headers=staff())).json()["families"]
+    answered = seen["http_server_request_duration_seconds"]
+    assert answered["kind"] == "histogram"
+    asked = [one for one in answered["series"] if one["labels"]["http_route"] == "/api/v1/products"]
+    assert sum(sum(one["buckets"]) for one in asked) >= 1

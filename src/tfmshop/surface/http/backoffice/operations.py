@@ -23,7 +23,7 @@ async def show_health(request: AnyRequest) -> Health:
 
 
 @get("/metrics", summary="See everything that is measured", tags=["admin: operations"], opt=needs(OPERATIONS))
-async def show_metrics(_: AnyRequest) -> Reading:
+async def show_metrics() -> Reading:
     """Every metric of all processes of this installation, as of now.
 
     Errors: `sign_in_required`, `invalid_token`, `not_allowed`.
