@@ -76,7 +76,7 @@ SPECIAL: Final[dict[str, dict[str, Any]]] = {
     "POST /admin/roles": {"name": "zzfreshzz"},
     "PUT /admin/roles/{name}": {"name": "zzrolezz", "If-Match": '"1"'},
     "DELETE /admin/roles/{name}": {"name": "zzrolezz"},
-    "DELETE /admin/security/blocks": {"key": "all:192.0.2.1"},
+    "DELETE /admin/security/blocks": {"key": "zzblockzz"},
 }  # fmt: skip
 """Examples of single operations."""
 

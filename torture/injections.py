@@ -39,7 +39,7 @@ REFUSED: Final = re.compile(
 """Operations whose plain request is refused: no provider, no letter, no signature, no code of a device."""
 OPTIONS: Final = [
     "--batch", "--dbms=PostgreSQL", "--technique=BEUSTQ",
-    "--threads=1", "--time-sec=2", "--timeout=10", "--retries=0", "--ignore-code=*",
+    "--threads=1", "--time-sec=2", "--timeout=60", "--retries=0", "--ignore-code=*",
     "--ignore-redirects", "--skip-waf", "--drop-set-cookie", "--flush-session", "--disable-coloring",
 ]  # fmt: skip
 HOLE: Final = re.compile(r"^(?:Parameter|    Type|    Payload): .*$", re.MULTILINE)

@@ -11,6 +11,9 @@ from uuid import uuid4
 
 import httpx
 
+from tfmshop.commerce.payments import Payment
+from tfmshop.commerce.vocabulary import Money
+from tfmshop.platform import clock, limits
 from torture.asking import API, PASSWORD, Asked
 from torture.shop import Shop
 
@@ -25,7 +28,7 @@ PICTURE: Final = base64.b64decode(
 )
 PERSON: Final = {"token", "email", "refresh_token", "device_token", "customer_id", "session_id", "address_id", "csrf",
                  "review_id"}  # fmt: skip
-ORDER: Final = {"order_id", "number", "return_id"}
+ORDER: Final = {"order_id", "number", "return_id", "refund_id"}
 SHIPPED: Final = re.compile("invoice|deliver$|returns|cancel-rest")
 DELIVERED: Final = re.compile("returns")
 CAPTURED: Final = re.compile("PATCH /admin/orders|refunds|receive|shipments|bulk")
@@ -35,8 +38,9 @@ CAPTURED: Final = re.compile("PATCH /admin/orders|refunds|receive|shipments|bulk
 class World:
     """A sample shop with much of DEMO-001, a shipping method `post` and a coupon `TEN`."""
 
-    def __init__(self, base: str) -> None:
-        self.http = httpx.Client(base_url=f"{base}{API}", timeout=30, follow_redirects=True)
+    def __init__(self, shop: Shop) -> None:
+        self.http = httpx.Client(base_url=f"{shop.base}{API}", timeout=30, follow_redirects=True)
+        self._shop = shop
         self._staff, self._until = "", 0.0
         lamp = self.call("GET", "/products/sand-arc-floor-lamp")
         self._always = {
@@ -97,6 +101,9 @@ class World:
         if "picture_id" in wanted:
             path = "/products/forest-monstera/pictures"
             got["picture_id"] = self.admin("POST", path, PICTURE, Content_Type="image/png")["id"]
+        if "block" in wanted:
+            got["block"] = f"all:{uuid4()}"
+            asyncio.run(self._block(got["block"]))
         if "cursor" in wanted:
             first = "/products?limit=1" if "products" in name else "/search?q=lamp&sort=price&limit=1"
             got["cursor"] = self.call("GET", first)["next_cursor"]
@@ -162,7 +169,21 @@ class World:
             wish = {"lines": [{"sku": "DEMO-001", "quantity": 1}]}
             back = self.call("POST", f"/orders/{order['id']}/returns", wish, Order_Token=order["token"])
             got["return_id"] = back["id"]
+        if "refund_id" in wanted:
+            got["refund_id"] = self._refused_refund(order["id"], path)
         return got
+
+    def _refused_refund(self, order_id: str, path: str) -> str:
+        """A refund of an order that the company refuses, because it let go of the payment."""
+        asyncio.run(self._shop.company.void(Payment(order_id, Money(1, "USD"))))
+        self.admin("POST", f"{path}/refunds", {"why": "lamp"})
+        while not (refund := self.admin("GET", path)["refunds"][0]).get("failed"):
+            time.sleep(0.02)
+        return str(refund["id"])
+
+    async def _block(self, key: str) -> None:
+        async with self._shop.database() as db, db.tx() as tx:
+            await limits.block(tx, key, "lamp", clock.now())
 
 
 async def open_world(shop: Shop) -> World:
@@ -171,4 +192,4 @@ async def open_world(shop: Shop) -> World:
     await shop.command("inventory", "set", "DEMO-001", "900000000")
     await shop.command("shipping", "set", "post", "Post", "--price", "490", "--currency", "USD")
     await shop.command("promotions", "add", "Ten off", "--percent", "10", "--code", "TEN")
-    return await asyncio.to_thread(World, shop.base)
+    return await asyncio.to_thread(World, shop)

@@ -12,6 +12,7 @@ import pytest
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db.pool import PoolStatistics
 from tfmshop.platform.limits import Admission, Line, Overloaded
+from tfmshop.platform.limits import admission as limits_admission
 from tfmshop.platform.limits.admission import BEGIN, BURST, KEPT, LEAST, LINE, LINE_OF_FIRST, PATIENCE, TICK
 
 FOR_OTHERS = BEGIN - int(KEPT * BEGIN) - 1
@@ -118,11 +119,12 @@ async def test_a_flood_of_those_who_come_first_starves_nobody(admission: Admissi
                     await asyncio.sleep(0.05)
             await asyncio.sleep(0.01)
 
-    crowd = [Line.FIRST] * 100 + [Line.OTHERS] * 40
+    crowd = [Line.FIRST] * 100 + [Line.NEWS] * 40 + [Line.OTHERS] * 40
     await asyncio.gather(*[again_and_again(line) for line in crowd])
     keeping.cancel()
-    late = [line for at, line in came if at > BURST + 1]
-    assert late.count(Line.OTHERS) > len(late) / 20
+    late = Counter(line for at, line in came if at > BURST + 1)
+    assert late[Line.FIRST] > late.total() / 4
+    assert min(late[Line.OTHERS], late[Line.NEWS]) > late.total() / 20
 
 
 async def test_who_comes_first_waits_less_where_no_connection_comes_free(
@@ -205,6 +207,52 @@ async def test_news_waits_where_a_flood_is_turned_away(admission: Admission, poo
         await asyncio.sleep(2 * TICK)
         assert not any(one.done() for one in waiting)
         assert not await work(admission, line=Line.NEWS), "nor in a line without an end"
+    assert await asyncio.gather(*waiting) == [True] * LINE
+
+
+async def test_news_waits_longer_than_others(admission: Admission, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits_admission, "PATIENCE", 0.1)
+    async with AsyncExitStack() as held:
+        for _ in range(FOR_OTHERS):
+            await held.enter_async_context(admission.place(Line.OTHERS))
+        _keep_places(admission)
+        news, other = asyncio.create_task(work(admission, line=Line.NEWS)), asyncio.create_task(work(admission))
+        await asyncio.sleep(0.2)
+        admission._let_in()
+        assert not await other
+        assert not news.done()
+    assert await news
+
+
+async def test_a_flood_ends_though_news_is_turned_away(admission: Admission, pool: PoolStatistics) -> None:
+    pool.timed_out += 1
+    assert await work(admission)
+    assert admission._flooded
+    async with AsyncExitStack() as held:
+        for _ in range(FOR_OTHERS):
+            await held.enter_async_context(admission.place(Line.NEWS if admission._is_free(Line.NEWS) else Line.OTHERS))
+        _keep_places(admission)
+        waiting = [asyncio.create_task(work(admission, line=Line.NEWS)) for _ in range(LINE)]
+        await asyncio.sleep(0)
+        admission._refused_at = monotonic() - BURST / 2
+        for _ in range(ceil(BURST / TICK)):
+            assert not await work(admission, line=Line.NEWS)
+            admission._look()
+            _keep_places(admission)
+            await asyncio.sleep(TICK)
+        assert not admission._flooded
+    assert await asyncio.gather(*waiting) == [True] * LINE
+
+
+async def test_more_news_than_may_come_makes_no_more_places(admission: Admission) -> None:
+    async with AsyncExitStack() as held:
+        for _ in range(ceil(KEPT * BEGIN)):
+            await held.enter_async_context(admission.place(Line.NEWS))
+        waiting = [asyncio.create_task(work(admission, line=Line.NEWS)) for _ in range(LINE)]
+        await asyncio.sleep(4 * TICK)
+        assert not await work(admission, line=Line.NEWS)
+        await asyncio.sleep(4 * TICK)
+        assert admission.places <= BEGIN
     assert await asyncio.gather(*waiting) == [True] * LINE
 
 

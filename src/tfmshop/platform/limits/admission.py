@@ -27,11 +27,11 @@ LEAST, MOST = 4, 256
 """Places of a process."""
 BEGIN: Final = 16
 KEPT: Final = 0.2
-"""The part of the places that only who comes first may take. As much is left to the others while those wait in line,
-and news may take as much of theirs.
+"""The part of the places that only who comes first may take. News may take no more than that of the rest; and news and
+others come before who comes first while they have less.
 """
 PATIENCE, LONG_PATIENCE = 2.0, 10.0
-"""Seconds that others wait for a place, and who comes first and news."""
+"""Seconds that others wait for a place, and who comes first and news: those only while connections come free."""
 SLOW: Final = 0.1
 """Seconds that the next in line may have waited."""
 BURST: Final = 1.0
@@ -65,8 +65,7 @@ class Line(IntEnum):
     OTHERS = 2
 
 
-_BY_TURN: Final = (Line.FIRST, Line.NEWS, Line.OTHERS)
-_OTHERS_TURN: Final = (Line.NEWS, Line.OTHERS, Line.FIRST)
+_EVERY: Final = tuple(Line)
 
 
 class Admission:
@@ -77,12 +76,10 @@ class Admission:
         self._seen = (pool.acquired, pool.waited_seconds)
         self._timed_out = pool.timed_out
         self.places = float(BEGIN)
-        self.taken = 0
         self.turned_away = 0
-        self._others = self._news = 0
-        """Places that are taken by news and others, and by news alone."""
+        self._held = [0 for _ in Line]
         self._full = self._refused = False
-        """Whether all places were taken, and one of the others was refused, since the last look."""
+        """Whether there was no place for others, and one of them was refused, since the last look."""
         self._slow_since: float | None = None
         self._flooded = False
         self._refused_at = 0.0
@@ -93,6 +90,11 @@ class Admission:
         self._waiting = tuple(deque[tuple[float, asyncio.Future[bool]]]() for _ in Line)
         self._next: asyncio.TimerHandle | None = None
         self._due = 0.0
+
+    @property
+    def taken(self) -> int:
+        """Places that are taken."""
+        return sum(self._held)
 
     def hopeless(self, line: Line) -> bool:
         """Whether one more would wait in vain: `turn_away` tells of who is then refused."""
@@ -108,7 +110,7 @@ class Admission:
     def turn_away(self, line: Line) -> None:
         """Count somebody who was refused."""
         self.turned_away += 1
-        self._full = True
+        self._note_full()
         self._refused = self._refused or line is Line.OTHERS
 
     def place(self, line: Line) -> Place:
@@ -120,9 +122,9 @@ class Admission:
         if self._next is None:
             self._look_again()
         if self._is_free(line) and not self._waiting[line]:
-            self._take(line)
+            self._held[line] += 1
             return
-        self._full = True
+        self._note_full()
         if self.hopeless(line):
             self.turn_away(line)
             raise Overloaded
@@ -140,11 +142,13 @@ class Admission:
 
     def leave(self, line: Line) -> None:
         """Give a place back."""
-        self.taken -= 1
+        self._held[line] -= 1
         self._left += 1
-        self._others -= line is not Line.FIRST
-        self._news -= line is Line.NEWS
         self._let_in()
+
+    def _note_full(self) -> None:
+        """News may find no place while others do: that calls for no more places."""
+        self._full = self._full or not self._is_free(Line.OTHERS)
 
     def _longest(self, line: Line, patience: float) -> float:
         if line is Line.NEWS:
@@ -153,21 +157,22 @@ class Admission:
 
     def _patience(self, line: Line) -> float:
         if line is Line.OTHERS:
-            return 0.0 if self._flooded and self._others >= KEPT * self.places else PATIENCE
+            return 0.0 if self._flooded and not self._has_little(line) else PATIENCE
         return PATIENCE if monotonic() - self._starved_at < BURST else LONG_PATIENCE
 
     def _is_free(self, line: Line) -> bool:
-        if self.taken >= self.places:
-            return False
+        first, news, others = self._held
         if line is Line.FIRST:
-            return True
+            return first + news + others < self.places
         kept = ceil(KEPT * self.places)
-        return self._others < self.places - kept and (line is Line.OTHERS or self._news < kept)
+        return (
+            first + news + others < self.places
+            and news + others < self.places - kept
+            and (line is Line.OTHERS or news < kept)
+        )
 
-    def _take(self, line: Line) -> None:
-        self.taken += 1
-        self._others += line is not Line.FIRST
-        self._news += line is Line.NEWS
+    def _has_little(self, line: Line) -> bool:
+        return self._held[line] < KEPT * self.places
 
     def _let_in(self) -> None:
         now = monotonic()
@@ -175,7 +180,7 @@ class Admission:
             self._timed_out = self._pool.timed_out
             self._flood(now, "connections do not come free in time")
             self._starved_at = now
-        for line in Line:
+        for line in _EVERY:
             came, waiting = now - self._patience(line), self._waiting[line]
             while waiting and (waiting[0][1].done() or waiting[0][0] < came):
                 _, turn = waiting.popleft()
@@ -184,12 +189,13 @@ class Admission:
         while (free := self._next_line()) is not None:
             _, turn = self._waiting[free].popleft()
             if not turn.done():
-                self._take(free)
+                self._held[free] += 1
                 turn.set_result(True)
 
     def _next_line(self) -> Line | None:
-        """Who gets a place: who comes first, but for a part of the places that a long line of those leaves others."""
-        for line in _BY_TURN if self._others >= KEPT * self.places else _OTHERS_TURN:
+        """Who gets a place: who comes first, but for a part of the places that a long line of those leaves the rest."""
+        little = [line for line in (Line.NEWS, Line.OTHERS) if self._has_little(line)]
+        for line in (*little, *_EVERY):
             if self._waiting[line] and self._is_free(line):
                 return line
         return None
