@@ -11,6 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,21 @@ class Asking:
                 head += part
         lines = head.partition(b"\r\n\r\n")[0].decode().split("\r\n")
         return int(lines[0].split()[1]), [text.partition(":")[0].lower() for text in lines[1:]]
+
+    def agrees(self, ciphers: str, newest: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> bool:
+        """Whether a client that knows no more than that is spoken to."""
+        client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+        client.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        with warnings.catch_warnings(action="ignore"):  # of the old versions that are asked for on purpose
+            client.maximum_version = newest
+        client.set_ciphers(ciphers)
+        host, port = self.secure.removeprefix("https://").split(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=20) as line, client.wrap_socket(line):
+                return True
+        except (ssl.SSLError, ConnectionError):
+            return False
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import threading
 import time
@@ -110,6 +111,13 @@ def test_what_nginx_answers_by_itself_has_the_headers_of_the_shop(nginx):
         assert (told, names - set(headers)) == (status, set())
     page = nginx("/api/v1/products?limit=1")
     assert {name: page.headers.get_all(name) for name in wanted} == {n: [v] for n, v in wanted.items()}, "once each"
+
+
+def test_nginx_speaks_tls_with_forward_secrecy_only(nginx):
+    assert nginx.agrees("ECDHE-ECDSA-AES128-GCM-SHA256")
+    assert not nginx.agrees("ECDHE-ECDSA-AES128-SHA256")
+    assert not nginx.agrees("ECDHE-ECDSA-AES128-SHA")
+    assert not nginx.agrees("ALL:@SECLEVEL=0", ssl.TLSVersion.TLSv1_1)
 
 
 def test_systemd_takes_the_units_and_finds_little_that_they_may(tmp_path):

@@ -23,6 +23,7 @@ from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, 
 from tests.servers import REDIS
 from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres
+from tfmshop.surface.readiness.box import BOXES, Place, Result
 
 HEALED = "UPDATE public.alembic_version SET version_num = $1"
 
@@ -202,3 +203,10 @@ def test_the_checklist_names_exactly_what_is_broken(served, production, tmp_path
     }  # fmt: skip
     assert "accounts.address_customer" in failed["indexes"]["found"]
     assert all(one.get("mend") for name, one in failed.items() if name not in ("cache service", "log folder"))
+
+
+async def test_the_checklist_warns_of_servers_that_are_spoken_to_in_the_open(settings):
+    box = next(one for one in BOXES if one.name == "encryption")
+    assert (await box.check(Place(settings, None, [], ""))).state == "pass"
+    found = await box.check(Place(settings.replace(MAIL_URL="smtp://mail.example"), None, [], ""))
+    assert found == Result("warn", "what goes to MAIL_URL may be read on its way", "Use smtps://.")

@@ -7,6 +7,7 @@ import pytest
 from tfmshop import app, config
 from tfmshop.commerce.payments.errors import UnknownProvider
 from tfmshop.config import BY_NAME, SETTINGS, ConfigError
+from tfmshop.config.hosts import is_readable
 from tfmshop.config.setting import Servers, redis_url
 
 
@@ -164,3 +165,28 @@ def test_addresses_of_several_redis_servers(text, says):
     if says is None:
         assert Servers.of(text).places[0][0] == "one"
     assert "secret" not in (found or "")
+
+
+@pytest.mark.parametrize("url", [
+    "postgresql://shop:p@db.example/shop", "postgresql://db.example,127.0.0.1:5433/shop?sslmode=prefer",
+    "postgresql:///shop?host=10.0.0.5", "redis://cache.example:6379/0", "redis+sentinel://a.example:1/name",
+    "smtp://mail.example:587", "postgresql://[2001:db8::1]:5432/shop",
+])  # fmt: skip
+def test_addresses_that_somebody_could_read_on_the_way(url):
+    assert is_readable(url)
+
+
+@pytest.mark.parametrize("url", [
+    "", "postgresql://shop:p@db.example/shop?sslmode=verify-full", "postgresql://shop:p@127.0.0.1:5432/shop",
+    "postgresql:///shop?host=/run/postgresql", "postgresql://[::1]:5432/shop", "rediss://cache.example:6379/0",
+    "redis://localhost:6379", "unix:///run/redis.sock", "smtps://mail.example", "smtp://user:word@mail.example:587",
+    "smtp://127.0.0.2",
+])  # fmt: skip
+def test_addresses_that_nobody_can_read_on_the_way(url):
+    assert not is_readable(url)
+
+
+def test_a_setting_that_names_a_server_to_be_read_on_the_way_is_named():
+    settings = config.read({"REDIS_URL": "redis://a.example", "DATABASE_REPLICA_URLS":
+                            "postgresql://b.example/s?sslmode=require, postgresql://c.example/s"}, None)  # fmt: skip
+    assert settings.readable == ["REDIS_URL", "DATABASE_REPLICA_URLS"]

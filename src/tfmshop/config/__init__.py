@@ -16,6 +16,7 @@ from typing import Final
 from dotenv import dotenv_values
 
 from tfmshop.config.declared import SETTINGS
+from tfmshop.config.hosts import is_readable
 from tfmshop.config.setting import Setting, Value, listed
 
 
@@ -76,6 +77,13 @@ class Config:
     def seconds(self, name: str) -> float:
         """A setting in milliseconds, as seconds."""
         return self.number(name) / 1000
+
+    @property
+    def readable(self) -> list[str]:
+        """The settings that name a server whose traffic may be read on its way there."""
+        servers = {name: [self.text(name)] for name in ("DATABASE_URL", "DATABASE_POOL_URL", "REDIS_URL", "MAIL_URL")}
+        servers["DATABASE_REPLICA_URLS"] = self.words("DATABASE_REPLICA_URLS")
+        return [name for name, urls in servers.items() if any(map(is_readable, urls))]
 
     @property
     def home(self) -> Path:

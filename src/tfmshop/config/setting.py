@@ -10,6 +10,8 @@ from email.utils import parseaddr
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tfmshop.config.hosts import is_here
+
 Value = str | int | bool
 Check = Callable[[str], str | None]
 """Says in words what is wrong with a text, or None."""
@@ -242,7 +244,7 @@ def sign_in_provider(text: str) -> str | None:
     if len(parts) != 4 or not all(parts) or not parts[0].isidentifier():
         return "must list providers as name|issuer|client id|client secret"
     at = urlsplit(parts[1])
-    if at.scheme != "https" and at.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    if at.scheme != "https" and not is_here(at.hostname):
         return "must name issuers by https"
     return None
 

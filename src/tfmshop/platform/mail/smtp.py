@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 
+from tfmshop.config.hosts import is_here
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.mail.letter import Letter, message
 
@@ -23,7 +24,9 @@ class CannotSend(ShopError, kind=Kind.UNAVAILABLE, code="mail_not_sent", says="T
 
 
 class SmtpMailer:
-    """Sends through `smtp://[user:password@]host[:25]` (STARTTLS where offered) or `smtps://...[:465]`."""
+    """Sends through `smtp://[user:password@]host[:25]` (STARTTLS where offered; without it no password goes to another
+    machine) or `smtps://...[:465]`.
+    """
 
     def __init__(self, url: str, sender: str) -> None:
         parts = urlsplit(url)
@@ -33,13 +36,14 @@ class SmtpMailer:
         self._port = parts.port or (465 if self._tls else 25)
         self._username = unquote(parts.username) if parts.username else None
         self._password = unquote(parts.password) if parts.password else None
+        self._start_tls = True if self._password and not self._tls and not is_here(self._host) else None
 
     async def send(self, letter: Letter) -> None:
         """Hand a letter to the server. `CannotSend`."""
         try:
             await aiosmtplib.send(
                 message(letter, self._sender), hostname=self._host, port=self._port, use_tls=self._tls,
-                username=self._username, password=self._password, timeout=TIMEOUT_SECONDS,
+                start_tls=self._start_tls, username=self._username, password=self._password, timeout=TIMEOUT_SECONDS,
             )  # fmt: skip
         except aiosmtplib.SMTPRecipientsRefused as refused:
             final = all(one.code >= PERMANENT for one in refused.recipients)

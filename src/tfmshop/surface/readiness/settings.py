@@ -34,6 +34,15 @@ async def secrets(place: Place) -> Result:
     return judged(failing, warning, "two secrets and a key of backups are set")
 
 
+@box("encryption", BEFORE)
+async def encryption(place: Place) -> Result:
+    """What goes to other machines cannot be read on its way."""
+    mends = {"DATABASE": "Add sslmode=verify-full.", "REDIS": "Use rediss://.", "MAIL": "Use smtps://."}
+    warning = [f"what goes to {name} may be read on its way: {mends[name.partition('_')[0]]}"
+               for name in place.config.readable]  # fmt: skip
+    return judged([], warning, "nothing that could be read goes over a network")
+
+
 @box("protection", BEFORE)
 async def protection(place: Place) -> Result:
     """What keeps strangers out is on."""
