@@ -76,7 +76,7 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
         rates=rates_of(config, redis),
         files=files_of(config),
         tokens=AccessTokens(secret),
-        passwords=Passwords(),
+        passwords=Passwords(config.text("SHOP_NAME")),
         seals=seals_of(config),
         model=model_of(config),
     )

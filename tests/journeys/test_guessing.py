@@ -19,7 +19,7 @@ from tfmshop.platform.db import Query
 from tfmshop.platform.errors import Busy
 from tfmshop.platform.limits import Allowance
 from tfmshop.platform.observe import security
-from tfmshop.platform.security.passwords import Passwords, weakness
+from tfmshop.platform.security.passwords import Passwords, PasswordTooCommon, weakness
 
 DEADLOCKS = Query("test.deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -304,6 +304,15 @@ async def test_common_passwords_are_refused_wherever_one_is_set(shop):
     answer = await shop.put("me/password", json={"old": PASSWORD, "new": "iloveyou"}, headers=me)
     assert (answer.status_code, answer.json()["code"]) == (409, "password_too_common")
     assert "breaches" in answer.json()["why"]
+
+
+@pytest.mark.parametrize("password", ["LumenLane2026", "lumen lane!", "Lumen123456", "tfmshop2026"])
+async def test_the_name_of_the_shop_makes_no_password(password):
+    passwords = Passwords("Lumen Lane")
+    with pytest.raises(PasswordTooCommon):
+        await passwords.hash(password)
+    assert await passwords.hash(f"{password} at dawn we sail")
+    passwords.close()
 
 
 async def test_a_weak_hash_is_made_anew_at_sign_in(shop, db):

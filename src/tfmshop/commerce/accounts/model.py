@@ -40,4 +40,4 @@ def known_of(email: str, name: str = "") -> list[str]:
     local, _, host = normal_email(email).partition("@")
     plain = name.casefold()
     whole = [f"{local}@{host}", host, host.partition(".")[0], plain, "".join(plain.split())]
-    return [*whole, *re.split(r"[\W_]+", f"{local} {plain}"), "tfmshop"]
+    return [*whole, *re.split(r"[\W_]+", f"{local} {plain}")]

@@ -48,9 +48,10 @@ def _hash_of_nobody() -> str:
 
 
 class Passwords:
-    """Hashes and checks passwords; `Busy` when more than 30 callers wait."""
+    """Hashes and checks passwords of a shop, whose name is in none of them; `Busy` when more than 30 callers wait."""
 
-    def __init__(self) -> None:
+    def __init__(self, shop: str = "") -> None:
+        self._everybody_knows = ("tfmshop", shop, "".join(shop.split()), *re.split(r"[\W_]+", shop))
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="passwords")
         self._callers = 0
         self._lengths: deque[float] = deque(maxlen=REMEMBERED)
@@ -58,7 +59,7 @@ class Passwords:
 
     async def hash(self, password: str, known: Iterable[str] = ()) -> str:
         """The hash to store of a new password. `PasswordTooCommon`, also when it is little more than a `known` word."""
-        why = await self._in_thread(weakness, password, tuple(known))
+        why = await self._in_thread(weakness, password, (*known, *self._everybody_knows))
         if why:
             raise PasswordTooCommon(why)
         return await self._in_thread(HASHER.hash, password)
