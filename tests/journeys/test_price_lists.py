@@ -222,6 +222,7 @@ async def test_the_expected_total_has_the_currency_of_the_cart(shop, db, lamp):
                     headers={"Cart-Token": cart["token"]})  # fmt: skip
     wrong = await shop.buy(cart, expected_total={"amount": 1800, "currency": "USD"})
     assert (wrong.status_code, wrong.json()["code"], wrong.json()["currency"]) == (409, "price_changed", "EUR")
+    assert wrong.json()["detail"] == "The total is 18.00 EUR, not the expected 18.00 USD."
     assert (await shop.buy(cart, expected_total={"amount": 1800, "currency": "EUR"})).status_code == 201
 
 

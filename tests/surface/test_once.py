@@ -59,6 +59,7 @@ async def test_what_failed_is_not_remembered(busy_shop, wide_db, order):
     wish = {"amount": 5000, "why": "scratched"}
     refused = await busy_shop.post(path, json=wish, headers=keyed(me, "k"))
     assert (refused.status_code, refused.json()["code"]) == (409, "refund_too_large")
+    assert refused.json()["detail"].startswith("Only 30.00 USD of")
     async with wide_db.read() as tx:
         assert await tx.value(KEYS) == 0
     given = await busy_shop.post(path, json=wish | {"amount": 100}, headers=keyed(me, "k"))

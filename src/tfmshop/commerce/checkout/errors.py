@@ -1,5 +1,6 @@
 """What can go wrong between a cart and an order."""
 
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform.errors import Kind, ShopError
 
 
@@ -26,13 +27,16 @@ class PriceChanged(
     ShopError,
     kind=Kind.CONFLICT,
     code="price_changed",
-    says="The total is {total} {currency}, not the expected {expected}.",
+    says="The total is {total}, not the expected {expected}.",
 ):
     """The cart comes to something else than the buyer saw."""
 
     total: int
     currency: str
     expected: str
+
+    def __str__(self) -> str:
+        return self.says.format(total=spelled(Money(self.total, self.currency)), expected=self.expected)
 
 
 class CheckoutExpired(

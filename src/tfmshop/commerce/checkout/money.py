@@ -77,12 +77,13 @@ async def ask_refund(tx: Tx, order_id: UUID, amount: int | None, *, who: str, wh
         raise CannotRefund(state="another shop's")
     if due.state not in TAKEN or wanted <= 0:
         raise CannotRefund(state=due.state)
-    await payments.refunds.ask(tx, order_id, wanted, who=who, why=why)
+    money = Money(wanted, due.total.currency)
+    await payments.refunds.ask(tx, order_id, money, who=who, why=why)
     whole = back + wanted == taken
     await orders.paying.mark(tx, order_id, "refunded" if whole else "partially_refunded", of=TAKEN)
     if whole and closes:
         await orders.paying.mark_refunded(tx, order_id, who=who, why=why)
-    return Money(wanted, due.total.currency)
+    return money
 
 
 async def refund(db: Database, providers: Providers, refund_id: UUID) -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from tfmshop.commerce import cart, inventory, orders, pricing, promotions
 from tfmshop.commerce.checkout.errors import EmptyCart, Incomplete, PriceChanged, Unavailable
 from tfmshop.commerce.checkout.purchase import Purchase
-from tfmshop.commerce.vocabulary import Money
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform.db import Tx
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.idempotency import Answer, begin
@@ -112,9 +112,9 @@ def _as_order(placing: Placing, found: cart.Closed | ShopError) -> tuple[orders.
 
 def _as_expected(expected: Money | int, total: Money) -> None:
     """Nothing when the total is what the buyer saw. `PriceChanged`."""
-    amount, currency = (expected.amount, expected.currency) if isinstance(expected, Money) else (expected, "")
-    if amount != total.amount or currency not in ("", total.currency):
-        raise PriceChanged(total=total.amount, currency=total.currency, expected=f"{amount} {currency}".strip())
+    wanted = expected if isinstance(expected, Money) else Money(expected, total.currency)
+    if wanted != total:
+        raise PriceChanged(total=total.amount, currency=total.currency, expected=spelled(wanted))
 
 
 def _why_not(sums: cart.Quote, coupon: str) -> str:

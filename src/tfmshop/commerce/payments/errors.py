@@ -1,5 +1,6 @@
 """What can go wrong with a payment."""
 
+from tfmshop.commerce.vocabulary import Money, spelled
 from tfmshop.platform.errors import Kind, ShopError
 
 
@@ -56,3 +57,7 @@ class RefundTooLarge(
     """More would be given back than was taken."""
 
     left: int
+    currency: str
+
+    def __str__(self) -> str:
+        return self.says.format(left=spelled(Money(self.left, self.currency)))

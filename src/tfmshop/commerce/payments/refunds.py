@@ -42,16 +42,16 @@ class Refund:
         return f"{self.id}:{self.tries}" if self.tries else str(self.id)
 
 
-async def ask(tx: Tx, order_id: UUID, amount: int, *, who: str, why: str) -> UUID:
+async def ask(tx: Tx, order_id: UUID, amount: Money, *, who: str, why: str) -> UUID:
     """Have a part of an order's money given back by a job; the refund's id. `RefundTooLarge`.
 
     The caller holds the order's row, so that two refunds of one order come one after the other.
     """
     taken, back = await balance(tx, order_id)
-    if amount > taken - back:
-        raise RefundTooLarge(left=taken - back)
+    if amount.amount > taken - back:
+        raise RefundTooLarge(left=taken - back, currency=amount.currency)
     id = ids.new()
-    await tx.execute(ASK_REFUND, id, order_id, amount, who, why)
+    await tx.execute(ASK_REFUND, id, order_id, amount.amount, who, why)
     await enqueue(tx, id)
     return id
 
