@@ -21,6 +21,9 @@ from tests.processes import tfmshop
 from tests.servers import REDIS, STAFF, hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
+from tfmshop.commerce.audit.jobs import mark
+from tfmshop.platform.observe import security
+from tfmshop.platform.observe.files import LogFiles
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface.http import backoffice
 
@@ -108,6 +111,9 @@ TAMPERED = {
     "the end": "DELETE FROM audit.entry WHERE number > 4",
     "put in": "INSERT INTO audit.entry SELECT 7, at, who, action, subject, before, after, address, request_id, "
               "previous, seal FROM audit.entry WHERE number = 6; UPDATE audit.head SET number = 7",
+    **{f"put in at {number}": f"INSERT INTO audit.entry SELECT {number}, at, who, action, subject, before, after, "
+                              "address, request_id, previous, 'x' FROM audit.entry WHERE number = 6"
+       for number in (0, -5, 7, 1000)},
     "swapped": "UPDATE audit.entry SET number = 99 WHERE number = 3; UPDATE audit.entry SET number = 3 "
                "WHERE number = 4; UPDATE audit.entry SET number = 4 WHERE number = 99",
     "sealed by somebody else": "UPDATE audit.entry SET seal = sha256('x'::bytea) WHERE number = 6; "
@@ -143,6 +149,20 @@ async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(w
         assert (await audit.verify(tx, SEALS)).flaws == []
         for number, seal in ((found.number, found.seal), (4, "0" * 64), (10**18 - 1, "00" * 4)):
             assert not await audit.has(tx, number, seal)
+
+
+async def test_the_mark_is_kept_whatever_is_logged(wide_db, tmp_path, monkeypatch):
+    await written(wide_db, 2)
+    kept = LogFiles()
+    kept.keep_in(tmp_path)
+    monkeypatch.setattr(security, "FILES", kept)
+    await mark(wide_db)
+    kept.close()
+    async with wide_db.read() as tx:
+        found = await audit.verify(tx, SEALS)
+    (text,) = [file.read_text() for file in tmp_path.glob("security-*.log")]
+    assert "the audit log ends here" in text
+    assert f"2:{found.seal}" in text
 
 
 async def test_the_log_is_verified_by_command(wide_db, fresh_url, tmp_path):

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tfmshop.commerce.audit.log import sealed_part
-from tfmshop.commerce.audit.store import CHAIN, HEAD, SEAL_OF
+from tfmshop.commerce.audit.store import CHAIN, HEAD, SEAL_OF, STRAY
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.security.seals import Seals
 
 BATCH: Final = 5000
+PUT_IN: Final = "changed, or put in by somebody without the key"
 SHOWN: Final = 100
 """Flaws that are named; of more, only the number is told."""
 
@@ -51,6 +52,7 @@ async def verify(tx: Tx, seals: Seals, tell: Callable[[int], None] = lambda _: N
         tell(found.entries)
     if head is None or (head["number"], head["seal"]) != (number, seal):
         found.flaws.append(Flaw(number + 1, "the end is missing"))
+    found.flaws += [Flaw(row["number"], PUT_IN) for row in await tx.rows(STRAY)]
     found.number, found.seal = number, seal.hex()
     return found
 
@@ -69,5 +71,5 @@ def _flaws(seals: Seals, row: Row, number: int, seal: bytes) -> list[Flaw]:
         flaws.append(Flaw(row["number"], "the entry before it is another one"))
     said = tuple(row[name] for name in ("who", "action", "subject", "before", "after", "address", "request_id"))
     if row["seal"] != seals.seal(sealed_part(row["number"], row["at"], said, row["previous"])):
-        flaws.append(Flaw(row["number"], "changed, or put in by somebody without the key"))
+        flaws.append(Flaw(row["number"], PUT_IN))
     return flaws

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import structlog
-
 from tfmshop.commerce.audit.store import HEAD
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import schedule
-
-log = structlog.get_logger("audit")
+from tfmshop.platform.observe import security
 
 
 @schedule("audit.mark", "37 * * * *")
 async def mark(db: Database) -> None:
-    """Put the last entry's mark into the shop's log, where whoever can write to the database cannot change it."""
+    """Put the last entry's mark into the file of security events, whatever else is logged: whoever can write to the
+    database cannot change it there.
+    """
     async with db.read() as tx:
         head = await tx.row(HEAD)
     if head is not None:
-        log.info("the audit log ends here", mark=f"{head['number']}:{head['seal'].hex()}")
+        security.tell("the audit log ends here", usual=True, mark=f"{head['number']}:{head['seal'].hex()}")

@@ -30,5 +30,11 @@ CHAIN = Query(
     "audit.chain",
     f"SELECT {_ENTRY}, previous, seal FROM audit.entry WHERE number > $1 AND number <= $3 ORDER BY number LIMIT $2",
 )
+STRAY = Query(
+    "audit.stray",
+    """
+SELECT e.number FROM audit.entry AS e, audit.head AS h WHERE e.number < 1 OR e.number > h.number ORDER BY e.number
+""",
+)
 HEAD = Query("audit.head", "SELECT number, seal FROM audit.head")
 SEAL_OF = Query("audit.seal_of", "SELECT seal FROM audit.entry WHERE number = $1")
