@@ -39,7 +39,7 @@ CLOSE = Query("test.close_account", "UPDATE accounts.customer SET is_active = fa
 VERIFIED = Query("test.verified", "SELECT verified_at IS NOT NULL FROM accounts.customer WHERE email = $1")
 PERSON = {"email": "ada@example.com", "password": "correct horse", "name": "Ada"}
 JOBS = ["accounts.forgot", "accounts.registered", "accounts.password_changed", "accounts.new_email",
-        "accounts.email_changed"]  # fmt: skip
+        "accounts.email_changed", "accounts.identity_joined"]  # fmt: skip
 
 
 async def signed(shop, **change: Any) -> dict[str, Any]:
@@ -159,8 +159,13 @@ async def test_a_new_person_verifies_their_address(shop, db, postbox):
     assert (letter["to"], letter["subject"]) == ("ada@example.com", "Your account at Lamp & Co")
     token = token_in(letter)
     assert (await shop.post("auth/reset-password", json={"token": token, "password": "a new one"})).status_code == 409
+    assert (await shop.post("auth/verify-email", json={"token": token})).json()["code"] == "sign_in_required"
+    eve = await shop.sign_in("eve@example.com")
+    assert (await shop.post("auth/verify-email", json={"token": token}, headers=eve)).json()["code"] == "link_invalid"
+    await letters(db, postbox)
+    me = bearer(await signed(shop))
     for status in (204, 409):
-        assert (await shop.post("auth/verify-email", json={"token": token})).status_code == status
+        assert (await shop.post("auth/verify-email", json={"token": token}, headers=me)).status_code == status
     async with db.read() as tx:
         assert await tx.value(VERIFIED, "ada@example.com")
     again = await shop.post("auth/register", json=PERSON)
@@ -347,7 +352,7 @@ async def test_another_address_is_taken_by_whoever_asked_and_nobody_else(shop, d
     foreign = await shop.post("me/email/confirm", json=token, headers=eve)
     assert (foreign.status_code, foreign.json()["code"]) == (409, "link_invalid")
     for path, body in (("auth/verify-email", token), ("auth/reset-password", token | {"password": "a new one"})):
-        assert (await shop.post(path, json=body)).json()["code"] == "link_invalid"
+        assert (await shop.post(path, json=body, headers=bearer(mine))).json()["code"] == "link_invalid"
     for status in (204, 409):
         assert (await shop.post("me/email/confirm", json=token, headers=bearer(mine))).status_code == status
     assert (await shop.get("me", headers=bearer(mine))).json()["customer"]["email"] == "new@example.com"

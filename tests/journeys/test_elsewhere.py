@@ -10,15 +10,19 @@ import pytest
 
 from tests.client import Client, client_of
 from tests.conftest import platform_of
+from tests.journeys.test_accounts import letters, token_in
 from tests.providers import identity_provider
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout
 from tfmshop.commerce.accounts.store_sessions import VERIFIED
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform import clock
+from tfmshop.platform.db import Query
 from tfmshop.platform.security.openid import providers_of
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
+
+AN_HOUR_AGO = Query("test.an_hour_ago", "UPDATE accounts.session SET created_at = created_at - interval '1 hour'")
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +68,12 @@ async def sign_in(shop: Client, provider, name: str = "acme", **more):
 def bearer(answer) -> dict[str, str]:
     assert answer.status_code == 200, answer.text
     return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+async def joined(shop: Client, provider, me: dict[str, str]):
+    return await shop.post(
+        "me/identities/acme", json=await back(shop, provider) | {"password": "correct horse"}, headers=me
+    )
 
 
 async def test_somebody_new_gets_an_account_and_comes_back_to_it(shop, provider):
@@ -136,15 +146,23 @@ async def test_how_a_token_must_be_signed(shop, provider, way):
     assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_provider_refused"), answer.text
 
 
-async def test_accounts_are_joined_and_parted_by_hand(shop, provider):
+async def test_accounts_are_joined_and_parted_by_hand(shop, provider, db, postbox):
     me = await shop.sign_in("other@example.com")
-    assert (await shop.post("me/identities/acme", json=await back(shop, provider), headers=me)).status_code == 204
+    for wrong in ({}, {"password": "guessed it"}):
+        answer = await shop.post("me/identities/acme", json=await back(shop, provider) | wrong, headers=me)
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_credentials")
+    assert await letters(db, postbox)
+    assert (await joined(shop, provider, me)).status_code == 204
+    (letter,) = await letters(db, postbox)
+    assert letter["subject"] == "Another way into your account at Lamp & Co"
+    assert (await joined(shop, provider, me)).status_code == 204
+    assert await letters(db, postbox) == [], "it was joined before"
     assert [one["provider"] for one in (await shop.get("me/identities", headers=me)).json()["items"]] == ["acme"]
     assert (await shop.get("me/export", headers=me)).json()["identities"][0]["provider"] == "acme"
     mine = (await shop.get("me", headers=me)).json()["customer"]["id"]
     assert (await shop.get("me", headers=bearer(await sign_in(shop, provider)))).json()["customer"]["id"] == mine
     eve = await shop.sign_in("eve@example.com")
-    taken = await shop.post("me/identities/acme", json=await back(shop, provider), headers=eve)
+    taken = await joined(shop, provider, eve)
     assert (taken.status_code, taken.json()["code"]) == (409, "identity_taken")
     assert (await shop.delete("me/identities/acme", headers=eve)).json()["code"] == "identity_not_found"
     assert (await shop.delete("me/identities/acme", headers=me)).status_code == 204
@@ -163,7 +181,7 @@ async def test_a_second_factor_and_a_closed_account_count_here_too(shop, provide
     now = clock.now()
     with clock.held(now):
         await shop.post("me/second-factor/confirm", json={"code": pyotp.TOTP(secret).at(now)}, headers=me)
-    await shop.post("me/identities/acme", json=await back(shop, provider), headers=me)
+    await joined(shop, provider, me)
     assert (await sign_in(shop, provider)).json()["code"] == "second_factor_required"
     assert (await sign_in(shop, provider, second_factor="000000")).json()["code"] == "second_factor_invalid"
     later = now + timedelta(seconds=60)
@@ -213,3 +231,42 @@ async def test_an_account_with_a_second_factor_is_joined_by_its_owner_only(shop,
         await tx.execute(VERIFIED, id)
     assert (await sign_in(shop, provider)).json()["code"] == "sign_in_address_unverified"
     assert (await shop.get("me/identities", headers=me)).json()["items"] == []
+
+
+async def test_a_new_password_parts_from_every_account_elsewhere(shop, provider):
+    me = await shop.sign_in("ada@example.com")
+    assert (await joined(shop, provider, me)).status_code == 204
+    new = {"old": "correct horse", "new": "another battery staple"}
+    assert (await shop.put("me/password", json=new, headers=me)).status_code == 204
+    assert (await sign_in(shop, provider)).json()["code"] == "sign_in_address_unverified"
+
+
+async def test_who_has_no_password_joins_another_soon_after_signing_in(shop, provider, db):
+    me = bearer(await sign_in(shop, provider))
+    async with db.tx() as tx:
+        await tx.execute(
+            Query("test.old_sessions", "UPDATE accounts.session SET created_at = created_at - interval '1 h'")
+        )
+    provider.person["sub"] = "another"
+    answer = await shop.post("me/identities/acme", json=await back(shop, provider), headers=me)
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")
+    provider.person["sub"] = "ada-1"
+    again = bearer(await sign_in(shop, provider))
+    provider.person["sub"] = "another"
+    assert (await shop.post("me/identities/acme", json=await back(shop, provider), headers=again)).status_code == 204
+
+
+async def test_who_reads_a_letter_for_somebody_else_does_not_open_her_account_to_them(shop, provider, db, postbox):
+    eve = await shop.sign_in("ada@example.com")
+    (letter,) = await letters(db, postbox)
+    ada = {"email": "ada@example.com", "password": "a password of her own", "name": "Ada"}
+    assert (await shop.post("auth/register", json=ada)).status_code == 201
+    assert (await shop.post("auth/verify-email", json={"token": token_in(letter)})).status_code == 401
+    assert (await sign_in(shop, provider)).json()["code"] == "sign_in_address_unverified"
+    await letters(db, postbox)
+    await shop.post("auth/forgot-password", json={"email": "ada@example.com"})
+    (letter,) = await letters(db, postbox)
+    new = {"token": token_in(letter), "password": "a password of her own"}
+    assert (await shop.post("auth/reset-password", json=new)).status_code == 204
+    assert (await sign_in(shop, provider)).status_code == 200
+    assert (await shop.patch("me", json={"name": "Eve"}, headers=eve)).status_code == 401

@@ -13,7 +13,7 @@ from tests.making import moved_by, new_product, some_products
 from tests.surface.test_backoffice import staff
 from tfmshop.platform.db import Query, broken
 
-CANARIES = ("canary@example.com", "Canary Lane", "Canary Bird")
+CANARIES = ("canary@example.com", "Canary Lane", "Canary Bird", "canary-work@example.com")
 TABLES = """SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
 WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'jobs', 'platform') ORDER BY 1"""
 PUBLISH = Query("test.publish_all", "UPDATE reviews.review SET status = 'published'")
@@ -36,7 +36,7 @@ async def person(busy_shop, wide_db, fake):
     await busy_shop.post(f"carts/{cart['id']}/lines", json={"product_id": lamp, "quantity": 1}, headers=me)
     order = (await busy_shop.post(
         f"carts/{cart['id']}/checkout", headers=me | {"Idempotency-Key": "k"},
-        json={"payment": {"provider": "fake", "token": "ok"}, "address": address},
+        json={"payment": {"provider": "fake", "token": "ok"}, "address": address, "email": CANARIES[3]},
     )).json()  # fmt: skip
     await work_off(wide_db)
     again = (await busy_shop.get("carts/mine", headers=me)).json()
@@ -66,6 +66,27 @@ async def test_everything_that_is_known_is_given(busy_shop, person):
     assert [order["number"] for order in known["orders"]] == [person["order"]["number"]]
     assert [(one["rating"], one["body"]) for one in known["reviews"]] == [(4, "It lights up.")]
     assert (len(known["wishlist"]), len(known["sessions"])) == (1, 1)
+    assert known["cart"]["address"]["line1"] == CANARIES[1]
+
+
+async def test_what_ended_or_was_only_asked_for_is_given_too(busy_shop, wide_db, person):
+    me, order = person["me"], person["order"]
+    other = {"email": CANARIES[0], "password": "correct horse"}
+    gone = (await busy_shop.post("auth/login", json=other, headers={"User-Agent": "an old phone"})).json()
+    await busy_shop.post("auth/logout", json={"refresh_token": gone["refresh_token"]})
+    await busy_shop.post("me/email", json={"email": "new@example.com", "password": "correct horse"}, headers=me)
+    await busy_shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+    wish = {"lines": [{"sku": "LAMP", "quantity": 1}], "why": "too bright"}
+    assert (await busy_shop.post(f"orders/{order['id']}/returns", json=wish, headers=me)).status_code == 201
+    known = (await busy_shop.get("me/export", headers=me)).json()
+    assert [one["why"] for one in known["returns"]] == ["too bright"]
+    assert [one["email"] for one in known["asked_emails"]] == ["new@example.com"]
+    assert [bool(one.get("ended_at")) for one in known["sessions"]] == [True, False]
+    assert known["sessions"][0]["user_agent"] == "an old phone"
+    assert (known["account"]["verified"], known["account"]["second_factor"]) == (False, False)
+
+
+async def test_each_knows_their_own(busy_shop, person):
     other = await busy_shop.sign_in("eve@example.com")
     assert CANARIES[0] not in (await busy_shop.get("me/export", headers=other)).text
     assert (await busy_shop.get("me/export")).json()["code"] == "sign_in_required"
@@ -86,7 +107,7 @@ async def test_who_is_forgotten_is_nowhere_and_the_books_are_right(busy_shop, wi
     await work_off(wide_db)
     async with wide_db.tx() as tx:
         await tx.execute(PUBLISH)
-    assert len(await kept(fresh_url)) >= 6
+    assert len(await kept(fresh_url)) >= 5
     gone = await busy_shop.post("me/erase", json={"password": "correct horse"}, headers=person["me"])
     assert gone.status_code == 204, gone.text
     await work_off(wide_db)

@@ -28,7 +28,7 @@ POLICY = {
     "/openapi.json": PUBLIC, "/health": PUBLIC, "/health/live": PUBLIC, "/health/ready": PUBLIC,
     "/health/startup": PUBLIC, "/metrics": PROBES, "/auth": PUBLIC, "/categories": PUBLIC, "/search": PUBLIC,
     "/media": PUBLIC, "/payments": PUBLIC, "/fake-bank": PUBLIC, "/products": PUBLIC,
-    "/products/{id_or_slug}/reviews POST": SIGNED,
+    "/products/{id_or_slug}/reviews POST": SIGNED, "/auth/verify-email": SIGNED,
     "/carts POST": PUBLIC, "/carts/mine": SIGNED, "/carts/mine/merge": SIGNED, "/carts/{cart_id}": CART,
     "/orders": SIGNED, "/orders/{order_id}": ORDER, "/orders/number/{number}": ORDER, "/me": SIGNED,
     "/me/addresses/{address_id}": MINE, "/me/sessions/{session_id}": MINE,

@@ -51,6 +51,16 @@ async def world(settings, wide_db, monkeypatch):
         yield at
 
 
+async def test_a_page_elsewhere_gets_nobody_blocked_who_looks_at_it(world):
+    visitor = world("198.51.100.77")
+    for n in range(12):
+        hidden = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+        assert (await visitor.get(f"/{n}.php?q=../../etc/passwd", headers=hidden)).status_code == 404
+    await world.watch.settle()
+    assert (await visitor.get("categories")).status_code == 200
+    assert not [one for one in world.told if one["event"] == "address blocked"]
+
+
 async def test_a_scanner_is_kept_out_and_told_why_and_others_are_not(world):
     bad, good = world("198.51.100.66"), world("192.0.2.1")
     for path in ("/.env", "/wp-login.php", "/.git/config"):

@@ -61,6 +61,7 @@ CREATE INDEX product_sku ON catalog.product USING btree (sku) WHERE (external_id
 CREATE INDEX product_to_publish ON catalog.product USING btree (publish_at) WHERE ((status = 'draft'::text) AND (publish_at IS NOT NULL));
 CREATE INDEX product_to_withdraw ON catalog.product USING btree (withdraw_at) WHERE ((status = 'active'::text) AND (withdraw_at IS NOT NULL));
 CREATE INDEX proof_customer ON accounts.proof USING btree (customer_id, purpose, created_at DESC);
+CREATE INDEX proof_email ON accounts.proof USING btree (email, created_at DESC) WHERE (purpose = 'email'::text);
 CREATE INDEX proof_expires ON accounts.proof USING btree (expires_at);
 CREATE INDEX refund_order ON payments.refund USING btree (order_id);
 CREATE INDEX related_other ON catalog.related USING btree (other_id);

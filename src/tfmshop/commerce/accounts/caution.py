@@ -66,25 +66,27 @@ class Caution:
         own = None if self.tries is None else Allowance(f"person:{customer.hex}", self.tries, SPAN)
         return await self._fits(stored, password, _Tries(own), "")
 
-    def device_token(self, customer: UUID, device: str | None) -> str:
+    def device_token(self, customer: UUID, kept: str, device: str | None) -> str:
         """The token that makes a device known to the account, for who just proved to be its owner: the one it has, or
-        a new one.
+        a new one. It is good until the password changes, of which `kept` is the hash.
         """
-        return self.known_device(customer, device) or self.seals.token(DEVICE, ids.new(), customer.bytes)
+        known = self.known_device(customer, kept, device)
+        return known or self.seals.token(DEVICE, ids.new(), _owner(customer, kept))
 
-    def known_device(self, customer: UUID, device: str | None) -> str | None:
+    def known_device(self, customer: UUID, kept: str, device: str | None) -> str | None:
         """The device token, if it is one of the account."""
-        return device if device is not None and self._device(device, customer) else None
+        return device if device is not None and self._device(device, customer, kept) else None
 
-    def _device(self, device: str, customer: UUID) -> UUID | None:
+    def _device(self, device: str, customer: UUID, kept: str) -> UUID | None:
         sealed = opened(device)
-        return sealed.id if sealed and self.seals.fits(sealed, DEVICE, customer.bytes) else None
+        return sealed.id if sealed and self.seals.fits(sealed, DEVICE, _owner(customer, kept)) else None
 
     def _tries(self, person: Row | None, email: str, caller: Caller) -> _Tries:
         if self.tries is None:
             return _Tries(None)
-        if person is not None and caller.device and self._device(caller.device, person["id"]):
-            return _Tries(Allowance(f"devices:{person['id'].hex}", self.tries, SPAN))
+        device = person and caller.device and self._device(caller.device, person["id"], person["password_hash"])
+        if device:
+            return _Tries(Allowance(f"device:{device.hex}", self.tries, SPAN))
         key = f"account:{self.seals.seal(b'tries' + email.encode())[:16].hex()}"
         if person is not None and person["known_here"] and caller.address:
             key = f"place:{person['id'].hex}:{caller.household}"
@@ -148,6 +150,10 @@ class Caution:
         block = await self.db.transact(note)
         if block is not None:
             security.tell("address blocked", key=block.key, until=block.until, strikes=block.strikes, why=block.why)
+
+
+def _owner(customer: UUID, kept: str) -> bytes:
+    return customer.bytes + kept.encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import LinkInvalid
@@ -12,6 +15,7 @@ from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
 from tfmshop.commerce.accounts.store_book import HOLD_PERSON
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_EMAIL_PROOF,
+    ASKED_EMAILS,
     SET_EMAIL,
     SPOIL_PROOFS,
     USE_EMAIL_PROOF,
@@ -37,6 +41,18 @@ async def ask(caution: Caution, customer: UUID, *, email: str, password: str) ->
             await jobs.enqueue(tx, "accounts.new_email", asked)
 
     await caution.db.transact(work)
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """An address that somebody asked for."""
+
+    email: str
+    asked_at: datetime
+
+
+async def wishes(tx: Tx, customer: UUID) -> list[Wish]:
+    """The addresses that a person asked for of late."""
+    return [Wish(*row) for row in await tx.rows(ASKED_EMAILS, customer)]
 
 
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:

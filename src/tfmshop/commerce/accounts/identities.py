@@ -7,13 +7,17 @@ Whoever registers with somebody else's address and waits gains nothing by it.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import msgspec
 
+from tfmshop.commerce.accounts.caution import Caution
+from tfmshop.commerce.accounts.errors import SignInRequired
 from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.proofs import Asked, proven
+from tfmshop.commerce.accounts.sessions import must_live
 from tfmshop.commerce.accounts.store_identities import (
     ADD,
     ADD_PERSON,
@@ -24,7 +28,8 @@ from tfmshop.commerce.accounts.store_identities import (
     LIST,
     OTHER_WAYS,
 )
-from tfmshop.platform import clock, ids
+from tfmshop.commerce.accounts.store_sessions import LATELY, PASSWORD
+from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.security.access import Viewer
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from tfmshop.platform.security.openid import Claims
 
 CUSTOMER: Final = "customer"
+AGO: Final = timedelta(minutes=15)
 
 
 class AddressUnverified(
@@ -98,12 +104,32 @@ async def _by_address(tx: Tx, claims: Claims) -> Row:
     return row
 
 
-async def join(tx: Tx, customer: UUID, claims: Claims) -> None:
-    """Have an account elsewhere open the signed-in person's account, whatever its address. `IdentityTaken`."""
-    if not await tx.execute(ADD, claims.provider, claims.subject, customer, clock.now()):
-        row = await tx.row(FIND, claims.provider, claims.subject)
-        if row is None or row["id"] != customer:
-            raise IdentityTaken
+async def may_join(caution: Caution, viewer: Viewer, password: str | None) -> None:
+    """Let whoever proves anew to own the account add a way into it: by the password, or where there is none, by having
+    signed in within the last 15 minutes. `InvalidCredentials`, `SignInRequired`.
+    """
+    async with caution.db.read() as tx:
+        row = await tx.row(PASSWORD, viewer.id)
+        lately = await tx.value(LATELY, viewer.session, AGO)
+    if row is not None and row["password_hash"] != NO_PASSWORD:
+        await proven(caution, viewer.id, password or "")
+    elif lately is None:
+        raise SignInRequired
+
+
+async def join(tx: Tx, viewer: Viewer, claims: Claims) -> None:
+    """Have an account elsewhere open the signed-in person's account, whatever its address; they get a letter.
+    `IdentityTaken`, `SignInRequired` when the session is over.
+    """
+    await must_live(tx, viewer)
+    if await tx.execute(ADD, claims.provider, claims.subject, viewer.id, clock.now()):
+        row = await tx.row(PASSWORD, viewer.id)
+        if row is not None:
+            await jobs.enqueue(tx, "accounts.identity_joined", Asked(ids.new(), row["email"]))
+        return
+    row = await tx.row(FIND, claims.provider, claims.subject)
+    if row is None or row["id"] != viewer.id:
+        raise IdentityTaken
 
 
 async def listed(tx: Tx, customer: UUID) -> list[Identity]:

@@ -12,6 +12,7 @@ from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import InvalidCredentials, LinkInvalid
 from tfmshop.commerce.accounts.model import known_of, normal_email
 from tfmshop.commerce.accounts.sessions import SALT_BYTES, end_all, must_live
+from tfmshop.commerce.accounts.store_factor import DROP_UNPROVEN
 from tfmshop.commerce.accounts.store_identities import FORGET
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_PROOF,
@@ -92,14 +93,19 @@ async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
     return UUID(int=used["customer_id"].int)
 
 
-async def verify(tx: Tx, seals: Seals, token: str) -> None:
-    """Note that a person reads their address. `LinkInvalid`."""
-    await tx.execute(VERIFIED, await _use(tx, seals, "verify", token))
+async def verify(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
+    """Note that a person reads their address, who is signed in: whoever reads it without the password did not register
+    with it. `LinkInvalid`, `SignInRequired`.
+    """
+    await must_live(tx, viewer)
+    if await _use(tx, seals, "verify", token) != viewer.id:
+        raise LinkInvalid
+    await tx.execute(VERIFIED, viewer.id)
 
 
 async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
-    """Set a new password for whoever has the link; every session, link and account elsewhere ends. `LinkInvalid`,
-    `PasswordTooCommon`.
+    """Set a new password for whoever has the link; every session, link and account elsewhere ends, and a second factor
+    of who never proved to read the address. `LinkInvalid`, `PasswordTooCommon`.
     """
     async with db.read() as tx:
         person = await tx.row(PROVES, await checked(tx, seals, "reset", token))
@@ -109,8 +115,8 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
+        await tx.execute(DROP_UNPROVEN, customer)
         await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
-        await tx.execute(FORGET, customer)
         await _changed(tx, customer)
 
     await db.transact(work)
@@ -134,8 +140,8 @@ async def proven(caution: Caution, customer: UUID, password: str) -> Proven:
 
 
 async def change_password(caution: Caution, viewer: Viewer, *, old: str, new: str) -> None:
-    """Change one's password, knowing the old one; every other session ends, and every link. `InvalidCredentials`,
-    `PasswordTooCommon`, `SignInRequired` when the session is over.
+    """Change one's password, knowing the old one; every other session ends, every link and account elsewhere.
+    `InvalidCredentials`, `PasswordTooCommon`, `SignInRequired` when the session is over.
     """
     person = await proven(caution, viewer.id, old)
     hashed = await caution.passwords.hash(new, known_of(person.email, person.name))
@@ -153,6 +159,7 @@ async def _changed(tx: Tx, customer: UUID, *, but: UUID | None = None) -> None:
     for purpose in ("reset", "email"):
         await tx.execute(SPOIL_PROOFS, customer, purpose)
     await end_all(tx, customer, "the password changed", but=but)
+    await tx.execute(FORGET, customer)
     row = await tx.row(PASSWORD, customer)
     if row is not None:
         await jobs.enqueue(tx, "accounts.password_changed", Asked(ids.new(), row["email"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials, SessionNotFound, SignInRequired
-from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, LIVE, RENEW
+from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, LIVE, LIVES, REMEMBERED, RENEW
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.security.access import Viewer
@@ -28,8 +28,8 @@ GRACE: Final = timedelta(seconds=10)
 SALT_BYTES: Final = 16
 
 
-class Session(msgspec.Struct, frozen=True):
-    """Where a person is signed in; `current` is the session that asks."""
+class Session(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a person is signed in, or was; `current` is the session that asks."""
 
     id: UUID
     created_at: datetime
@@ -37,15 +37,17 @@ class Session(msgspec.Struct, frozen=True):
     user_agent: str
     address: str
     current: bool
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A person with a session, and the refresh token that is good next."""
+    """A person with a session, the refresh token that is good next, and the hash that is kept of their password."""
 
     viewer: Viewer
     session: UUID
-    refresh_token: str
+    refresh_token: str = field(repr=False)
+    kept: str = field(repr=False)
 
 
 async def begin(tx: Tx, seals: Seals, person: Viewer, checked: str, *, user_agent: str, address: str) -> Signed:
@@ -59,7 +61,7 @@ async def begin(tx: Tx, seals: Seals, person: Viewer, checked: str, *, user_agen
         BEGIN, id, person.id, salt, now, now + lasts, user_agent[:300], address[:100], person.strong, checked
     ):
         raise InvalidCredentials
-    return Signed(Viewer(person.id, person.role, id, person.strong), id, seals.token(PURPOSE, id, salt))
+    return Signed(Viewer(person.id, person.role, id, person.strong), id, seals.token(PURPOSE, id, salt), checked)
 
 
 async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
@@ -82,7 +84,7 @@ async def renew(tx: Tx, seals: Seals, token: str) -> Signed | None:
         longest = LONGEST if row["role"] == CUSTOMER else LONGEST_OF_STAFF
         await tx.execute(RENEW, row["id"], now, min(now + LIFETIME, row["created_at"] + longest))
     viewer = Viewer(row["customer_id"], row["role"], row["id"], row["strong"])
-    return Signed(viewer, row["id"], seals.token(PURPOSE, row["id"], row["salt"], number))
+    return Signed(viewer, row["id"], seals.token(PURPOSE, row["id"], row["salt"], number), row["password_hash"])
 
 
 def _next(sealed: Sealed, row: Row, now: datetime) -> int | None:
@@ -114,9 +116,21 @@ async def must_live(tx: Tx, viewer: Viewer) -> None:
         raise SignInRequired
 
 
+async def must_be_current(tx: Tx, viewer: Viewer) -> None:
+    """As `must_live`, without keeping the session from ending meanwhile; of staff who look, it is theirs."""
+    whose = viewer.watched_by or viewer.id
+    if viewer.session is None or await tx.value(LIVES, viewer.session, whose) is None:
+        raise SignInRequired
+
+
 async def listed(tx: Tx, viewer: Viewer) -> list[Session]:
     """Where the person is signed in, the newest first."""
     return [Session(**row, current=row["id"] == viewer.session) for row in await tx.rows(LIST, viewer.id)]
+
+
+async def remembered(tx: Tx, viewer: Viewer) -> list[Session]:
+    """Where the person is signed in, and was of late."""
+    return [Session(**row, current=row["id"] == viewer.session) for row in await tx.rows(REMEMBERED, viewer.id)]
 
 
 async def end(tx: Tx, customer_id: UUID, session: UUID) -> None:

@@ -74,7 +74,7 @@ async def show(tx: Tx, id: UUID) -> Person:
 
 async def set_active(tx: Tx, id: UUID, active: bool) -> bool:
     """Close an account, which ends its sessions, or open it again; whether it was open. `NoSuchPerson`, `LastAdmin`."""
-    row = await _held(tx, id)
+    row = await held(tx, id)
     if not active:
         await may_go(tx, id)
     await tx.execute(SET_ACTIVE, id, active)
@@ -85,7 +85,7 @@ async def set_active(tx: Tx, id: UUID, active: bool) -> bool:
 
 async def sign_out(tx: Tx, id: UUID) -> int:
     """End every session of a person; how many. `NoSuchPerson`."""
-    await _held(tx, id)
+    await held(tx, id)
     return await end_all(tx, id, "ended by staff")
 
 
@@ -93,7 +93,7 @@ async def set_role(tx: Tx, viewer: Viewer | None, id: UUID, role: str) -> str:
     """Give a person a role; sessions end, so that it counts at once. The role before. `NoSuchPerson`, `RoleNotFound`,
     `LastAdmin`, `NotAllowed` for a role, old or new, that may do more than whoever gives it; an operator is nobody.
     """
-    row = await _held(tx, id)
+    row = await held(tx, id)
     if role != ADMIN:
         await may_go(tx, id)
     own = await permissions.of(tx, viewer) if viewer else frozenset(permissions.PERMISSIONS)
@@ -120,13 +120,14 @@ async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:
     """Who looks at the shop as a customer, for as long as an access token lasts, and changes nothing. `NoSuchPerson`,
     `NotAllowed` for the accounts of staff.
     """
-    row = await _held(tx, id)
+    row = await held(tx, id)
     if row["role"] != "customer" or not row["is_active"]:
         raise NotAllowed("to view the shop as staff")
-    return Viewer(id, "customer", watched_by=viewer.id)
+    return Viewer(id, "customer", viewer.session, watched_by=viewer.id)
 
 
-async def _held(tx: Tx, id: UUID) -> dict[str, object]:
+async def held(tx: Tx, id: UUID) -> dict[str, object]:
+    """Role and state of a person, which stay so until the end of `tx`. `NoSuchPerson`."""
     await tx.execute(LOCK_STAFF)
     row = await tx.row(HOLD_PERSON, id)
     if row is None:
@@ -136,6 +137,6 @@ async def _held(tx: Tx, id: UUID) -> dict[str, object]:
 
 async def may_go(tx: Tx, id: UUID) -> None:
     """Refuse that the last admin goes: `LastAdmin`."""
-    row = await _held(tx, id)
+    row = await held(tx, id)
     if row["role"] == ADMIN and not await tx.value(OTHER_ADMINS, id):
         raise LastAdmin

@@ -37,5 +37,12 @@ NOTE_FAILURE = Query(
 )
 
 DROP = Query("accounts.drop_factor", "DELETE FROM accounts.second_factor WHERE customer_id = $1")
+DROP_UNPROVEN = Query(
+    "accounts.drop_factor_unproven",
+    """
+DELETE FROM accounts.second_factor AS f USING accounts.customer AS c
+WHERE f.customer_id = $1 AND c.id = $1 AND c.verified_at IS NULL
+""",
+)
 WEAKEN = Query("accounts.weaken_sessions", "UPDATE accounts.session SET strong = false WHERE customer_id = $1")
 ID_OF = Query("accounts.id_of", "SELECT id FROM accounts.customer WHERE lower(email) = $1")

@@ -20,7 +20,7 @@ HOLD = Query(
     "accounts.hold_session",
     """
 SELECT s.id, s.customer_id, s.salt, s.number, s.created_at, s.renewed_at, s.expires_at, s.ended_at, s.strong,
-    c.role, c.is_active
+    c.role, c.is_active, c.password_hash
 FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id WHERE s.id = $1 FOR UPDATE OF s
 """,
 )
@@ -38,11 +38,27 @@ WHERE s.id = $1 AND s.customer_id = $2 AND s.ended_at IS NULL AND s.expires_at >
 """,
 )
 
+LIVES = Query(
+    "accounts.session_lives",
+    """
+SELECT s.id FROM accounts.session AS s JOIN accounts.customer AS c ON c.id = s.customer_id
+WHERE s.id = $1 AND s.customer_id = $2 AND s.ended_at IS NULL AND s.expires_at > now() AND c.is_active
+""",
+)
+
 LIST = Query(
     "accounts.list_sessions",
     """
 SELECT id, created_at, renewed_at, user_agent, address FROM accounts.session
 WHERE customer_id = $1 AND ended_at IS NULL AND expires_at > now() ORDER BY created_at DESC LIMIT 100
+""",
+)
+
+REMEMBERED = Query(
+    "accounts.remembered_sessions",
+    """
+SELECT id, created_at, renewed_at, user_agent, address, ended_at FROM accounts.session
+WHERE customer_id = $1 ORDER BY created_at DESC
 """,
 )
 
@@ -80,8 +96,16 @@ SELECT $1, c.id, 'email', $3, $4, $5, $6 FROM accounts.customer AS c
 WHERE c.id = $2 AND c.is_active AND (
     SELECT count(*) FROM accounts.proof AS p
     WHERE p.customer_id = c.id AND p.purpose = 'email' AND p.created_at > $5::timestamptz - interval '1 hour') < $7
+AND (
+    SELECT count(*) FROM accounts.proof AS p
+    WHERE p.email = $3 AND p.purpose = 'email' AND p.created_at > $5::timestamptz - interval '1 hour') < $7
 RETURNING id
 """,
+)
+
+ASKED_EMAILS = Query(
+    "accounts.asked_emails",
+    "SELECT email, created_at FROM accounts.proof WHERE customer_id = $1 AND purpose = 'email' ORDER BY created_at",
 )
 
 USE_EMAIL_PROOF = Query(
@@ -142,6 +166,10 @@ WHERE id = $1 AND is_active AND ($4::text IS NULL OR password_hash = $4)
 
 PASSWORD = Query(
     "accounts.password_of", "SELECT email, name, password_hash FROM accounts.customer WHERE id = $1 AND is_active"
+)
+
+LATELY = Query(
+    "accounts.began_lately", "SELECT id FROM accounts.session WHERE id = $1 AND created_at > now() - $2::interval"
 )
 
 VERIFIED = Query(

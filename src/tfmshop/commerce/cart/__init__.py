@@ -5,7 +5,7 @@ from tfmshop.commerce.cart.change import add, change, describe, remove, set_coup
 from tfmshop.commerce.cart.hold import hold, let_go
 from tfmshop.commerce.cart.merge import merge
 from tfmshop.commerce.cart.model import Cart, Closed, Owner
-from tfmshop.commerce.cart.open import create, mine, view, why
+from tfmshop.commerce.cart.open import create, find_open, mine, view, why
 from tfmshop.commerce.cart.quote import Quote, Reason
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "closing",
     "create",
     "describe",
+    "find_open",
     "hold",
     "let_go",
     "merge",

@@ -10,7 +10,7 @@ from tfmshop.commerce import pricing, promotions
 from tfmshop.commerce.cart.errors import CartNotFound
 from tfmshop.commerce.cart.model import Cart, CartLine, Discount, Owner, Remark, ShippingChoice
 from tfmshop.commerce.cart.quote import Item, Quote, Reason, Terms, quote
-from tfmshop.commerce.cart.store import CREATE, MINE, TURN, VIEW
+from tfmshop.commerce.cart.store import CREATE, MINE, OPEN, TURN, VIEW
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Row, Tx
@@ -34,6 +34,12 @@ async def mine(tx: Tx, customer_id: UUID, currency: str | None, otherwise: str, 
     if currency not in (None, row["currency"]):
         await tx.execute(TURN, row["id"], currency)
     return UUID(int=row["id"].int)
+
+
+async def find_open(tx: Tx, customer_id: UUID) -> Cart | None:
+    """A customer's open cart, if there is one."""
+    id = await tx.value(OPEN, customer_id)
+    return await view(tx, id, Owner(customer_id=customer_id)) if id is not None else None
 
 
 async def view(tx: Tx, id: UUID, owner: Owner) -> Cart:

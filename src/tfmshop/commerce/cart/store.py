@@ -33,6 +33,8 @@ INSERT INTO cart.cart (id, token_hash, currency, expires_at) VALUES ($1, $2, $3,
 """,
 )
 
+OPEN = Query("cart.find_open", "SELECT id FROM cart.cart WHERE customer_id = $1 AND status = 'open'")
+
 MINE = Query(
     "cart.ensure_mine",
     """

@@ -53,7 +53,8 @@ def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_afte
 
     for name, tell in (("accounts.forgot", people.forgot), ("accounts.registered", people.registered),
                        ("accounts.password_changed", people.password_changed), ("accounts.new_email", people.new_email),
-                       ("accounts.email_changed", people.email_changed)):  # fmt: skip
+                       ("accounts.email_changed", people.email_changed),
+                       ("accounts.identity_joined", people.identity_joined)):  # fmt: skip
         _declare(name, tell)
 
     @job("news.deliver")

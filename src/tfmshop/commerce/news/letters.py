@@ -98,9 +98,9 @@ def _with_link(sender: Sender, page: str, token: str) -> dict[str, str]:
     return {"token": token, "link": f"{sender.url}{page}#token={token}" if sender.url and token else ""}
 
 
-async def erase(tx: Tx, recipient: str) -> None:
-    """Forget every letter to an address, those that wait included."""
-    await tx.execute(ERASE, recipient.lower())
+async def erase(tx: Tx, recipient: str, subjects: list[UUID]) -> None:
+    """Forget the letters that wait for an address or tell of any of these; of those that were sent it is not kept."""
+    await tx.execute(ERASE, recipient.lower(), subjects)
 
 
 def render(kind: str, sender: Sender, id: str, recipient: str, facts: Mapping[str, object]) -> Letter:

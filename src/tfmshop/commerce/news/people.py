@@ -38,6 +38,11 @@ async def email_changed(tx: Tx, asked: accounts.proofs.Asked) -> None:
     await write(tx, f"email {asked.id}", "moved", asked.email, asked.id, NOTHING)
 
 
+async def identity_joined(tx: Tx, asked: accounts.proofs.Asked) -> None:
+    """Say that another account opens this one: who did not do it should know."""
+    await write(tx, f"identity {asked.id}", "joined", asked.email, asked.id, NOTHING)
+
+
 async def password_changed(tx: Tx, asked: accounts.proofs.Asked) -> None:
     """Say that the password changed: who did not do it should know."""
     await write(tx, f"password {asked.id}", "password", asked.email, asked.id, NOTHING)

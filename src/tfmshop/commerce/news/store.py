@@ -106,10 +106,16 @@ LETTER = Query(
     "news.find_letter",
     "SELECT kind, recipient, subject, data::text AS data, sent_at FROM news.letter WHERE reason = $1",
 )
-SENT = Query("news.letter_sent", "UPDATE news.letter SET sent_at = now(), answer = $2, data = '{}' WHERE reason = $1")
+SENT = Query(
+    "news.letter_sent",
+    "UPDATE news.letter SET sent_at = now(), answer = $2, data = '{}', recipient = '' WHERE reason = $1",
+)
 
 FORGET = Query("news.forget", "DELETE FROM news.event WHERE at < now() - $1::interval")
-ERASE = Query("news.erase", "DELETE FROM news.letter WHERE lower(recipient) = $1")
+ERASE = Query(
+    "news.erase",
+    "DELETE FROM news.letter WHERE sent_at IS NULL AND (lower(recipient) = $1 OR subject = ANY($2::uuid[]))",
+)
 FORGET_LETTERS = Query(
     "news.forget_letters", "DELETE FROM news.letter WHERE sent_at IS NOT NULL AND created_at < now() - $1::interval"
 )

@@ -13,9 +13,10 @@ async def under_way(tx: Tx, customer: UUID) -> int:
     return int(await tx.value(UNDER_WAY, customer))
 
 
-async def erase(tx: Tx, customer: UUID) -> None:
-    """Take e-mail and postal address off a customer's orders; country and region stay, on which taxes hang.
+async def erase(tx: Tx, customer: UUID) -> list[UUID]:
+    """Take e-mail and postal address off a customer's orders, and say which; country and region stay, on which taxes
+    hang.
 
     Invoices stay as they were written: the law wants them kept.
     """
-    await tx.execute(ERASE, customer)
+    return [row["id"] for row in await tx.rows(ERASE, customer)]

@@ -21,6 +21,7 @@ from tfmshop.commerce.orders.store_returns import (
     NOTE_RETURNED,
     RETURNS_ASKED,
     RETURNS_OF,
+    RETURNS_OF_CUSTOMER,
     TO_RETURN,
 )
 from tfmshop.platform import clock, codec, ids, jobs
@@ -74,6 +75,11 @@ async def find(tx: Tx, id: UUID) -> Return:
 async def of(tx: Tx, order_id: UUID) -> list[Return]:
     """The returns of an order, oldest first."""
     return [_return(row) for row in await tx.rows(RETURNS_OF, order_id)]
+
+
+async def of_customer(tx: Tx, customer: UUID) -> list[Return]:
+    """What a person asked to send back, the oldest first."""
+    return [_return(row) for row in await tx.rows(RETURNS_OF_CUSTOMER, customer)]
 
 
 async def asked(tx: Tx, limit: int) -> list[Return]:

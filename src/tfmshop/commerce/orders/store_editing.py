@@ -84,7 +84,10 @@ WITH mine AS (
         'name', '-', 'line1', '-', 'city', '-', 'country', address ->> 'country', 'region', address ->> 'region'))
     WHERE customer_id = $1 RETURNING id
 )
-UPDATE orders.return SET why = '' WHERE order_id IN (SELECT id FROM mine)
+, silenced AS (
+    UPDATE orders.return SET why = '' WHERE order_id IN (SELECT id FROM mine)
+)
+SELECT id FROM mine
 """,
 )
 

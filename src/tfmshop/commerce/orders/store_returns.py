@@ -32,6 +32,9 @@ FROM orders.return AS w JOIN orders.placed AS o ON o.id = w.order_id"""
 
 FIND_RETURN = Query("orders.find_return", f"{_RETURN} WHERE w.id = $1")
 RETURNS_OF = Query("orders.returns_of", f"{_RETURN} WHERE w.order_id = $1 ORDER BY w.asked_at, w.id")
+RETURNS_OF_CUSTOMER = Query(
+    "orders.returns_of_customer", f"{_RETURN} WHERE o.customer_id = $1 ORDER BY w.asked_at, w.id"
+)
 RETURNS_ASKED = Query("orders.returns_asked", f"{_RETURN} WHERE w.status = 'asked' ORDER BY w.asked_at, w.id LIMIT $1")
 
 DECIDE = Query(

@@ -30,12 +30,12 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)
         await accounts.staff.may_go(tx, viewer.id)
+        await cart.closing.erase(tx, viewer.id)  # which waits for one that is being ordered
         if waiting := await orders.forget.under_way(tx, viewer.id):
             raise OrdersUnderWay(orders=waiting)
-        await orders.forget.erase(tx, viewer.id)
-        await cart.closing.erase(tx, viewer.id)
+        bought = await orders.forget.erase(tx, viewer.id)
         await reviews.erase(tx, viewer.id)
-        await news.erase(tx, email)
+        await news.erase(tx, email, bought)
         await accounts.book.erase(tx, viewer.id)
 
     await caution.db.transact(work)

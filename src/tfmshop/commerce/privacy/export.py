@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tfmshop.commerce import accounts, orders, reviews
+from tfmshop.commerce import accounts, cart, orders, reviews
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import Viewer
 
@@ -14,17 +14,21 @@ AT_ONCE = 100
 class Known(msgspec.Struct, frozen=True):
     """What is known of a person."""
 
-    account: accounts.Customer
+    account: accounts.staff.Person
+    asked_emails: list[accounts.email.Wish]
     addresses: list[accounts.book.Kept]
     wishlist: list[accounts.book.Wish]
     sessions: list[accounts.sessions.Session]
     identities: list[accounts.identities.Identity]
+    cart: cart.Cart | None
+    returns: list[orders.returns.Return]
     orders: list[orders.Order]
     reviews: list[reviews.Review]
 
 
 async def export(tx: Tx, viewer: Viewer) -> Known:
-    """Everything about the signed-in person. `SignInRequired` when the account was closed."""
+    """Everything about the signed-in person. `SignInRequired` when the session is over."""
+    await accounts.sessions.must_be_current(tx, viewer)
     bought: list[orders.Order] = []
     cursor = None
     while True:
@@ -34,8 +38,9 @@ async def export(tx: Tx, viewer: Viewer) -> Known:
         if cursor is None:
             break
     return Known(
-        await accounts.me(tx, viewer.id), await accounts.book.addresses(tx, viewer.id),
-        await accounts.book.wishes(tx, viewer.id), await accounts.sessions.listed(tx, viewer),
-        await accounts.identities.listed(tx, viewer.id), bought,
+        await accounts.staff.show(tx, viewer.id), await accounts.email.wishes(tx, viewer.id),
+        await accounts.book.addresses(tx, viewer.id), await accounts.book.wishes(tx, viewer.id),
+        await accounts.sessions.remembered(tx, viewer), await accounts.identities.listed(tx, viewer.id),
+        await cart.find_open(tx, viewer.id), await orders.returns.of_customer(tx, viewer.id), bought,
         await reviews.of_customer(tx, viewer.id),
     )  # fmt: skip

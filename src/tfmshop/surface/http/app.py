@@ -38,7 +38,7 @@ from tfmshop.surface.http.edge import Edge, Rules
 from tfmshop.surface.http.edge.body import App
 from tfmshop.surface.http.edge.door import OpenShop
 from tfmshop.surface.http.edge.pages import Route
-from tfmshop.surface.http.routing import WholeRouter, before
+from tfmshop.surface.http.routing import WholeRouter, before, before_shopping
 from tfmshop.surface.http.storefront import (
     auth,
     carts,
@@ -126,7 +126,7 @@ def routes(only: Parts = EVERYTHING) -> Litestar:
     second. Signing in and pictures are in each.
     """
     storefront = WholeRouter(
-        "/api/v1", before_request=before, opt=limited("api"),
+        "/api/v1", before_request=before_shopping, opt=limited("api"),
         route_handlers=[*BOTH, *(SHOPPING if "storefront" in only else [])],
     )  # fmt: skip
     staff = WholeRouter(

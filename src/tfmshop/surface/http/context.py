@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, cast
+from typing import Any, Final, cast
 from uuid import UUID
 
 from litestar import Request
@@ -23,6 +23,8 @@ from tfmshop.surface.http import browsers
 from tfmshop.surface.http.edge.sender import household
 
 AnyRequest = Request[Any, Any, Any]
+SIGNING_IN: Final = "/api/v1/auth/"
+"""Where a token that is over is no reason to refuse anybody."""
 
 
 class WrongContentType(
@@ -123,13 +125,23 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     return viewer
 
 
-def let_watchers_look(request: ASGIConnection[Any, Any, Any, Any]) -> None:
-    """Refuse every change with the token of somebody who only looks, also where guests may change: `OnlyLooking`."""
-    if request.scope.get("method") in browsers.SAFE or not (header := request.headers.get("authorization", "")):
+async def let_the_current_act(request: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse a change with a token whose session ended, also where guests may change, and every use of one of staff who
+    look as somebody. A customer's token goes on reading as long as it lasts. `SignInRequired`, `OnlyLooking`.
+    """
+    header = request.headers.get("authorization")
+    token = request.cookies.get(browsers.ACCESS) if header is None else header.partition(" ")[2].strip()
+    changes = request.scope.get("method") not in browsers.SAFE
+    if not token or not (changes or header) or request.scope["path"].startswith(SIGNING_IN):
         return
-    viewer = shop_of(request).platform.tokens.read(header.partition(" ")[2].strip())
-    if viewer is not None and viewer.watched_by is not None:
+    platform = shop_of(request).platform
+    viewer = platform.tokens.read(token)
+    if viewer is None or not (changes or viewer.watched_by):
+        return
+    if changes and viewer.watched_by is not None:
         raise OnlyLooking
+    async with platform.db.read() as tx:
+        await accounts.sessions.must_be_current(tx, viewer)
 
 
 def _browser(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:

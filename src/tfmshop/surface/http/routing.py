@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from litestar import Router
 
-from tfmshop.surface.http.context import AnyRequest, let_watchers_look
+from tfmshop.surface.http.context import AnyRequest, let_the_current_act
 from tfmshop.surface.http.problems import InvalidField
 
 REPEATABLE: Final = ("tag", "spec[")
@@ -28,12 +28,17 @@ class WholeRouter(Router):
         }
 
 
+async def before_shopping(request: AnyRequest) -> None:
+    """As `before`, and refuse who may act no more: `SignInRequired`, `OnlyLooking`."""
+    await let_the_current_act(request)
+    await before(request)
+
+
 async def before(request: AnyRequest) -> None:
-    """Refuse what no route takes: a change by who only looks, and a parameter twice. `OnlyLooking`, `InvalidField`.
+    """Refuse what no route takes: a parameter twice. `InvalidField`.
 
     A coroutine, because the framework would start a thread for a plain function.
     """
-    let_watchers_look(request)
     if b"&" not in request.scope["query_string"]:
         return
     seen: set[str] = set()

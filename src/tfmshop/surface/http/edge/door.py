@@ -287,7 +287,7 @@ class Edge:
         if self.watch.on and 400 <= status < 500:
             path = scope["path"].encode(errors="replace")
             forged = status == 401 and b"authorization" in named
-            self._note(scope, signs.of_answer(status, path, scope["query_string"], body, forged=forged))
+            self._note(scope, named, signs.of_answer(status, path, scope["query_string"], body, forged=forged))
 
     async def _watched(self, scope: Scope, named: dict[bytes, bytes]) -> Problem | None:
         """Look at who comes: refuse who is kept out, have who is suspicious wait."""
@@ -299,10 +299,12 @@ class Edge:
         if until is not None and not self._may_still(scope, named):
             return _kept_out(until)
         path = scope.get("raw_path") or scope["path"].encode(errors="replace")
-        self._note(scope, signs.of_request(path, named.get(b"user-agent", b"")))
+        self._note(scope, named, signs.of_request(path, named.get(b"user-agent", b"")))
         return None if await self.watch.delay(who) else _kept_out(clock.now())
 
-    def _note(self, scope: Scope, found: list[str]) -> None:
+    def _note(self, scope: Scope, named: dict[bytes, bytes], found: list[str]) -> None:
+        if named.get(b"sec-fetch-site") == b"cross-site":
+            found = signs.of_somebody_elses_page(found)
         if found:
             address = scope["client"][0]
             self.watch.note(household(address), found, address=address, path=scope["path"][:300])

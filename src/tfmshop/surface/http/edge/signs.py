@@ -60,6 +60,13 @@ def _plain(text: bytes) -> bytes:
     return unquote_to_bytes(unquote_to_bytes(text))
 
 
+def of_somebody_elses_page(found: list[str]) -> list[str]:
+    """The signs of a request that a page elsewhere had a browser send (`Sec-Fetch-Site: cross-site`), as for a picture:
+    the one who looks at the page did not choose the address, so they count little.
+    """
+    return [sign if sign in WEAK else LOST for sign in found]
+
+
 def of_answer(status: int, path: bytes, query: bytes, body: bytes, *, forged: bool) -> list[str]:
     """The signs that a request has because the shop refused it."""
     if status < 400 or status >= 500:

@@ -103,12 +103,12 @@ async def reset_password(request: AnyRequest, data: NewPassword) -> None:
 
 @post("/auth/verify-email", summary="Verify an address", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def verify_email(request: AnyRequest, data: Link) -> None:
-    """With the token of the letter that came after registering.
+    """Signed in as who registered, with the token of the letter that came after it.
 
-    Errors: `link_invalid`, `invalid_request`.
+    Errors: `link_invalid`, `sign_in_required`, `invalid_token`, `invalid_request`.
     """
-    platform = shop_of(request).platform
-    await platform.db.transact(lambda tx: accounts.proofs.verify(tx, platform.seals, data.token))
+    viewer, platform = someone(request), shop_of(request).platform
+    await platform.db.transact(lambda tx: accounts.proofs.verify(tx, platform.seals, viewer, data.token))
 
 
 @put("/me/password", summary="Change one's password", tags=["accounts"], status_code=204, opt=limited("auth"))

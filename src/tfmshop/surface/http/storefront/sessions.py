@@ -86,7 +86,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
         security.tell("wrong second factor", person=person.id, address=caller.address)
         raise accounts.errors.SecondFactorInvalid
     told_of(request, signed, "password")
-    return answer(platform, signed, caution.device_token(person.id, caller.device), cookies=data.cookies)
+    return answer(platform, signed, caution.device_token(person.id, signed.kept, caller.device), cookies=data.cookies)
 
 
 @post("/auth/refresh", summary="Renew a session", tags=["accounts"], status_code=200)
@@ -103,7 +103,7 @@ async def refresh(request: AnyRequest, data: Refresh) -> Response[Tokens | Brows
         named = accounts.sessions.session_of(token)
         security.tell("refresh token refused", session=named, address=address_of(request))
         raise accounts.errors.RefreshInvalid
-    device = shop.caution.known_device(signed.viewer.id, caller_of(request).device)
+    device = shop.caution.known_device(signed.viewer.id, signed.kept, caller_of(request).device)
     return answer(platform, signed, device, cookies=data.refresh_token is None)
 
 

@@ -48,6 +48,12 @@ class SignInElsewhere(Back, forbid_unknown_fields=True):
     cookies: bool = False
 
 
+class JoinElsewhere(Back, forbid_unknown_fields=True):
+    """The same, with the password of the account here, if it has one."""
+
+    password: Annotated[str, Meta(max_length=200)] | None = None
+
+
 class Identities(msgspec.Struct, frozen=True):
     """The accounts elsewhere that open one's account."""
 
@@ -106,7 +112,7 @@ async def finish(request: AnyRequest, provider: str, data: SignInElsewhere) -> R
         security.tell("wrong second factor", provider=provider, address=caller.address)
         raise accounts.errors.SecondFactorInvalid
     told_of(request, signed, provider)
-    device = shop.caution.device_token(signed.viewer.id, caller.device)
+    device = shop.caution.device_token(signed.viewer.id, signed.kept, caller.device)
     return answer(platform, signed, device, cookies=data.cookies)
 
 
@@ -128,20 +134,17 @@ async def list_identities(request: AnyRequest) -> Identities:
     status_code=204,
     opt=limited("auth"),
 )
-async def join(request: AnyRequest, provider: str, data: Back) -> None:
-    """Signed in here, with what came back from there: from now on that account opens this one.
+async def join(request: AnyRequest, provider: str, data: JoinElsewhere) -> None:
+    """Signed in here, with the password and what came back from there: from now on that account opens this one. Without
+    a password, `sign_in_required` asks for a session that began within 15 minutes. The person gets a letter.
 
-    Errors: `identity_taken`, `sign_in_provider_unknown`, `sign_in_flow_invalid`, `sign_in_provider_refused`,
-    `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`.
+    Errors: `identity_taken`, `invalid_credentials`, `sign_in_provider_unknown`, `sign_in_flow_invalid`,
+    `sign_in_provider_refused`, `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`.
     """
     viewer, shop = someone(request), shop_of(request)
+    await accounts.identities.may_join(shop.caution, viewer, data.password)
     claims = await _claims(shop, provider, data)
-
-    async def work(tx: Tx) -> None:
-        await accounts.sessions.must_live(tx, viewer)
-        await accounts.identities.join(tx, viewer.id, claims)
-
-    await shop.platform.db.transact(work)
+    await shop.platform.db.transact(lambda tx: accounts.identities.join(tx, viewer, claims))
     security.tell("account elsewhere joined", person=viewer.id, provider=provider, address=address_of(request))
 
 

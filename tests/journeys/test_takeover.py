@@ -1,0 +1,206 @@
+"""Ways to get into somebody else's account, to stay there, or to act as they did, all of which fail."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pyotp
+import pytest
+
+from tests.client import ADDRESS
+from tests.conftest import SEALS
+from tests.journeys.test_accounts import letters, token_in
+from tests.journeys.test_money import work_off
+from tests.making import a_product, moved_by
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import accounts
+from tfmshop.platform import ids
+from tfmshop.platform.db import Query
+from tfmshop.platform.security.openid import Claims
+from tfmshop.platform.security.passwords import Passwords
+
+ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
+INVOICES = Query("test.invoices", "SELECT count(*)::int FROM orders.invoice")
+
+
+async def signed_in(shop, email: str = ADA):
+    return (await shop.post("auth/login", json={"email": email, "password": PASSWORD})).json()
+
+
+async def id_of(db, email: str = ADA):
+    async with db.read() as tx:
+        return (await accounts.staff.find(tx, words=email))[0].id
+
+
+async def reset(shop, db, postbox) -> None:
+    await letters(db, postbox)
+    await shop.post("auth/forgot-password", json={"email": ADA})
+    (letter,) = await letters(db, postbox)
+    answer = await shop.post("auth/reset-password", json={"token": token_in(letter), "password": NEW})
+    assert answer.status_code == 204
+
+
+async def test_a_token_whose_session_ended_changes_nothing(shop, db, postbox):
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    thief = await shop.sign_in(ADA)
+    cart = (await shop.get("carts/mine", headers=thief)).json()
+    await reset(shop, db, postbox)
+    for method, path, body in (
+        ("POST", "me/addresses", {"address": ADDRESS}), ("PATCH", "me", {"name": "Eve"}),
+        ("POST", "me/email", {"email": "eve@example.com", "password": NEW}), ("PUT", f"me/wishlist/{lamp}", None),
+        ("POST", f"carts/{cart['id']}/lines", {"product_id": lamp, "quantity": 1}), ("POST", "carts", None),
+        ("POST", f"carts/{cart['id']}/checkout", {"payment": {"provider": "fake", "token": "ok"}}),
+    ):  # fmt: skip
+        answer = await shop.request(method, path, json=body, headers=thief | {"Idempotency-Key": "k"})
+        assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required"), path
+    assert (await shop.get("me/export", headers=thief)).json()["code"] == "sign_in_required"
+    again = await shop.post("auth/login", json={"email": ADA, "password": NEW}, headers=thief)
+    assert again.status_code == 200, "a token that is over keeps nobody from signing in"
+
+
+async def test_an_account_that_staff_closed_buys_nothing(shop, db):
+    me = await shop.sign_in(ADA)
+    closed = {"is_active": False, "why": "fraud"}
+    assert (await shop.patch(f"admin/customers/{await id_of(db)}", json=closed, headers=staff())).status_code == 200
+    assert (await shop.post("carts", headers=me)).json()["code"] == "sign_in_required"
+
+
+async def test_who_registered_with_her_address_locks_nobody_out_with_a_second_factor(shop, db, postbox):
+    eve = await shop.sign_in(ADA)
+    secret = (await shop.post("me/second-factor", json={"password": PASSWORD}, headers=eve)).json()["secret"]
+    code = {"code": pyotp.TOTP(secret).now()}
+    assert (await shop.post("me/second-factor/confirm", json=code, headers=eve)).status_code == 200
+    await reset(shop, db, postbox)
+    assert (await shop.post("auth/login", json={"email": ADA, "password": NEW})).status_code == 200
+
+
+async def test_a_second_factor_of_who_proved_the_address_survives_a_reset(shop, db, postbox):
+    me = await shop.sign_in(ADA)
+    (letter,) = await letters(db, postbox)
+    assert (await shop.post("auth/verify-email", json={"token": token_in(letter)}, headers=me)).status_code == 204
+    secret = (await shop.post("me/second-factor", json={"password": PASSWORD}, headers=me)).json()["secret"]
+    code = {"code": pyotp.TOTP(secret).now()}
+    assert (await shop.post("me/second-factor/confirm", json=code, headers=me)).status_code == 200
+    await reset(shop, db, postbox)
+    answer = await shop.post("auth/login", json={"email": ADA, "password": NEW})
+    assert answer.json()["code"] == "second_factor_required"
+
+
+async def test_a_reset_parts_from_an_account_that_is_joined_at_that_moment(busy_shop, wide_db, settings):
+    await busy_shop.sign_in(ADA)
+    token = (await signed_in(busy_shop))["access_token"]
+    viewer = busy_shop._transport.app.shop.platform.tokens.read(token)
+    proof = accounts.proofs.Asked(ids.new(), ADA)
+    async with wide_db.tx() as tx:
+        assert await accounts.proofs.add(tx, "reset", proof)
+        link = await accounts.proofs.token_of(tx, SEALS, proof.id)
+    joined, go = asyncio.Event(), asyncio.Event()
+
+    async def join() -> None:
+        async with wide_db.tx() as tx:
+            await accounts.identities.join(tx, viewer, Claims("acme", "eve", "eve@example.com", True, "Eve"))
+            joined.set()
+            await go.wait()
+
+    passwords = Passwords()
+    joining = asyncio.create_task(join())
+    await joined.wait()
+    resetting = asyncio.create_task(accounts.proofs.reset(wide_db, passwords, SEALS, token=link, password=NEW))
+    await asyncio.sleep(0.3)
+    go.set()
+    await asyncio.gather(joining, resetting)
+    passwords.close()
+    async with wide_db.read() as tx:
+        assert await accounts.identities.listed(tx, viewer.id) == []
+
+
+async def test_whoever_looks_as_somebody_sees_nothing_more_once_they_are_staff_no_more(shop, db):
+    await shop.sign_in(ADA)
+    await shop.sign_in("mo@example.com")
+    mo = f"admin/customers/{await id_of(db, 'mo@')}"
+    assert (await shop.put(f"{mo}/role", json={"role": "support"}, headers=staff())).status_code == 200
+    own = {"Authorization": f"Bearer {(await signed_in(shop, 'mo@example.com'))['access_token']}"}
+    view = await shop.post(f"admin/customers/{await id_of(db)}/view", json={"why": "x"}, headers=own)
+    looks = {"Authorization": f"Bearer {view.json()['access_token']}"}
+    assert (await shop.get("me", headers=looks)).status_code == 200
+    assert (await shop.patch(mo, json={"is_active": False, "why": "gone"}, headers=staff())).status_code == 200
+    for path in ("me", "me/export", "orders", "carts/mine"):
+        assert (await shop.get(path, headers=looks)).json()["code"] == "sign_in_required", path
+
+
+async def test_whoever_looks_as_somebody_writes_no_invoice(busy_shop, wide_db, fake):
+    moved_by(fake=fake)
+    async with wide_db.tx() as tx:
+        lamp = await a_product(tx)
+    me = await busy_shop.sign_in(ADA)
+    cart = (await busy_shop.get("carts/mine", headers=me)).json()["id"]
+    await busy_shop.post(f"carts/{cart}/lines", json={"product_id": lamp, "quantity": 1}, headers=me)
+    order = (await busy_shop.post(
+        f"carts/{cart}/checkout", headers=me | {"Idempotency-Key": "k"},
+        json={"payment": {"provider": "fake", "token": "ok"}, "address": ADDRESS},
+    )).json()  # fmt: skip
+    await work_off(wide_db)
+    parcel = await busy_shop.post(f"admin/orders/{order['number']}/shipments", json={}, headers=staff())
+    assert parcel.status_code == 201
+    view = f"admin/customers/{await id_of(wide_db)}/view"
+    token = (await busy_shop.post(view, json={"why": "x"}, headers=staff("support"))).json()["access_token"]
+    looks = {"Authorization": f"Bearer {token}"}
+    for written, headers in ((0, looks), (1, me)):
+        page = await busy_shop.get(f"orders/{order['id']}/invoice.html", headers=headers)
+        assert page.status_code == 200
+        async with wide_db.read() as tx:
+            assert await tx.value(INVOICES) == written
+
+
+@pytest.mark.parametrize("way", ["close", "sign out"])
+async def test_support_does_not_reach_somebody_who_becomes_an_admin_meanwhile(busy_shop, wide_db, way):
+    await busy_shop.sign_in("boss@example.com")
+    boss = await id_of(wide_db, "boss")
+    held, go = asyncio.Event(), asyncio.Event()
+
+    async def promote() -> None:
+        async with wide_db.tx() as tx:
+            await accounts.staff.set_role(tx, None, boss, "admin")
+            held.set()
+            await go.wait()
+
+    promoting = asyncio.create_task(promote())
+    await held.wait()
+    path = f"admin/customers/{boss}" + ("/sessions" if way == "sign out" else "")
+    body = None if way == "sign out" else {"is_active": False, "why": "x"}
+    asked = busy_shop.request("DELETE" if way == "sign out" else "PATCH", path, json=body, headers=staff("support"))
+    asking = asyncio.create_task(asked)
+    await asyncio.sleep(0.3)
+    go.set()
+    await promoting
+    assert (await asking).json()["code"] == "not_allowed"
+
+
+async def test_a_device_uses_up_its_own_tries_and_no_other(shop):
+    await shop.sign_in(ADA)
+    old, mine = [(await signed_in(shop))["device_token"] for _ in range(2)]
+    wrong, right = {"email": ADA, "password": "wrong password"}, {"email": ADA, "password": PASSWORD}
+    for _ in range(6):
+        await shop.post("auth/login", json=wrong, headers={"Device-Token": old})
+    assert (await shop.post("auth/login", json=right, headers={"Device-Token": old})).status_code == 401
+    assert (await shop.post("auth/login", json=right, headers={"Device-Token": mine})).status_code == 200
+
+
+async def test_a_device_is_known_until_the_password_changes(shop, db, postbox):
+    await shop.sign_in(ADA)
+    old = (await signed_in(shop))["device_token"]
+    again = await shop.post("auth/login", json={"email": ADA, "password": PASSWORD}, headers={"Device-Token": old})
+    assert again.json()["device_token"] == old
+    await reset(shop, db, postbox)
+    after = await shop.post("auth/login", json={"email": ADA, "password": NEW}, headers={"Device-Token": old})
+    assert after.json()["device_token"] != old
+
+
+async def test_an_address_gets_few_letters_whoever_asks_for_them(shop, db, postbox):
+    for n in range(3):
+        me = await shop.sign_in(f"eve{n}@example.com")
+        for _ in range(4):
+            body = {"email": "victim@example.com", "password": PASSWORD}
+            assert (await shop.post("me/email", json=body, headers=me)).status_code == 202
+    assert [letter["to"] for letter in await letters(db, postbox)].count("victim@example.com") == 5
