@@ -149,6 +149,7 @@ USES: list[tuple[str, list[object]]] = [
     (sessions.FORGET_SESSIONS.sql, [timedelta(days=7)]),
     (sessions.FORGET_PROOFS.sql, [timedelta(days=7)]),
     (sessions.ADD_PROOF.sql, [ID, "person1@example.com", "reset", b"x", NOW, NOW, 5]),
+    (sessions.ADD_EMAIL_PROOF.sql, [ID, ID, "person1@example.com", b"x", NOW, NOW, 5]),
     (idempotency.BEGIN.sql, [["s"], ["k"], [b"f"], [ID], timedelta(seconds=1)]),
     (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
     (carts.LEFT_BEHIND.sql, [NOW, 10]),
