@@ -20,7 +20,7 @@ from tfmshop.platform.security.openid import Claims
 from tfmshop.platform.security.passwords import Passwords
 
 ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
-INVOICES = Query("test.invoices", "SELECT count(*)::int FROM orders.invoice")
+INVOICES = Query("test.invoices_written", "SELECT count(*)::int FROM orders.invoice")
 
 
 async def signed_in(shop, email: str = ADA):
