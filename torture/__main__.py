@@ -99,8 +99,8 @@ def main() -> int:
     for name in names:
         figure = FIGURES[name]
         report = reports.setdefault(figure.table, Report())
-        with open_shop(figure.settings, figure.workers, figure.spoiled, figure.disk_mib) as shop:
-            for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
+        for seed in range(1 if asked.quick else min(asked.seeds, figure.seeds)):
+            with open_shop(figure.settings, figure.workers, figure.spoiled, figure.disk_mib) as shop:
                 uvloop.run(figure.run(shop, report, seed, 10 if asked.quick else 1))
     keep = None if asked.quick else Path(__file__).parent
     met = [report.write(table, keep and keep / KEPT[table]) for table, report in reports.items()]

@@ -225,6 +225,8 @@ async def books(db: Database, sold: Goods, of: Sequence[Cart], ledger: Ledger) -
         for cart_id, order in await tx.rows(ORDERS_OF, [cart.id for cart in of]):
             by_cart.setdefault(cart_id, []).append(order)
         truths = await broken(tx)
+    if truths:
+        print("      broken:", "; ".join(truths), flush=True)
     there = {order for found in by_cart.values() for order in found}
     told = [order for found in ledger.acknowledged.values() for order in found]
     return {

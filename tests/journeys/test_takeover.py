@@ -18,6 +18,7 @@ from tfmshop.platform import ids
 from tfmshop.platform.db import Query
 from tfmshop.platform.security.openid import Claims
 from tfmshop.platform.security.passwords import Passwords
+from tfmshop.surface.http import browsers
 
 ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
 INVOICES = Query("test.invoices_written", "SELECT count(*)::int FROM orders.invoice")
@@ -126,7 +127,8 @@ async def test_whoever_looks_as_somebody_sees_nothing_more_once_they_are_staff_n
     assert (await shop.get("me", headers=looks)).status_code == 200
     assert (await shop.patch(mo, json={"is_active": False, "why": "gone"}, headers=staff())).status_code == 200
     for path in ("me", "me/export", "orders", "carts/mine"):
-        assert (await shop.get(path, headers=looks)).json()["code"] == "sign_in_required", path
+        for way in (looks, {"Cookie": f"{browsers.ACCESS}={view.json()['access_token']}"}):
+            assert (await shop.get(path, headers=way)).json()["code"] == "sign_in_required", path
 
 
 async def test_whoever_looks_as_somebody_writes_no_invoice(busy_shop, wide_db, fake):
