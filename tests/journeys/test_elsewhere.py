@@ -244,9 +244,7 @@ async def test_a_new_password_parts_from_every_account_elsewhere(shop, provider)
 async def test_who_has_no_password_joins_another_soon_after_signing_in(shop, provider, db):
     me = bearer(await sign_in(shop, provider))
     async with db.tx() as tx:
-        await tx.execute(
-            Query("test.old_sessions", "UPDATE accounts.session SET created_at = created_at - interval '1 h'")
-        )
+        await tx.execute(AN_HOUR_AGO)
     provider.person["sub"] = "another"
     answer = await shop.post("me/identities/acme", json=await back(shop, provider), headers=me)
     assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")

@@ -56,8 +56,20 @@ async def test_a_token_whose_session_ended_changes_nothing(shop, db, postbox):
         answer = await shop.request(method, path, json=body, headers=thief | {"Idempotency-Key": "k"})
         assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required"), path
     assert (await shop.get("me/export", headers=thief)).json()["code"] == "sign_in_required"
+    assert (await shop.get("carts/mine", headers=thief)).json()["code"] == "sign_in_required"
     again = await shop.post("auth/login", json={"email": ADA, "password": NEW}, headers=thief)
     assert again.status_code == 200, "a token that is over keeps nobody from signing in"
+
+
+async def test_a_browser_whose_session_ended_goes_on_as_a_guest(shop, db, postbox):
+    async with db.tx() as tx:
+        lamp = await a_product(tx)
+    token = (await shop.sign_in(ADA))["Authorization"].partition(" ")[2]
+    await reset(shop, db, postbox)
+    shop.cookies.set(browsers.ACCESS, token)
+    cart = await shop.cart_with((lamp, 1))
+    assert (await shop.buy(cart)).status_code == 201
+    assert (await shop.patch("me", json={"name": "Eve"})).json()["code"] == "sign_in_required"
 
 
 async def test_an_account_that_staff_closed_buys_nothing(shop, db):
@@ -148,9 +160,9 @@ async def test_whoever_looks_as_somebody_writes_no_invoice(busy_shop, wide_db, f
     view = f"admin/customers/{await id_of(wide_db)}/view"
     token = (await busy_shop.post(view, json={"why": "x"}, headers=staff("support"))).json()["access_token"]
     looks = {"Authorization": f"Bearer {token}"}
-    for written, headers in ((0, looks), (1, me)):
+    for written, status, headers in ((0, 409, looks), (1, 200, me), (1, 200, looks)):
         page = await busy_shop.get(f"orders/{order['id']}/invoice.html", headers=headers)
-        assert page.status_code == 200
+        assert page.status_code == status
         async with wide_db.read() as tx:
             assert await tx.value(INVOICES) == written
 

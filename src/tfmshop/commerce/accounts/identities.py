@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.accounts.caution import Caution
-from tfmshop.commerce.accounts.errors import SignInRequired
+from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
 from tfmshop.commerce.accounts.model import normal_email
 from tfmshop.commerce.accounts.proofs import Asked, proven
 from tfmshop.commerce.accounts.sessions import must_live
@@ -112,7 +112,9 @@ async def may_join(caution: Caution, viewer: Viewer, password: str | None) -> No
         row = await tx.row(PASSWORD, viewer.id)
         lately = await tx.value(LATELY, viewer.session, AGO)
     if row is not None and row["password_hash"] != NO_PASSWORD:
-        await proven(caution, viewer.id, password or "")
+        if password is None:
+            raise InvalidCredentials
+        await proven(caution, viewer.id, password)
     elif lately is None:
         raise SignInRequired
 

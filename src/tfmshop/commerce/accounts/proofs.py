@@ -115,6 +115,7 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
+        await end_all(tx, customer, "the password changed")
         await tx.execute(DROP_UNPROVEN, customer)
         await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
         await _changed(tx, customer)

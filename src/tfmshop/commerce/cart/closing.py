@@ -13,7 +13,7 @@ from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
 from tfmshop.commerce.cart.model import MOST_LINES, Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
-from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, LEFT_BEHIND, REOPEN, STATUS
+from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, HOLD_ALL, LEFT_BEHIND, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Refused, Row, Tx
@@ -89,6 +89,11 @@ async def left_behind(tx: Tx, before: datetime, limit: int = 100) -> list[LeftBe
     return [LeftBehind(id, lines[0]["email"], [
         (full_title(line["title"], line["variant_title"]), line["quantity"]) for line in lines if line["title"]
     ]) for id, lines in ((id, list(group)) for id, group in groupby(rows, itemgetter("id")))]  # fmt: skip
+
+
+async def hold_all(tx: Tx, customer: UUID) -> None:
+    """Wait for carts of a customer that are ordered or opened again, and let none be until the end of `tx`."""
+    await tx.rows(HOLD_ALL, customer)
 
 
 async def erase(tx: Tx, customer: UUID) -> None:

@@ -33,6 +33,7 @@ INSERT INTO cart.cart (id, token_hash, currency, expires_at) VALUES ($1, $2, $3,
 """,
 )
 
+HOLD_ALL = Query("cart.hold_all", "SELECT id FROM cart.cart WHERE customer_id = $1 ORDER BY id FOR UPDATE")
 OPEN = Query("cart.find_open", "SELECT id FROM cart.cart WHERE customer_id = $1 AND status = 'open'")
 
 MINE = Query(

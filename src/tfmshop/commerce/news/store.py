@@ -114,7 +114,7 @@ SENT = Query(
 FORGET = Query("news.forget", "DELETE FROM news.event WHERE at < now() - $1::interval")
 ERASE = Query(
     "news.erase",
-    "DELETE FROM news.letter WHERE sent_at IS NULL AND (lower(recipient) = $1 OR subject = ANY($2::uuid[]))",
+    "DELETE FROM news.letter WHERE lower(recipient) = $1 OR (sent_at IS NULL AND subject = ANY($2::uuid[]))",
 )
 FORGET_LETTERS = Query(
     "news.forget_letters", "DELETE FROM news.letter WHERE sent_at IS NOT NULL AND created_at < now() - $1::interval"

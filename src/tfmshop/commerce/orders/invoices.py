@@ -61,6 +61,14 @@ class Invoice:
     document: Document
 
 
+async def find(tx: Tx, order_id: UUID) -> Invoice:
+    """The invoice of an order that was written already. `OrderNotFound`, `NoInvoice`."""
+    row = await tx.row(INVOICE, order_id)
+    if row is None:
+        raise NoInvoice(status=(await look(tx, order_id)).status)
+    return _invoice(row)
+
+
 async def issue(tx: Tx, order_id: UUID, seller: Seller, *, by_staff: bool) -> Invoice:
     """The invoice of an order, written now if there is none: when something of it was sent, or when staff want it of a
     paid one. `OrderNotFound`, `NoInvoice`.

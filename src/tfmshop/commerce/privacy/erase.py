@@ -23,17 +23,16 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
     Orders keep what was bought and what was paid, reviews what was thought of the product; who it was is gone. Invoices
     stay as they were written, because the law wants them kept.
     """
-    async with caution.db.read() as tx:
-        await accounts.me(tx, viewer.id)
     email = (await accounts.proofs.proven(caution, viewer.id, password)).email
 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)
         await accounts.staff.may_go(tx, viewer.id)
-        await cart.closing.erase(tx, viewer.id)  # which waits for one that is being ordered
+        await cart.closing.hold_all(tx, viewer.id)
         if waiting := await orders.forget.under_way(tx, viewer.id):
             raise OrdersUnderWay(orders=waiting)
         bought = await orders.forget.erase(tx, viewer.id)
+        await cart.closing.erase(tx, viewer.id)
         await reviews.erase(tx, viewer.id)
         await news.erase(tx, email, bought)
         await accounts.book.erase(tx, viewer.id)

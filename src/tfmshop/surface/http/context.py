@@ -25,6 +25,8 @@ from tfmshop.surface.http.edge.sender import household
 AnyRequest = Request[Any, Any, Any]
 SIGNING_IN: Final = "/api/v1/auth/"
 """Where a token that is over is no reason to refuse anybody."""
+OVER: Final = "session_over"
+"""What is noted of a request whose cookie is of a session that ended."""
 
 
 class WrongContentType(
@@ -127,12 +129,13 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
 
 async def let_the_current_act(request: ASGIConnection[Any, Any, Any, Any]) -> None:
     """Refuse a change with a token whose session ended, also where guests may change, and every use of one of staff who
-    look as somebody. A customer's token goes on reading as long as it lasts. `SignInRequired`, `OnlyLooking`.
+    look as somebody; a browser's cookie is then as none, because scripts cannot drop it. A customer's token goes on
+    reading as long as it lasts. `SignInRequired`, `OnlyLooking`.
     """
     header = request.headers.get("authorization")
     token = request.cookies.get(browsers.ACCESS) if header is None else header.partition(" ")[2].strip()
     changes = request.scope.get("method") not in browsers.SAFE
-    if not token or request.scope["path"].startswith(SIGNING_IN):
+    if not token or (changes and request.scope["path"].startswith(SIGNING_IN)):
         return
     platform = shop_of(request).platform
     viewer = platform.tokens.read(token)
@@ -140,14 +143,19 @@ async def let_the_current_act(request: ASGIConnection[Any, Any, Any, Any]) -> No
         return
     if changes and viewer.watched_by is not None:
         raise OnlyLooking
-    async with platform.db.read() as tx:
-        await accounts.sessions.must_be_current(tx, viewer)
+    try:
+        async with platform.db.read() as tx:
+            await accounts.sessions.must_be_current(tx, viewer)
+    except accounts.SignInRequired:
+        if header is not None:
+            raise
+        request.scope["state"][OVER] = True
 
 
 def _browser(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     """Who a browser is signed in as; nobody with a cookie that is too old, because browsers send those, too."""
     cookie = request.cookies.get(browsers.ACCESS)
-    if cookie is None:
+    if cookie is None or OVER in request.scope["state"]:
         return None
     platform = shop_of(request).platform
     viewer = platform.tokens.read(cookie)

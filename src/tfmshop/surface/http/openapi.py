@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from tfmshop.platform import codec
 from tfmshop.platform.errors import CODES
-from tfmshop.surface.http.context import AnyRequest
+from tfmshop.surface.http.context import SIGNING_IN, AnyRequest
 from tfmshop.surface.http.problems import HTTP_CODES, STATUS
 
 PROBLEM: Final = {
@@ -54,15 +54,20 @@ def status_of(code: str) -> int:
     return STATUS[CODES[code].kind] if code in CODES else _OF_HTTP[code]
 
 
+ACTING: Final = ((401, "sign_in_required"), (403, "only_looking"))
+"""What every change of a shopper may hear: their session ended, or they look as somebody else."""
+
+
 @cache
 def _encoded(app: Litestar) -> bytes:
     document: dict[str, Any] = app.openapi_schema.to_schema()
     document["components"]["schemas"]["Problem"] = PROBLEM
     _tell_bodies(app, document)
-    for operations in document["paths"].values():
-        for operation in operations.values():
+    for path, operations in document["paths"].items():
+        shopping = path.startswith("/api/v1/") and not path.startswith((SIGNING_IN, "/api/v1/admin/"))
+        for method, operation in operations.items():
             _tell_parameters(operation)
-            _tell_errors(operation)
+            _tell_errors(operation, acts=shopping and method != "get")
     return codec.encode(document)
 
 
@@ -123,7 +128,7 @@ def _tell_parameters(operation: dict[str, Any]) -> None:
         _refuse_nul(schema)
 
 
-def _tell_errors(operation: dict[str, Any]) -> None:
+def _tell_errors(operation: dict[str, Any], *, acts: bool) -> None:
     responses: dict[str, Any] = operation["responses"]
     responses.pop("400", None)
     responses.get("204", {}).pop("content", None)
@@ -133,7 +138,7 @@ def _tell_errors(operation: dict[str, Any]) -> None:
         operation["security"] = [{"bearer": []}] if "sign_in_required" in codes else [{}, {"bearer": []}]
     for code in codes:
         by_status.setdefault(status_of(code), []).append(code)
-    for status, code in _implied(operation):
+    for status, code in (*_implied(operation), *(ACTING if acts else ())):
         if code not in by_status.setdefault(status, []):
             by_status[status].append(code)
     for status, codes in sorted(by_status.items()):

@@ -61,10 +61,11 @@ def _plain(text: bytes) -> bytes:
 
 
 def of_somebody_elses_page(found: list[str]) -> list[str]:
-    """The signs of a request that a page elsewhere had a browser send (`Sec-Fetch-Site: cross-site`), as for a picture:
-    the one who looks at the page did not choose the address, so they count little.
+    """The signs of a GET that a page elsewhere had a browser send (`Sec-Fetch-Site: cross-site`), as for a picture: who
+    looks at the page did not choose the address, so what is wrong with that counts little. What names a scanner is the
+    browser's own.
     """
-    return [sign if sign in WEAK else LOST for sign in found]
+    return [sign if sign in WEAK or sign == SCANNER else LOST for sign in found]
 
 
 def of_answer(status: int, path: bytes, query: bytes, body: bytes, *, forged: bool) -> list[str]:

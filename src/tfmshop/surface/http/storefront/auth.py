@@ -91,7 +91,8 @@ async def forgot_password(request: AnyRequest, data: Forgotten) -> Registered:
 
 @post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def reset_password(request: AnyRequest, data: NewPassword) -> None:
-    """With the token of the letter; every session ends.
+    """With the token of the letter; every session ends, every account elsewhere is parted, and so is a second factor
+    that was set up before anybody proved to read the address.
 
     Errors: `link_invalid`, `password_too_common`, `invalid_request`, `busy`.
     """
@@ -113,7 +114,7 @@ async def verify_email(request: AnyRequest, data: Link) -> None:
 
 @put("/me/password", summary="Change one's password", tags=["accounts"], status_code=204, opt=limited("auth"))
 async def change_password(request: AnyRequest, data: PasswordChange) -> None:
-    """Every other session ends.
+    """Every other session ends, and every account elsewhere is parted.
 
     Errors: `invalid_credentials`, `password_too_common`, `sign_in_required`, `invalid_token`, `invalid_request`,
     `busy`.

@@ -11,7 +11,7 @@ from litestar import Response, delete, get, patch, post, put
 from litestar.params import Parameter
 from msgspec import Meta
 
-from tfmshop.commerce import cart, inventory
+from tfmshop.commerce import accounts, cart, inventory
 from tfmshop.commerce.vocabulary import Address, Email, Quantity
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
@@ -98,6 +98,7 @@ async def my_cart(request: AnyRequest, currency: Currency = None) -> cart.Cart:
     viewer = someone(request)
 
     async def work(tx: Tx) -> cart.Cart:
+        await accounts.sessions.must_be_current(tx, viewer)
         id = await cart.mine(tx, viewer.id, currency, shop.currency, shop.cart_expires_at())
         return await cart.view(tx, id, cart.Owner(customer_id=viewer.id))
 

@@ -14,7 +14,7 @@ from litestar import MediaType, Response, get, post
 from litestar.params import Parameter
 from msgspec import Meta
 
-from tfmshop.commerce import cart, checkout, orders
+from tfmshop.commerce import accounts, cart, checkout, orders
 from tfmshop.commerce.vocabulary import Quantity
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
@@ -181,15 +181,18 @@ async def as_pdf(invoice: orders.invoices.Invoice) -> Response[bytes]:
 
 
 async def _invoice(request: AnyRequest, order_id: UUID, order_token: str | None) -> orders.invoices.Invoice:
+    viewer, platform = viewer_of(request), shop_of(request).platform
     customer, token_hash = _whose(request, order_token)
-    platform = shop_of(request).platform
 
     async def work(tx: Tx) -> orders.invoices.Invoice:
+        if viewer is not None:
+            await accounts.sessions.must_be_current(tx, viewer)
         await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        if viewer is not None and viewer.watched_by is not None:
+            return await orders.invoices.find(tx, order_id)
         return await orders.invoices.issue(tx, order_id, seller_of(platform.config), by_staff=False)
 
-    viewer = viewer_of(request)
-    return await (platform.db.rehearse if viewer and viewer.watched_by else platform.db.transact)(work)
+    return await platform.db.transact(work)
 
 
 def _whose(request: AnyRequest, token: str | None) -> tuple[UUID | None, bytes | None]:

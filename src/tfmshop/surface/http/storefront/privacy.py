@@ -22,7 +22,7 @@ class Farewell(msgspec.Struct, forbid_unknown_fields=True):
 
 @get("/me/export", summary="Everything about me", tags=["accounts"])
 async def export(request: AnyRequest) -> privacy.Known:
-    """Account, addresses, wishes, sessions, orders and reviews, as JSON.
+    """Account, addresses, wishes, sessions, cart, orders, returns and reviews, as JSON.
 
     Errors: `sign_in_required`, `invalid_token`.
     """

@@ -109,7 +109,7 @@ async def refresh(request: AnyRequest, data: Refresh) -> Response[Tokens | Brows
 
 @post("/auth/logout", summary="Sign out", tags=["accounts"], status_code=204)
 async def sign_out(request: AnyRequest, data: Refresh) -> Response[None]:
-    """End the session of a refresh token. Access tokens of it are good for at most 15 minutes more.
+    """End the session of a refresh token. Its access token changes nothing more, and reads for 15 minutes at most.
 
     Errors: `csrf_failed`, `refresh_token_invalid`, `invalid_request`.
     """
@@ -131,7 +131,7 @@ def show_csrf_token(request: AnyRequest) -> Browser:
     Errors: `sign_in_required`, `invalid_token`.
     """
     viewer = someone(request)
-    if viewer.session is None:
+    if viewer.session is None or viewer.watched_by is not None:
         raise accounts.SignInRequired
     token = browsers.csrf_token(shop_of(request).platform.seals, viewer.session)
     return Browser(token, int(LIFETIME.total_seconds()))

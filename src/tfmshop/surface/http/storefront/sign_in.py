@@ -12,6 +12,7 @@ from tfmshop.commerce import accounts
 from tfmshop.platform.db import Tx
 from tfmshop.platform.observe import security
 from tfmshop.platform.security import openid
+from tfmshop.platform.security.passwords import LONGEST
 from tfmshop.surface.http import browsers
 from tfmshop.surface.http.context import AnyRequest, Shop, address_of, caller_of, shop_of, signed_in, someone
 from tfmshop.surface.http.storefront.sessions import Browser, Code, Tokens, answer, told_of
@@ -51,7 +52,7 @@ class SignInElsewhere(Back, forbid_unknown_fields=True):
 class JoinElsewhere(Back, forbid_unknown_fields=True):
     """The same, with the password of the account here, if it has one."""
 
-    password: Annotated[str, Meta(max_length=200)] | None = None
+    password: Annotated[str, Meta(max_length=LONGEST)] | None = None
 
 
 class Identities(msgspec.Struct, frozen=True):
@@ -139,7 +140,8 @@ async def join(request: AnyRequest, provider: str, data: JoinElsewhere) -> None:
     a password, `sign_in_required` asks for a session that began within 15 minutes. The person gets a letter.
 
     Errors: `identity_taken`, `invalid_credentials`, `sign_in_provider_unknown`, `sign_in_flow_invalid`,
-    `sign_in_provider_refused`, `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`.
+    `sign_in_provider_refused`, `sign_in_provider_unavailable`, `sign_in_required`, `invalid_token`, `invalid_request`,
+    `busy`.
     """
     viewer, shop = someone(request), shop_of(request)
     await accounts.identities.may_join(shop.caution, viewer, data.password)
