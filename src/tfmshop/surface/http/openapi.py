@@ -136,6 +136,8 @@ def _tell_errors(operation: dict[str, Any], *, acts: bool) -> None:
     codes = named_errors(operation.get("description", ""))
     if {"sign_in_required", "invalid_token"} & set(codes):
         operation["security"] = [{"bearer": []}] if "sign_in_required" in codes else [{}, {"bearer": []}]
+    elif acts:
+        operation["security"] = [{}, {"bearer": []}]
     for code in codes:
         by_status.setdefault(status_of(code), []).append(code)
     for status, code in (*_implied(operation), *(ACTING if acts else ())):
