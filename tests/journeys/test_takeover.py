@@ -100,7 +100,7 @@ async def test_a_second_factor_of_who_proved_the_address_survives_a_reset(shop, 
     assert answer.json()["code"] == "second_factor_required"
 
 
-async def test_a_reset_parts_from_an_account_that_is_joined_at_that_moment(busy_shop, wide_db, settings):
+async def test_a_reset_parts_from_an_account_that_is_joined_at_that_moment(busy_shop, wide_db):
     await busy_shop.sign_in(ADA)
     token = (await signed_in(busy_shop))["access_token"]
     viewer = busy_shop._transport.app.shop.platform.tokens.read(token)

@@ -43,16 +43,16 @@ async def ask(caution: Caution, customer: UUID, *, email: str, password: str) ->
     await caution.db.transact(work)
 
 
-class Wish(msgspec.Struct, frozen=True):
+class AskedEmail(msgspec.Struct, frozen=True):
     """An address that somebody asked for."""
 
     email: str
     asked_at: datetime
 
 
-async def wishes(tx: Tx, customer: UUID) -> list[Wish]:
+async def asked(tx: Tx, customer: UUID) -> list[AskedEmail]:
     """The addresses that a person asked for of late."""
-    return [Wish(*row) for row in await tx.rows(ASKED_EMAILS, customer)]
+    return [AskedEmail(*row) for row in await tx.rows(ASKED_EMAILS, customer)]
 
 
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:

@@ -28,7 +28,7 @@ from tfmshop.commerce.accounts.store_identities import (
     LIST,
     OTHER_WAYS,
 )
-from tfmshop.commerce.accounts.store_sessions import LATELY, PASSWORD
+from tfmshop.commerce.accounts.store_sessions import BEGAN_LATELY, PASSWORD
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from tfmshop.platform.security.openid import Claims
 
 CUSTOMER: Final = "customer"
-AGO: Final = timedelta(minutes=15)
+LATELY: Final = timedelta(minutes=15)
+"""How long having signed in proves anew who somebody without a password is."""
 
 
 class AddressUnverified(
@@ -110,7 +111,7 @@ async def may_join(caution: Caution, viewer: Viewer, password: str | None) -> No
     """
     async with caution.db.read() as tx:
         row = await tx.row(PASSWORD, viewer.id)
-        lately = await tx.value(LATELY, viewer.session, AGO)
+        lately = await tx.value(BEGAN_LATELY, viewer.session, LATELY)
     if row is not None and row["password_hash"] != NO_PASSWORD:
         if password is None:
             raise InvalidCredentials

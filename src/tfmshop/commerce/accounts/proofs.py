@@ -115,7 +115,7 @@ async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str,
 
     async def work(tx: Tx) -> None:
         customer = await _use(tx, seals, "reset", token)
-        await end_all(tx, customer, "the password changed")
+        await end_all(tx, customer, "the password changed")  # waits for a factor that is confirmed at this moment
         await tx.execute(DROP_UNPROVEN, customer)
         await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
         await _changed(tx, customer)

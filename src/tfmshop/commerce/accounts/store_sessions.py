@@ -168,7 +168,7 @@ PASSWORD = Query(
     "accounts.password_of", "SELECT email, name, password_hash FROM accounts.customer WHERE id = $1 AND is_active"
 )
 
-LATELY = Query(
+BEGAN_LATELY = Query(
     "accounts.began_lately", "SELECT id FROM accounts.session WHERE id = $1 AND created_at > now() - $2::interval"
 )
 

@@ -15,7 +15,7 @@ class Known(msgspec.Struct, frozen=True):
     """What is known of a person."""
 
     account: accounts.staff.Person
-    asked_emails: list[accounts.email.Wish]
+    asked_emails: list[accounts.email.AskedEmail]
     addresses: list[accounts.book.Kept]
     wishlist: list[accounts.book.Wish]
     sessions: list[accounts.sessions.Session]
@@ -38,7 +38,7 @@ async def export(tx: Tx, viewer: Viewer) -> Known:
         if cursor is None:
             break
     return Known(
-        await accounts.staff.show(tx, viewer.id), await accounts.email.wishes(tx, viewer.id),
+        await accounts.staff.show(tx, viewer.id), await accounts.email.asked(tx, viewer.id),
         await accounts.book.addresses(tx, viewer.id), await accounts.book.wishes(tx, viewer.id),
         await accounts.sessions.remembered(tx, viewer), await accounts.identities.listed(tx, viewer.id),
         await cart.find_open(tx, viewer.id), await orders.returns.of_customer(tx, viewer.id), bought,

@@ -25,8 +25,8 @@ from tfmshop.surface.http.edge.sender import household
 AnyRequest = Request[Any, Any, Any]
 SIGNING_IN: Final = "/api/v1/auth/"
 """Where a token that is over is no reason to refuse anybody."""
-OVER: Final = "session_over"
-"""What is noted of a request whose cookie is of a session that ended."""
+OVER, NAMED = "session_over", "named"
+"""What is noted of a request: that its cookie is of a session that ended, and who its token names."""
 
 
 class WrongContentType(
@@ -121,7 +121,7 @@ def viewer_of(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
         viewer = _browser(request)
     else:
         scheme, _, token = header.partition(" ")
-        viewer = shop_of(request).platform.tokens.read(token.strip()) if scheme.lower() == "bearer" else None
+        viewer = _named_by(request, token.strip()) if scheme.lower() == "bearer" else None
         if viewer is None:
             raise InvalidToken
     return viewer
@@ -138,7 +138,7 @@ async def let_the_current_act(request: ASGIConnection[Any, Any, Any, Any]) -> No
     if not token or (changes and request.scope["path"].startswith(SIGNING_IN)):
         return
     platform = shop_of(request).platform
-    viewer = platform.tokens.read(token)
+    viewer = _named_by(request, token)
     if viewer is None or not (changes or viewer.watched_by):
         return
     if changes and viewer.watched_by is not None:
@@ -152,13 +152,21 @@ async def let_the_current_act(request: ASGIConnection[Any, Any, Any, Any]) -> No
         request.scope["state"][OVER] = True
 
 
+def _named_by(request: ASGIConnection[Any, Any, Any, Any], token: str) -> Viewer | None:
+    """Who the one access token of a request names, read once."""
+    state = request.scope["state"]
+    if NAMED not in state:
+        state[NAMED] = shop_of(request).platform.tokens.read(token)
+    return cast("Viewer | None", state[NAMED])
+
+
 def _browser(request: ASGIConnection[Any, Any, Any, Any]) -> Viewer | None:
     """Who a browser is signed in as; nobody with a cookie that is too old, because browsers send those, too."""
     cookie = request.cookies.get(browsers.ACCESS)
     if cookie is None or OVER in request.scope["state"]:
         return None
     platform = shop_of(request).platform
-    viewer = platform.tokens.read(cookie)
+    viewer = _named_by(request, cookie)
     if viewer is not None and request.scope.get("method") not in browsers.SAFE:
         browsers.from_our_page(request, platform.config.words("CORS_ORIGINS"))
         browsers.with_token(request, platform.seals, viewer.session)
