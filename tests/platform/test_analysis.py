@@ -79,10 +79,14 @@ async def test_what_was_spoiled_is_found_and_mended(wide_db, fresh_url):
         await run(fresh_url)
 
 
-async def test_dead_rows_that_somebody_still_sees_are_not_called_swept(wide_db, fresh_url):
+@pytest.mark.parametrize("holding", [
+    "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM accounts.customer",
+    "BEGIN; CREATE TABLE public.written_and_waiting (id int)",
+])  # fmt: skip
+async def test_dead_rows_that_somebody_still_sees_are_not_called_swept(wide_db, fresh_url, holding):
     reader = await asyncpg.connect(fresh_url, server_settings={"application_name": "a long report"})
     await run(fresh_url, *SPOIL.strip().split(";\n")[:5])
-    await reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1 FROM accounts.customer")
+    await reader.execute(holding)
     await run(fresh_url, "UPDATE accounts.customer SET name = name || 'x'")
     (bloated,) = [one for one in (await look(wide_db)).advice if one.kind == "bloated table"]
     with pytest.raises(NotMended, match=r"still seen by connection .* \(a long report\): end it"):

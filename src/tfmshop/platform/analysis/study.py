@@ -10,7 +10,7 @@ import msgspec
 from tfmshop.platform import clock
 from tfmshop.platform.analysis.advice import Advice, advise
 from tfmshop.platform.analysis.effect import effect
-from tfmshop.platform.analysis.horizon import Held, until_nobody_sees
+from tfmshop.platform.analysis.horizon import Held, sweep
 from tfmshop.platform.analysis.indexes import counted_since, indexes, table_of
 from tfmshop.platform.analysis.plans import Progress, plans
 from tfmshop.platform.analysis.queries import Cost, costs
@@ -62,8 +62,9 @@ async def mend(db: Database, advice: Advice, *, lock_seconds: float = 3.0) -> No
         try:
             for sql in advice.sql:
                 if sql.startswith("VACUUM"):
-                    await until_nobody_sees(tx, lock_seconds)
-                await tx.execute(written("analysis.mend", sql))
+                    await sweep(tx, advice.what, written("analysis.mend", sql), lock_seconds)
+                else:
+                    await tx.execute(written("analysis.mend", sql))
         except (asyncpg.PostgresError, ShopError, Refused, Held) as error:
             await tx.execute(written("analysis.bound", f"SET lock_timeout = '{int(10_000 * lock_seconds)}ms'"))
             left = await _drop_half_made(tx, advice.what) if sql.startswith("CREATE INDEX") else ""
