@@ -15,15 +15,15 @@ from bench.harness import BIN, UNLIMITED, Figure, free_port, scratch_home, serve
 from bench.million import seed
 from tfmshop.commerce import search
 from tfmshop.config import read
-from tfmshop.platform import codec, ids
+from tfmshop.platform import codec
 from tfmshop.platform.db import Options, Query, broken, connect
 from tfmshop.platform.embedded import running
-from tfmshop.platform.security.access import AccessTokens, Viewer, secret_kept_in
 from torture.client import Client
 
 PRODUCTS, WRITERS, READERS, SECONDS = 200_000, 50, 4, 60
 PACE = 0.5
 """Seconds that a writer rests between changes: 100 changes a second together."""
+SIGNED_IN_SECONDS = 300
 KEPT = Query("bench.entries", "SELECT md5(string_agg((to_jsonb(e) - 'first_tier')::text, '|' ORDER BY product_id)) "
              "FROM search.entry AS e")  # fmt: skip
 SOME = Query("bench.some", "SELECT slug FROM catalog.product ORDER BY id LIMIT 5000")
@@ -38,18 +38,18 @@ def run(products: int = PRODUCTS, **_: object) -> bool:
         seed(products, environment)
         base = f"http://127.0.0.1:{port}"
         with server([str(BIN / "tfmshop"), "serve"], f"{base}/health/ready", environment):
-            return asyncio.run(_run(url, base, Path(home), environment, products))
+            return asyncio.run(_run(url, base, environment, products))
 
 
-async def _run(url: str, base: str, home: Path, environment: dict[str, str], products: int) -> bool:
+async def _run(url: str, base: str, environment: dict[str, str], products: int) -> bool:
     db = await connect(url, Options(statement_seconds=600, bulk=True))
     async with db.read() as tx:
         slugs = [row[0] for row in await tx.rows(SOME)]
-    tokens = AccessTokens(secret_kept_in(home / "jwt.secret"))
-    usual, _ = await _load(base, tokens, slugs, asyncio.create_task(asyncio.sleep(SECONDS)))
+    staff = await _appointed(base, environment)
+    usual, _ = await _load(base, staff, slugs, asyncio.create_task(asyncio.sleep(SECONDS)))
     memory: list[int] = []
     reindexing = asyncio.create_task(asyncio.to_thread(_reindex, environment, memory))
-    during, changes = await _load(base, tokens, slugs, reindexing)
+    during, changes = await _load(base, staff, slugs, reindexing)
     async with db.read() as tx:
         offenders = await broken(tx)
         kept = await tx.value(KEPT)
@@ -112,9 +112,36 @@ def _reindex(environment: dict[str, str], memory: list[int]) -> None:
         raise SystemExit("the reindex failed")
 
 
-async def _load(
-    base: str, tokens: AccessTokens, slugs: list[str], until: asyncio.Task[None]
-) -> tuple[list[Request], int]:
+@dataclass
+class Staff:
+    """Somebody who may change products, and signs in anew before a token ends."""
+
+    base: str
+    proof: bytes
+    token: str = ""
+    until: float = 0.0
+
+    async def headers(self) -> dict[str, str]:
+        """What a change is sent with."""
+        if time.monotonic() > self.until:
+            self.until = time.monotonic() + SIGNED_IN_SECONDS
+            async with Client(self.base, 1) as client:
+                self.token = (await client.send("/auth/login", self.proof, {})).json()["access_token"]
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+async def _appointed(base: str, environment: dict[str, str]) -> Staff:
+    who = {"email": "staff@example.com", "password": "a lamp of brass and glass"}
+    async with Client(base, 1) as client:
+        await client.send("/auth/register", codec.encode(who | {"name": "Staff"}), {})
+    appoint = [str(BIN / "tfmshop"), "accounts", "role", who["email"], "admin"]
+    await asyncio.to_thread(subprocess.run, appoint, env={**os.environ, **environment}, check=True)
+    staff = Staff(base, codec.encode(who))
+    await staff.headers()
+    return staff
+
+
+async def _load(base: str, staff: Staff, slugs: list[str], until: asyncio.Task[None]) -> tuple[list[Request], int]:
     """Write and read until a task ends; every request, and the number of changes."""
     times: list[Request] = []
     began = time.perf_counter()
@@ -130,15 +157,13 @@ async def _load(
 
     async def writer(number: int) -> None:
         nonlocal changes
-        staff = Viewer(ids.new(), "admin")
         mine = slugs[number::WRITERS]
         await asyncio.sleep(random.random() * PACE)
         async with Client(base, 1) as client:
             while not until.done():
                 change = random.choice([{"title": f"Changed {changes}"}, {"status": "archived"}, {"status": "active"}])
                 path = f"/admin/products/{random.choice(mine)}"
-                headers = {"Authorization": f"Bearer {tokens.issue(staff)}"}
-                await timed(client, "change", "PATCH", path, codec.encode(change), headers)
+                await timed(client, "change", "PATCH", path, codec.encode(change), await staff.headers())
                 changes += 1
                 await asyncio.sleep(PACE)
 
