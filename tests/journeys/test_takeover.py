@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextvars import copy_context
 
 import pyotp
 import pytest
@@ -21,6 +22,10 @@ from tfmshop.platform.security.passwords import Passwords
 from tfmshop.surface.http import browsers
 
 ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
+WAITING = Query(
+    "test.waiting_for_me",
+    "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))",
+)
 INVOICES = Query("test.invoices_written", "SELECT count(*)::int FROM orders.invoice")
 
 
@@ -59,6 +64,31 @@ async def test_a_token_whose_session_ended_changes_nothing(shop, db, postbox):
     assert (await shop.get("carts/mine", headers=thief)).json()["code"] == "sign_in_required"
     again = await shop.post("auth/login", json={"email": ADA, "password": NEW}, headers=thief)
     assert again.status_code == 200, "a token that is over keeps nobody from signing in"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "me/email", {"email": "eve@example.com", "password": PASSWORD}),
+        ("POST", "me/second-factor", {"password": PASSWORD}),
+        ("POST", "me/second-factor/drop", {"password": PASSWORD, "code": "000000"}),
+        ("POST", "carts/mine/merge", {"cart_id": str(ids.new())}),
+    ],
+)
+async def test_a_session_that_ends_during_a_change_ends_the_change(busy_shop, wide_db, method, path, body):
+    thief = await busy_shop.sign_in(ADA)
+    ada, elsewhere = await id_of(wide_db), copy_context()
+    async with wide_db.tx() as ending:
+        await accounts.sessions.end_all(ending, ada, "test")
+        request = busy_shop.request(method, path, json=body, headers=thief)
+        changing = asyncio.create_task(request, context=elsewhere)
+        for _ in range(1000):
+            if changing.done() or await ending.value(WAITING):
+                break
+            await asyncio.sleep(0.01)
+        assert not changing.done(), "it looks at the session before it changes anything"
+    answer = await changing
+    assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_required")
 
 
 async def test_a_browser_whose_session_ended_goes_on_as_a_guest(shop, db, postbox):

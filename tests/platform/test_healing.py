@@ -99,6 +99,37 @@ async def test_the_job_runner_heals_and_loses_nothing(own_postgres):
         await db.close()
 
 
+async def test_jobs_that_move_money_wait_behind_no_others(own_postgres, monkeypatch):
+    _, url = own_postgres
+    done: list[str] = []
+
+    def noting(name: str):
+        async def note(_, __) -> None:
+            done.append(name)
+
+        return note
+
+    money = ("payments.capture", "payments.refund", "checkout.let_go", "orders.paid")
+    for name in ("news.letter", *money):
+        monkeypatch.setitem(HANDLERS, name, noting(name))
+    await migrate.upgrade(url)
+    db = await connect(url, Options(minimum=1, maximum=4))
+    async with db.tx() as tx:
+        for _ in range(200):
+            await enqueue(tx, "news.letter", "a")
+        for name in money:
+            await enqueue(tx, name, "b")
+    worker = Worker(url, db)
+    running = asyncio.create_task(worker.run())
+    try:
+        await until(lambda: len(done) == 204, seconds=20)
+        assert sorted(done[:4]) == sorted(money)
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, 10)
+        await db.close()
+
+
 async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_postgres):
     """asyncpg drops a connection that got a fatal message between two queries, and tells no listener."""
     _, url = own_postgres

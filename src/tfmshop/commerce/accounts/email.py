@@ -26,15 +26,18 @@ from tfmshop.platform.security.access import Viewer
 from tfmshop.platform.security.seals import Seals
 
 
-async def ask(caution: Caution, customer: UUID, *, email: str, password: str) -> None:
-    """Have a link sent to the new address. Whether that has an account already, nobody learns. `InvalidCredentials`."""
-    await proven(caution, customer, password)
+async def ask(caution: Caution, viewer: Viewer, *, email: str, password: str) -> None:
+    """Have a link sent to the new address; nobody learns whether that has an account already. `InvalidCredentials`,
+    `SignInRequired` when the session is over.
+    """
+    await proven(caution, viewer.id, password)
 
     async def work(tx: Tx) -> None:
-        await tx.value(HOLD_PERSON, customer)
+        await must_live(tx, viewer)
+        await tx.value(HOLD_PERSON, viewer.id)
         asked, now = Asked(ids.new(), normal_email(email)), clock.now()
         given = await tx.value(
-            ADD_EMAIL_PROOF, asked.id, customer, asked.email, ids.secret(SALT_BYTES), now, now + LIFETIMES["email"],
+            ADD_EMAIL_PROOF, asked.id, viewer.id, asked.email, ids.secret(SALT_BYTES), now, now + LIFETIMES["email"],
             AN_HOUR,
         )  # fmt: skip
         if given is not None:

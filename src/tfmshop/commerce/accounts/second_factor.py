@@ -53,10 +53,14 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 async def begin(caution: Caution, viewer: Viewer, *, password: str, shop: str) -> Secret:
-    """A new secret; it counts once `confirm` saw a code of it. `InvalidCredentials`, `FactorThere`."""
+    """A new secret; it counts once `confirm` saw a code of it.
+
+    `InvalidCredentials`, `FactorThere`, `SignInRequired` when the session is over.
+    """
     email = (await proven(caution, viewer.id, password)).email
     salt = ids.secret(SALT_BYTES)
     async with caution.db.tx() as tx:
+        await must_live(tx, viewer)
         if await tx.value(BEGIN, viewer.id, salt) is None:
             raise FactorThere
     totp = _totp(caution.seals, viewer.id, salt)
@@ -121,10 +125,14 @@ async def enter(tx: Tx, seals: Seals, person: Viewer, kept: str, code: str | Non
 
 
 async def drop(caution: Caution, viewer: Viewer, *, password: str, code: str) -> None:
-    """Do without a second factor, with the password and a last code. `InvalidCredentials`, `SecondFactorInvalid`."""
+    """Do without a second factor, with the password and a last code.
+
+    `InvalidCredentials`, `SecondFactorInvalid`, `SignInRequired` when the session is over.
+    """
     await proven(caution, viewer.id, password)
 
     async def work(tx: Tx) -> bool:
+        await must_live(tx, viewer)
         right = await passed(tx, caution.seals, viewer.id, code)
         if right:
             await _drop(tx, viewer.id)

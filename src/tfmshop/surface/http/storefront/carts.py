@@ -16,7 +16,7 @@ from tfmshop.commerce.vocabulary import Address, Email, Quantity
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import digest
-from tfmshop.surface.http.context import AnyRequest, Shop, caller_in, owner_of, shop_of, signed_in, someone
+from tfmshop.surface.http.context import AnyRequest, Shop, caller_in, owner_of, shop_of, someone
 from tfmshop.surface.http.once import once
 from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import OnceKey
@@ -113,12 +113,13 @@ async def merge_cart(request: AnyRequest, data: Guest, cart_token: CartToken = N
     Errors: `sign_in_required`, `invalid_token`, `cart_not_found`, `cart_ordered`, `wrong_currency`, `invalid_request`.
     """
     shop = shop_of(request)
-    customer = signed_in(request)
+    viewer = someone(request)
 
     async def work(tx: Tx) -> cart.Cart:
-        id = await cart.mine(tx, customer, None, shop.currency, shop.cart_expires_at())
+        await accounts.sessions.must_live(tx, viewer)
+        id = await cart.mine(tx, viewer.id, None, shop.currency, shop.cart_expires_at())
         await cart.merge(tx, id, data.cart_id, digest(cart_token) if cart_token else None)
-        return await _held(tx, shop, id, cart.Owner(customer_id=customer))
+        return await _held(tx, shop, id, cart.Owner(customer_id=viewer.id))
 
     return await shop.platform.db.transact(work)
 

@@ -151,7 +151,7 @@ async def ask_email(request: AnyRequest, data: NewEmail) -> None:
 
     Errors: `invalid_credentials`, `sign_in_required`, `invalid_token`, `invalid_request`, `busy`.
     """
-    await accounts.email.ask(shop_of(request).caution, signed_in(request), email=data.email, password=data.password)
+    await accounts.email.ask(shop_of(request).caution, someone(request), email=data.email, password=data.password)
 
 
 @post(
