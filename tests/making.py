@@ -20,6 +20,8 @@ SELECT id, payment_provider, payment_reference, total, currency FROM taken""",
 )
 _numbers = count(1)
 
+VERIFY = Query("test.verify", "UPDATE accounts.customer SET verified_at = created_at WHERE email = $1")
+
 
 def new_product(**changes: Any) -> catalog.NewProduct:
     """A product that is not in the shop yet."""
@@ -62,3 +64,9 @@ def moved_by(**companies: Provider) -> Providers:
     providers = Providers(**companies)
     checkout.schedule_all(providers, timedelta(hours=1))
     return providers
+
+
+async def verified(db: Database, email: str) -> None:
+    """Have a person's address count as verified, as after the link in the letter."""
+    async with db.tx() as tx:
+        assert await tx.execute(VERIFY, email)

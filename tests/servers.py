@@ -67,8 +67,8 @@ async def hire(url: str) -> None:
     connection = await asyncpg.connect(url)
     for role, (person, session) in STAFF.items():
         await connection.execute(
-            "INSERT INTO accounts.customer (id, email, name, password_hash, role, created_at)"
-            " VALUES ($1, $2, $3, '', $4, '2020-01-01')",
+            "INSERT INTO accounts.customer (id, email, name, password_hash, role, created_at, verified_at)"
+            " VALUES ($1, $2, $3, '', $4, '2020-01-01', '2020-01-01')",
             person, f"{role}@staff.example", role, role,
         )  # fmt: skip
         await connection.execute(

@@ -22,11 +22,14 @@ from tests.servers import REDIS, STAFF, hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
 from tfmshop.commerce.audit.jobs import mark
+from tfmshop.platform import clock, limits
 from tfmshop.platform.observe import security
 from tfmshop.platform.observe.files import LogFiles
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface.http import backoffice
 
+MAKES = {"add", "view", "replay", "invoice", "sign_out"}
+"""What there is nothing before of."""
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 MODULES = [
     importlib.import_module(f"{backoffice.__name__}.{one.name}") for one in pkgutil.iter_modules(backoffice.__path__)
@@ -49,6 +52,36 @@ def calls(function, module) -> set[str]:
 def test_every_write_of_staff_is_noted(handler):
     function = handler.fn
     assert "noted" in calls(function, inspect.getmodule(function))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda one: one.__name__.rpartition(".")[2])
+def test_every_note_says_what_was_before_but_where_nothing_was(module):
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "noted":
+            action = node.args[2].value if isinstance(node.args[2], ast.Constant) else ""
+            says = {keyword.arg for keyword in node.keywords}
+            assert "before" in says or action.rpartition(".")[2] in MAKES, ast.unparse(node)
+
+
+async def test_what_staff_undo_is_noted_as_it_was(shop, db):
+    hook = (await shop.post("admin/webhooks", json={"url": "https://example.com/a"}, headers=staff())).json()["id"]
+    await shop.patch(f"admin/webhooks/{hook}", json={"active": False}, headers=staff())
+    await shop.delete(f"admin/webhooks/{hook}", headers=staff())
+    gone, switched, _ = (await shop.get(f"admin/audit?subject={hook}", headers=staff())).json()["items"]
+    assert gone["before"]["url"] == "https://example.com/a"
+    assert (switched["before"], switched["after"]) == ({"active": True}, {"active": False})
+    for means in (["television"], ["screen"]):
+        await shop.put("admin/search/synonyms/Telly", json={"means": means}, headers=staff())
+    for _ in range(2):
+        assert (await shop.delete("admin/search/synonyms/telly", headers=staff())).status_code == 204
+    gone, changed, made = (await shop.get("admin/audit?subject=telly", headers=staff())).json()["items"]
+    assert (made["before"], gone["before"]["means"]) == (None, ["screen"])
+    assert (changed["before"], changed["after"]) == ({"means": ["television"]}, {"means": ["screen"]})
+    async with db.tx() as tx:
+        await limits.block(tx, "all:192.0.2.1", "a scanner", clock.now())
+    await shop.delete("admin/security/blocks?key=all:192.0.2.1", headers=staff())
+    (lifted,) = (await shop.get("admin/audit?subject=all:192.0.2.1", headers=staff())).json()["items"]
+    assert (lifted["before"]["why"], lifted["after"]) == ("a scanner", None)
 
 
 async def test_what_staff_do_is_noted_with_before_and_after(shop, db, fake):

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from tests.client import ADDRESS
 from tests.conftest import open_client
 from tests.journeys.test_offers import offer
 from tests.making import a_product, moved_by, take_money
@@ -23,7 +24,7 @@ from tfmshop.commerce.payments.fake import SECRET
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs.queue import HANDLERS
+from tfmshop.platform.jobs.queue import FIRST, HANDLERS
 from tfmshop.platform.security import webhooks
 
 SHELF = Query("test.money_shelf", "SELECT sum(available)::int FROM inventory.stock")
@@ -393,6 +394,36 @@ async def test_what_comes_back_is_paid_back_to_the_penny_and_stands_on_the_shelf
     assert (await stand(db, order["id"]))[1] == "refunded"
     listed = (await shop.get(f"orders/{order['id']}/returns", headers=token)).json()["items"]
     assert [one["status"] for one in listed] == ["received"] * 3
+    act = (await shop.get(f"admin/audit?subject={order['number']}&limit=1", headers=staff())).json()["items"][0]
+    assert (act["action"], act["before"]["return"], act["after"]["return"]) == ("returns.receive", "asked", "received")
+    assert [back["amount"]["amount"] for back in act["after"]["refunds"]] == [833, 833, 834]
+    assert "too bright" not in str(act), "the log cannot forget what a buyer wrote"
+
+
+async def test_what_a_customer_bought_is_told_to_them_and_to_staff(shop, db, lamp):
+    ada = await shop.sign_in("ada@example.com")
+    for stays in (True, False):
+        cart = (await shop.get("carts/mine", headers=ada)).json()["id"]
+        await shop.post(f"carts/{cart}/lines", json={"product_id": lamp, "quantity": 2}, headers=ada)
+        body = {"payment": {"provider": "fake", "token": "ok"}, "address": ADDRESS}
+        order = (await shop.post(f"carts/{cart}/checkout", json=body, headers=ada | {"Idempotency-Key": cart})).json()
+        if not stays:
+            assert (await shop.post(f"orders/{order['id']}/cancel", headers=ada)).status_code == 200
+        await work_off(db)
+    mine = await shop.get("me/statistics", headers=ada)
+    (usd,) = mine.json()["items"]
+    assert (usd["orders"], usd["spent"]) == (1, {"amount": 2000, "currency": "USD"})
+    me = (await shop.get("me", headers=ada)).json()["customer"]["id"]
+    assert (await shop.get(f"admin/customers/{me}/statistics", headers=staff())).json() == mine.json()
+    missing = await shop.get(f"admin/customers/{order['id']}/statistics", headers=staff())
+    assert (missing.status_code, missing.json()["code"]) == (404, "account_not_found")
+    eve = await shop.sign_in("eve@example.com")
+    assert (await shop.get("me/statistics", headers=eve)).json() == {"items": []}
+
+
+def test_jobs_that_move_money_come_first(fake):
+    moved_by(fake=fake)
+    assert {"orders.paid", "payments.capture", "payments.refund", "checkout.let_go"} == FIRST
 
 
 async def test_only_what_was_sent_and_is_not_on_its_way_can_come_back(shop, db, lamp):

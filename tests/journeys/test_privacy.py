@@ -104,7 +104,12 @@ async def test_who_is_forgotten_is_nowhere_and_the_books_are_right(busy_shop, wi
     path = f"admin/orders/{person['order']['number']}"
     await busy_shop.post(f"{path}/shipments", json={}, headers=staff())
     await busy_shop.post(f"{path}/deliver", headers=staff())
+    wish = {"lines": [{"sku": "LAMP", "quantity": 1}], "why": f"{CANARIES[2]} of {CANARIES[1]} does not like it."}
+    back = await busy_shop.post(f"orders/{person['order']['id']}/returns", json=wish, headers=person["me"])
+    no = await busy_shop.post(f"admin/returns/{back.json()['id']}/refuse", json={"answer": "worn"}, headers=staff())
+    assert no.status_code == 200
     await work_off(wide_db)
+    assert "news.event" in await kept(fresh_url)
     async with wide_db.tx() as tx:
         await tx.execute(PUBLISH)
     assert len(await kept(fresh_url)) >= 5

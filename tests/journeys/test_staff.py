@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.client import Client
+from tests.making import verified
 from tests.servers import STAFF
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import accounts
@@ -22,6 +23,7 @@ async def newest(shop: Client) -> dict:
 
 async def test_a_role_of_the_shops_own_counts_at_once(shop, db):
     await shop.sign_in("mo@example.com")
+    await verified(db, "mo@example.com")
     mo = await id_of(db, "mo@example.com")
     role = {"name": "moderator", "permissions": ["reviews"], "meaning": "Reads reviews."}
     added = await shop.post("admin/roles", json=role, headers=staff())
@@ -129,6 +131,7 @@ async def test_a_session_of_staff_that_ended_opens_nothing_more(shop, db):
 
 async def test_nobody_gives_what_they_may_not_do(shop, db):
     await shop.sign_in("mo@example.com")
+    await verified(db, "mo@example.com")
     mo = await id_of(db, "mo@example.com")
     role = {"name": "chief", "permissions": ["staff", "reviews"], "meaning": "Chief of staff."}
     await shop.post("admin/roles", json=role, headers=staff())
@@ -151,6 +154,7 @@ async def test_nobody_gives_what_they_may_not_do(shop, db):
 
 async def test_the_last_admin_is_not_erased(shop, db):
     await shop.sign_in("boss@example.com")
+    await verified(db, "boss@example.com")
     boss = await id_of(db, "boss@example.com")
     await shop.put(f"admin/customers/{boss}/role", json={"role": "admin"}, headers=staff())
     body = {"email": "boss@example.com", "password": "correct horse"}

@@ -12,7 +12,7 @@ from tests.client import ADDRESS
 from tests.conftest import SEALS
 from tests.journeys.test_accounts import letters, token_in
 from tests.journeys.test_money import work_off
-from tests.making import a_product, moved_by
+from tests.making import a_product, moved_by, verified
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import accounts
 from tfmshop.platform import ids
@@ -22,6 +22,7 @@ from tfmshop.platform.security.passwords import Passwords
 from tfmshop.surface.http import browsers
 
 ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
+HIRED = Query("test.hired", "UPDATE accounts.customer SET role = 'admin' WHERE email = $1")
 WAITING = Query(
     "test.waiting_for_me",
     "SELECT count(*)::int FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))",
@@ -44,6 +45,12 @@ async def reset(shop, db, postbox) -> None:
     (letter,) = await letters(db, postbox)
     answer = await shop.post("auth/reset-password", json={"token": token_in(letter), "password": NEW})
     assert answer.status_code == 204
+
+
+async def second_factor(shop, who) -> None:
+    secret = (await shop.post("me/second-factor", json={"password": PASSWORD}, headers=who)).json()["secret"]
+    code = {"code": pyotp.TOTP(secret).now()}
+    assert (await shop.post("me/second-factor/confirm", json=code, headers=who)).status_code == 200
 
 
 async def test_a_token_whose_session_ended_changes_nothing(shop, db, postbox):
@@ -110,10 +117,7 @@ async def test_an_account_that_staff_closed_buys_nothing(shop, db):
 
 
 async def test_who_registered_with_her_address_locks_nobody_out_with_a_second_factor(shop, db, postbox):
-    eve = await shop.sign_in(ADA)
-    secret = (await shop.post("me/second-factor", json={"password": PASSWORD}, headers=eve)).json()["secret"]
-    code = {"code": pyotp.TOTP(secret).now()}
-    assert (await shop.post("me/second-factor/confirm", json=code, headers=eve)).status_code == 200
+    await second_factor(shop, await shop.sign_in(ADA))
     await reset(shop, db, postbox)
     assert (await shop.post("auth/login", json={"email": ADA, "password": NEW})).status_code == 200
 
@@ -158,9 +162,45 @@ async def test_a_reset_parts_from_an_account_that_is_joined_at_that_moment(busy_
         assert await accounts.identities.listed(tx, viewer.id) == []
 
 
+async def test_whoever_registered_with_a_colleagues_address_is_not_staff_in_their_place(shop, db, postbox):
+    await shop.sign_in(ADA)
+    role = f"admin/customers/{await id_of(db)}/role"
+    answer = await shop.put(role, json={"role": "support"}, headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (409, "address_unverified")
+    async with db.tx() as tx:
+        with pytest.raises(accounts.staff.AddressUnproven):
+            await accounts.staff.appoint(tx, ADA, "admin")
+    await reset(shop, db, postbox)
+    assert (await shop.put(role, json={"role": "support"}, headers=staff())).json()["role"] == "support"
+    assert (await shop.post("auth/login", json={"email": ADA, "password": PASSWORD})).status_code == 401
+
+
+async def test_the_mailbox_of_staff_opens_no_account_without_the_second_factor(shop, db, postbox):
+    """Also of staff whose address nobody verified: of before roles asked for that."""
+    boss = await shop.sign_in(ADA)
+    await second_factor(shop, boss)
+    async with db.tx() as tx:
+        await tx.execute(HIRED, ADA)
+    await reset(shop, db, postbox)
+    answer = await shop.post("auth/login", json={"email": ADA, "password": NEW})
+    assert (answer.status_code, answer.json()["code"]) == (401, "second_factor_required")
+
+
+async def test_guessing_the_first_code_of_a_second_factor_costs_waits(shop):
+    thief = await shop.sign_in(ADA)
+    secret = (await shop.post("me/second-factor", json={"password": PASSWORD}, headers=thief)).json()["secret"]
+    right = {"code": pyotp.TOTP(secret).now()}
+    wrong = {"code": f"{(int(right['code']) + 7) % 10**6:06}"}
+    for _ in range(6):
+        answer = await shop.post("me/second-factor/confirm", json=wrong, headers=thief)
+        assert answer.json()["code"] == "second_factor_invalid"
+    assert (await shop.post("me/second-factor/confirm", json=right, headers=thief)).status_code == 401
+
+
 async def test_whoever_looks_as_somebody_sees_nothing_more_once_they_are_staff_no_more(shop, db):
     await shop.sign_in(ADA)
     await shop.sign_in("mo@example.com")
+    await verified(db, "mo@example.com")
     mo = f"admin/customers/{await id_of(db, 'mo@')}"
     assert (await shop.put(f"{mo}/role", json={"role": "support"}, headers=staff())).status_code == 200
     own = {"Authorization": f"Bearer {(await signed_in(shop, 'mo@example.com'))['access_token']}"}
@@ -200,6 +240,7 @@ async def test_whoever_looks_as_somebody_writes_no_invoice(busy_shop, wide_db, f
 @pytest.mark.parametrize("way", ["close", "sign out"])
 async def test_support_does_not_reach_somebody_who_becomes_an_admin_meanwhile(busy_shop, wide_db, way):
     await busy_shop.sign_in("boss@example.com")
+    await verified(wide_db, "boss@example.com")
     boss = await id_of(wide_db, "boss")
     held, go = asyncio.Event(), asyncio.Event()
 

@@ -15,10 +15,13 @@ from tests.conftest import open_client
 from tests.making import a_product
 from tfmshop.commerce.payments import FakeProvider
 from tfmshop.platform import checks
-from tfmshop.platform.db import Options, connect, migrate
+from tfmshop.platform.db import Options, Query, connect, migrate
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.jobs import HANDLERS, enqueue, job
+from tfmshop.platform.jobs import worker as workers
 from tfmshop.platform.jobs.worker import Worker
+
+A_WHILE = Query("test.a_while", "SELECT 1 FROM pg_sleep(0.02)")
 
 
 @pytest.fixture
@@ -99,35 +102,39 @@ async def test_the_job_runner_heals_and_loses_nothing(own_postgres):
         await db.close()
 
 
-async def test_jobs_that_move_money_wait_behind_no_others(own_postgres, monkeypatch):
+async def test_jobs_that_come_first_wait_behind_no_others(own_postgres, monkeypatch):
     _, url = own_postgres
-    done: list[str] = []
+    begun: list[bytes] = []
+    done: list[bytes] = []
 
-    def noting(name: str):
-        async def note(_, __) -> None:
-            done.append(name)
+    async def work(db, payload: bytes) -> None:
+        begun.append(payload)
+        async with db.tx() as tx:
+            await tx.value(A_WHILE)
+        done.append(payload)
 
-        return note
-
-    money = ("payments.capture", "payments.refund", "checkout.let_go", "orders.paid")
-    for name in ("news.letter", *money):
-        monkeypatch.setitem(HANDLERS, name, noting(name))
+    for name in ("test.letter", "test.money"):
+        monkeypatch.setitem(HANDLERS, name, work)
+    monkeypatch.setattr(workers, "FIRST", {"test.money"})
     await migrate.upgrade(url)
     db = await connect(url, Options(minimum=1, maximum=4))
     async with db.tx() as tx:
-        for _ in range(200):
-            await enqueue(tx, "news.letter", "a")
-        for name in money:
-            await enqueue(tx, name, "b")
-    worker = Worker(url, db)
-    running = asyncio.create_task(worker.run())
+        for _ in range(600):
+            await enqueue(tx, "test.letter", "letter")
+    runner = Worker(url, db, {"test.letter", "test.money"})
+    running = asyncio.create_task(runner.run())
     try:
-        await until(lambda: len(done) == 204, seconds=20)
-        assert sorted(done[:4]) == sorted(money)
+        await until(lambda: len(done) > 50)
+        async with db.tx() as tx:
+            await enqueue(tx, "test.money", "money")
+        await until(lambda: b'"money"' in done)
+        assert len(done) < 300, "the letters before it are not waited for"
+        await until(lambda: len(done) >= 601, seconds=40)
     finally:
-        worker.stop()
+        runner.stop()
         await asyncio.wait_for(running, 10)
         await db.close()
+    assert len(begun) == 601, "a long queue makes no job fail and come again"
 
 
 async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_postgres):
@@ -147,7 +154,7 @@ async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_p
         async with db.tx() as tx:
             await enqueue(tx, "test.note", "before")
         await until(lambda: b'"before"' in done)
-        worker._runner.connection._connection._protocol.abort()
+        worker._lanes[0]._runner.connection._connection._protocol.abort()
         async with db.tx() as tx:
             await enqueue(tx, "test.note", "after")
         await until(lambda: b'"after"' in done, seconds=10)

@@ -39,6 +39,7 @@ CREATE INDEX missed_times ON search.missed USING btree (times DESC, last_at DESC
 CREATE INDEX movement_order ON inventory.movement USING btree (order_id) WHERE (order_id IS NOT NULL);
 CREATE INDEX movement_variant ON inventory.movement USING btree (variant_id, id);
 CREATE INDEX news_event_at ON news.event USING btree (at);
+CREATE INDEX news_event_subject ON news.event USING btree (subject);
 CREATE INDEX pgqueuer_ep_ea_idx ON jobs.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::jobs.pgqueuer_status);
 CREATE INDEX pgqueuer_ep_prio_id_idx ON jobs.pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::jobs.pgqueuer_status);
 CREATE INDEX pgqueuer_log_created ON jobs.pgqueuer_log USING btree (created);

@@ -16,6 +16,7 @@ import msgspec
 from tfmshop.commerce.accounts.caution import Caution
 from tfmshop.commerce.accounts.errors import InvalidCredentials, SignInRequired
 from tfmshop.commerce.accounts.model import normal_email
+from tfmshop.commerce.accounts.permissions import CUSTOMER
 from tfmshop.commerce.accounts.proofs import Asked, proven
 from tfmshop.commerce.accounts.sessions import must_live
 from tfmshop.commerce.accounts.store_identities import (
@@ -38,7 +39,6 @@ from tfmshop.platform.security.passwords import NO_PASSWORD
 if TYPE_CHECKING:
     from tfmshop.platform.security.openid import Claims
 
-CUSTOMER: Final = "customer"
 LATELY: Final = timedelta(minutes=15)
 """How long having signed in proves anew who somebody without a password is."""
 

@@ -48,6 +48,7 @@ PERMISSIONS: Final = {
 }
 """What each allows, in words."""
 ADMIN: Final = "admin"
+CUSTOMER: Final = "customer"
 
 
 class NotAllowed(ShopError, kind=Kind.FORBIDDEN, code="not_allowed", says="This needs the permission {permission}."):

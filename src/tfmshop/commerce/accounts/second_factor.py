@@ -59,26 +59,34 @@ async def begin(caution: Caution, viewer: Viewer, *, password: str, shop: str) -
     """
     email = (await proven(caution, viewer.id, password)).email
     salt = ids.secret(SALT_BYTES)
-    async with caution.db.tx() as tx:
+
+    async def work(tx: Tx) -> None:
         await must_live(tx, viewer)
         if await tx.value(BEGIN, viewer.id, salt) is None:
             raise FactorThere
+
+    await caution.db.transact(work)
     totp = _totp(caution.seals, viewer.id, salt)
     return Secret(totp.secret, totp.provisioning_uri(name=email, issuer_name=shop))
 
 
-async def confirm(tx: Tx, seals: Seals, viewer: Viewer, code: str) -> list[str]:
-    """Have the second factor count from now on; the recovery codes, shown once. Every other session ends.
+async def confirm(tx: Tx, seals: Seals, viewer: Viewer, code: str) -> list[str] | None:
+    """Have the second factor count from now on; the recovery codes, shown once, or None when the code is wrong, which
+    costs a wait after five times. Every other session ends.
 
-    `SecondFactorInvalid`, `FactorThere`, `SignInRequired` when the session is over.
+    `SecondFactorInvalid` when none was begun, `FactorThere`, `SignInRequired` when the session is over.
     """
     await must_live(tx, viewer)
     row = await tx.row(HOLD, viewer.id)
     if row is not None and row["confirmed_at"] is not None:
         raise FactorThere
-    step = _step_of(seals, row, code, clock.now()) if row is not None else None
-    if step is None:
+    if row is None:
         raise SecondFactorInvalid
+    now = clock.now()
+    step = None if _waits(row, now) else _step_of(seals, row, code, now)
+    if step is None:
+        await _failed(tx, row, now)
+        return None
     codes = [ids.readable(10) for _ in range(RECOVERY_CODES)]
     await tx.execute(CONFIRM, viewer.id, step, [_kept(seals, viewer.id, one) for one in codes])
     await end_all(tx, viewer.id, "a second factor was set up", but=viewer.session)
@@ -96,7 +104,7 @@ async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool
     if code is None:
         raise SecondFactorRequired
     now = clock.now()
-    if row["next_try_at"] is not None and row["next_try_at"] > now:
+    if _waits(row, now):
         return False
     step = _step_of(seals, row, code, now)
     if step is not None:
@@ -107,9 +115,7 @@ async def passed(tx: Tx, seals: Seals, customer: UUID, code: str | None) -> bool
     if len(left) < len(row["recovery"]):
         await tx.execute(NOTE_SUCCESS, customer, row["last_step"], left)
         return True
-    failed = row["failed"] + 1
-    wait = min(timedelta(seconds=2 ** min(failed - FREE_TRIES, 20)), LONGEST_WAIT) if failed >= FREE_TRIES else None
-    await tx.execute(NOTE_FAILURE, customer, failed, now + wait if wait else None)
+    await _failed(tx, row, now)
     return False
 
 
@@ -152,6 +158,20 @@ async def drop_lost(tx: Tx, email: str) -> None:
 async def _drop(tx: Tx, customer: UUID) -> None:
     await tx.execute(DROP, customer)
     await tx.execute(WEAKEN, customer)
+
+
+def _waits(row: Row, now: datetime) -> bool:
+    """Whether no code is right for a while."""
+    return row["next_try_at"] is not None and bool(row["next_try_at"] > now)
+
+
+async def _failed(tx: Tx, row: Row, now: datetime) -> None:
+    """Count a wrong code; one that comes during a wait counts for nothing."""
+    if _waits(row, now):
+        return
+    failed = row["failed"] + 1
+    wait = min(timedelta(seconds=2 ** min(failed - FREE_TRIES, 20)), LONGEST_WAIT) if failed >= FREE_TRIES else None
+    await tx.execute(NOTE_FAILURE, row["customer_id"], failed, now + wait if wait else None)
 
 
 def _totp(seals: Seals, customer: UUID, salt: bytes) -> pyotp.TOTP:

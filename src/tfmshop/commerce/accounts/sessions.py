@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.accounts.errors import InvalidCredentials, SessionNotFound, SignInRequired
+from tfmshop.commerce.accounts.permissions import CUSTOMER
 from tfmshop.commerce.accounts.store_sessions import BEGIN, END, HOLD, LIST, LIVE, LIVES, REMEMBERED, RENEW
 from tfmshop.platform import clock, ids
 from tfmshop.platform.db import Row, Tx
@@ -22,7 +23,6 @@ LIFETIME: Final = timedelta(days=30)
 LONGEST: Final = timedelta(days=180)
 LONGEST_OF_STAFF: Final = timedelta(hours=12)
 """How long a session lasts however often it is renewed."""
-CUSTOMER: Final = "customer"
 GRACE: Final = timedelta(seconds=10)
 """How long the token before is answered with the same successor: a client whose answer was lost is no thief."""
 SALT_BYTES: Final = 16

@@ -12,7 +12,7 @@ from tfmshop.commerce.accounts import permissions
 from tfmshop.commerce.accounts.errors import NoSuchPerson
 from tfmshop.commerce.accounts.model import Customer, normal_email
 from tfmshop.commerce.accounts.people import id_of
-from tfmshop.commerce.accounts.permissions import ADMIN, NotAllowed
+from tfmshop.commerce.accounts.permissions import ADMIN, CUSTOMER, NotAllowed
 from tfmshop.commerce.accounts.sessions import end_all
 from tfmshop.commerce.accounts.store import SET_GROUP
 from tfmshop.commerce.accounts.store_staff import (
@@ -34,6 +34,15 @@ class LastAdmin(
     ShopError, kind=Kind.CONFLICT, code="last_admin", says="The shop needs an admin: this is the last one."
 ):
     """Nobody could give the role back."""
+
+
+class AddressUnproven(
+    ShopError, kind=Kind.CONFLICT, code="address_unverified",
+    says="Nobody proved to read {email}: its owner follows the link in the letter, or asks for a new password, first.",
+):  # fmt: skip
+    """Whoever registered with somebody's address would be staff in their place."""
+
+    email: str
 
 
 class Person(msgspec.Struct, frozen=True):
@@ -91,9 +100,12 @@ async def sign_out(tx: Tx, id: UUID) -> int:
 
 async def set_role(tx: Tx, viewer: Viewer | None, id: UUID, role: str) -> str:
     """Give a person a role; sessions end, so that it counts at once. The role before. `NoSuchPerson`, `RoleNotFound`,
-    `LastAdmin`, `NotAllowed` for a role, old or new, that may do more than whoever gives it; an operator is nobody.
+    `LastAdmin`, `AddressUnproven`, `NotAllowed` for a role, old or new, that may do more than whoever gives it; an
+    operator is nobody.
     """
     row = await held(tx, id)
+    if role != CUSTOMER and row["verified_at"] is None:
+        raise AddressUnproven(email=str(row["email"]))
     if role != ADMIN:
         await may_go(tx, id)
     own = await permissions.of(tx, viewer) if viewer else frozenset(permissions.PERMISSIONS)
@@ -112,7 +124,9 @@ async def set_group(tx: Tx, email: str, group: str | None) -> None:
 
 
 async def appoint(tx: Tx, email: str, role: str) -> str:
-    """For operators: give a person a role by address. The role before. `NoSuchPerson`, `RoleNotFound`, `LastAdmin`."""
+    """For operators: give a person a role by address. The role before. `NoSuchPerson`, `RoleNotFound`, `LastAdmin`,
+    `AddressUnproven`.
+    """
     return await set_role(tx, None, await id_of(tx, email), role)
 
 
@@ -121,9 +135,9 @@ async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:
     `NotAllowed` for the accounts of staff.
     """
     row = await held(tx, id)
-    if row["role"] != "customer" or not row["is_active"]:
+    if row["role"] != CUSTOMER or not row["is_active"]:
         raise NotAllowed("to view the shop as staff")
-    return Viewer(id, "customer", viewer.session, watched_by=viewer.id)
+    return Viewer(id, CUSTOMER, viewer.session, watched_by=viewer.id)
 
 
 async def held(tx: Tx, id: UUID) -> dict[str, object]:

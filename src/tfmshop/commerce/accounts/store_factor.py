@@ -21,7 +21,10 @@ FROM accounts.second_factor WHERE customer_id = $1 FOR UPDATE
 
 CONFIRM = Query(
     "accounts.confirm_factor",
-    "UPDATE accounts.second_factor SET confirmed_at = now(), last_step = $2, recovery = $3 WHERE customer_id = $1",
+    """
+UPDATE accounts.second_factor SET confirmed_at = now(), last_step = $2, recovery = $3, failed = 0, next_try_at = NULL
+WHERE customer_id = $1
+""",
 )
 
 NOTE_SUCCESS = Query(
@@ -41,7 +44,7 @@ DROP_UNPROVEN = Query(
     "accounts.drop_factor_unproven",
     """
 DELETE FROM accounts.second_factor AS f USING accounts.customer AS c
-WHERE f.customer_id = $1 AND c.id = $1 AND c.verified_at IS NULL
+WHERE f.customer_id = $1 AND c.id = $1 AND c.verified_at IS NULL AND c.role = 'customer'
 """,
 )
 WEAKEN = Query("accounts.weaken_sessions", "UPDATE accounts.session SET strong = false WHERE customer_id = $1")

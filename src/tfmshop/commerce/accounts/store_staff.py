@@ -54,7 +54,10 @@ FROM accounts.customer AS c WHERE c.id = $1
 """,
 )
 LOCK_STAFF = Query("accounts.lock_staff", "SELECT pg_advisory_xact_lock(hashtext('accounts.staff'))")
-HOLD_PERSON = Query("accounts.hold_staff", "SELECT role, is_active FROM accounts.customer WHERE id = $1 FOR UPDATE")
+HOLD_PERSON = Query(
+    "accounts.hold_staff",
+    "SELECT role, is_active, email, verified_at FROM accounts.customer WHERE id = $1 FOR UPDATE",
+)
 OTHER_ADMINS = Query(
     "accounts.other_admins",
     "SELECT EXISTS (SELECT FROM accounts.customer WHERE role = 'admin' AND is_active AND id <> $1)",

@@ -58,6 +58,14 @@ async def listed(tx: Tx) -> list[Endpoint]:
     return [Endpoint(*row) for row in await tx.rows(ENDPOINTS)]
 
 
+async def find(tx: Tx, id: UUID) -> Endpoint:
+    """An endpoint, without its secret. `EndpointNotFound`."""
+    found = next((one for one in await listed(tx) if one.id == id), None)
+    if found is None:
+        raise EndpointNotFound
+    return found
+
+
 async def remove(tx: Tx, id: UUID) -> None:
     """Tell a program no more, and forget what it was told. `EndpointNotFound`."""
     if not await tx.execute(DROP_ENDPOINT, id):
@@ -79,24 +87,19 @@ async def deliveries(
     tx: Tx, id: UUID, *, limit: int, before: int | None = None, status: str | None = None
 ) -> list[Delivery]:
     """What an endpoint was sent, newest first, from before an event on. `EndpointNotFound`."""
-    await _there(tx, id)
+    await find(tx, id)
     rows = await tx.rows(DELIVERIES, id, NEWEST if before is None else before, limit, status)
     return [Delivery(*row) for row in rows]
 
 
 async def replay(tx: Tx, id: UUID, *, event: int | None = None, since: datetime | None = None) -> int:
     """Send an event again, or all that happened since a moment; how many. `EndpointNotFound`."""
-    await _there(tx, id)
+    await find(tx, id)
     since = since and min(max(since, _FIRST), _LAST)
     rows = await tx.rows(REPLAY, id, event, since)
     for subject in {row["subject"] for row in rows}:
         await jobs.enqueue(tx, "news.deliver", ToDeliver(id, subject))
     return len(rows)
-
-
-async def _there(tx: Tx, id: UUID) -> None:
-    if id not in {one.id for one in await listed(tx)}:
-        raise EndpointNotFound
 
 
 def _text(secret: bytes) -> str:

@@ -114,7 +114,12 @@ SENT = Query(
 FORGET = Query("news.forget", "DELETE FROM news.event WHERE at < now() - $1::interval")
 ERASE = Query(
     "news.erase",
-    "DELETE FROM news.letter WHERE lower(recipient) = $1 OR (sent_at IS NULL AND subject = ANY($2::uuid[]))",
+    """
+WITH silenced AS (
+    UPDATE news.event AS e SET data = e.data - 'why' WHERE e.subject = ANY($2::uuid[]) AND e.data ? 'why'
+)
+DELETE FROM news.letter WHERE lower(recipient) = $1 OR (sent_at IS NULL AND subject = ANY($2::uuid[]))
+""",
 )
 FORGET_LETTERS = Query(
     "news.forget_letters", "DELETE FROM news.letter WHERE sent_at IS NOT NULL AND created_at < now() - $1::interval"

@@ -11,6 +11,7 @@ import msgspec
 from tfmshop.commerce.orders.errors import OrderNotFound
 from tfmshop.commerce.orders.model import Addresses, Discount, Event, GivenBack, Order, OrderLine, Shipment
 from tfmshop.commerce.orders.store import (
+    BOUGHT,
     FIND,
     FIND_BY_NUMBER,
     ID_OF,
@@ -53,6 +54,31 @@ class Heads(msgspec.Struct, frozen=True):
 
     items: list[Head]
     next_cursor: str | None
+
+
+class Bought(msgspec.Struct, frozen=True):
+    """What a customer bought in one currency: orders that were not cancelled, and what was taken for them less what
+    went back.
+    """
+
+    orders: int
+    spent: Money
+    first_at: datetime
+    last_at: datetime
+
+
+class Statistics(msgspec.Struct, frozen=True):
+    """What a customer bought, by currency."""
+
+    items: list[Bought]
+
+
+async def statistics(tx: Tx, customer_id: UUID) -> Statistics:
+    """What a customer bought so far."""
+    rows = await tx.rows(BOUGHT, customer_id)
+    return Statistics(
+        [Bought(row["orders"], Money(row["spent"], row["currency"]), row["first_at"], row["last_at"]) for row in rows]
+    )
 
 
 async def find(tx: Tx, key: UUID | str, *, customer_id: UUID | None, token_hash: bytes | None) -> Order:

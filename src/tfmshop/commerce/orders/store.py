@@ -176,6 +176,16 @@ ORDER BY o.placed_at DESC, o.id DESC LIMIT $4
 """,
 )
 
+BOUGHT = Query(
+    "orders.bought",
+    """
+SELECT count(*)::int AS orders, coalesce(sum(b.captured - b.refunded), 0)::bigint AS spent, o.currency,
+    min(o.placed_at) AS first_at, max(o.placed_at) AS last_at
+FROM orders.placed AS o LEFT JOIN payments.balance AS b ON b.order_id = o.id
+WHERE o.customer_id = $1 AND o.status <> 'cancelled' GROUP BY o.currency ORDER BY o.currency
+""",
+)
+
 _HEAD = "o.id, o.number, o.status, o.payment_status, o.total, o.currency, o.email, o.placed_at"
 
 LIST = Query(

@@ -79,7 +79,10 @@ ON CONFLICT (language, term) DO UPDATE SET means = excluded.means, substitute = 
 """,
 )
 
-DROP_SYNONYM = Query("search.drop_synonym", "DELETE FROM search.synonym WHERE language = $1 AND term = $2")
+DROP_SYNONYM = Query(
+    "search.drop_synonym",
+    "DELETE FROM search.synonym WHERE language = $1 AND term = $2 RETURNING language, term, means",
+)
 
 LANGUAGE = Query("search.language", "SELECT language FROM search.state")
 

@@ -35,7 +35,8 @@ async def set_synonym(tx: Tx, term: str, means: list[str], language: str | None 
     return Synonym(str(language), term, means)
 
 
-async def drop_synonym(tx: Tx, term: str, language: str | None = None) -> bool:
-    """Take a synonym out; whether it was there."""
+async def drop_synonym(tx: Tx, term: str, language: str | None = None) -> Synonym | None:
+    """Take a synonym out, and give it back; None when it is not there."""
     term = " ".join(term.lower().split())
-    return bool(await tx.execute(DROP_SYNONYM, language or await tx.value(LANGUAGE), term))
+    row = await tx.row(DROP_SYNONYM, language or await tx.value(LANGUAGE), term)
+    return Synonym(*row) if row else None

@@ -16,6 +16,8 @@ Handler = Callable[[Database, bytes], Awaitable[None]]
 Task = Callable[[Database], Awaitable[None]]
 
 HANDLERS: dict[str, Handler] = {}
+FIRST: set[str] = set()
+"""Names of jobs that wait for no others."""
 SCHEDULES: dict[str, Schedule] = {}
 
 DURATION = Histogram("tfmshop_job_duration_seconds", "Runs of jobs and schedules, by how they came out: ok or failed.",
@@ -96,13 +98,17 @@ class Waiting:
     oldest_seconds: float
 
 
-def job(name: str) -> Callable[[Handler], Handler]:
-    """Declare the handler of jobs called `name`; it may run more than once for the same job."""
+def job(name: str, *, first: bool = False) -> Callable[[Handler], Handler]:
+    """Declare the handler of jobs called `name`; it may run more than once for the same job. Those that come `first` do
+    not wait for others, however many there are.
+    """
 
     def declare(handler: Handler) -> Handler:
         if name in HANDLERS:
             raise TypeError(f"a job named {name!r} exists")
         HANDLERS[name] = handler
+        if first:
+            FIRST.add(name)
         return handler
 
     return declare

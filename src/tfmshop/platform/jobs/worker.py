@@ -1,4 +1,8 @@
-"""The job runner: one connection that listens, a pool that works, and a new start whenever PostgreSQL went away."""
+"""The job runner: connections that listen, a pool that works, and a new start whenever PostgreSQL went away.
+
+Jobs run in two lanes, each with a queue of its own: those that come first, and all others, of which so many are taken
+at once that the first find a connection of the pool.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ from pgqueuer.models import Schedule as PgSchedule
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
-from tfmshop.platform.jobs.queue import DURATION, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
+from tfmshop.platform.jobs.queue import DURATION, FIRST, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
 from tfmshop.platform.observe import logs, traces
 
 log = structlog.get_logger("jobs")
@@ -28,6 +32,11 @@ LONGEST_PAUSE_SECONDS = 5.0
 LOST_SECONDS = 1.0
 """How long the queue may take to notice by itself that its connection is gone."""
 
+AT_ONCE: Final = 100
+"""Jobs of a lane that are taken at once; the rest stays in the queue, for other runners, too."""
+CONNECTIONS: Final = 3
+PATIENCE_SECONDS: Final = 60.0
+"""Connections of the pool for jobs that do not come first, and how long one of them waits for its turn."""
 MOST_TRIES: Final = 1000
 """So often a job that fails is tried, for three and a half days; then it is held."""
 
@@ -39,15 +48,39 @@ class Worker:
         self, url: str, db: Database, names: Collection[str] | None = None, *, by_the_clock: bool = True
     ) -> None:
         """None are the names of all jobs."""
-        self._names = set(HANDLERS) if names is None else names
-        self._by_the_clock = by_the_clock
+        names = set(HANDLERS) if names is None else set(names)
+        shared = db.share("jobs", maximum=CONNECTIONS, patience_seconds=PATIENCE_SECONDS)
+        self._lanes = []
+        if names - FIRST or by_the_clock:
+            self._lanes.append(_Lane(url, db, shared, names - FIRST, by_the_clock=by_the_clock))
+        if names & FIRST:
+            self._lanes.append(_Lane(url, db, db, names & FIRST, by_the_clock=False))
+
+    async def run(self) -> None:
+        """Work until `stop` is called; reconnects by itself."""
+        await asyncio.gather(*[lane.run() for lane in self._lanes])
+
+    def stop(self) -> None:
+        """Finish the jobs in hand and return from `run`."""
+        for lane in self._lanes:
+            lane.stop()
+
+
+class _Lane:
+    """Jobs that wait for each other."""
+
+    def __init__(
+        self, url: str, db: Database, for_jobs: Database, names: Collection[str], *, by_the_clock: bool
+    ) -> None:
         self._url = url
         self._db = db
+        self._for_jobs = for_jobs
+        self._names = names
+        self._by_the_clock = by_the_clock
         self._runner: PgQueuer | None = None
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until `stop` is called; reconnects by itself."""
         pause = 0.1
         while not self._stopping.is_set():
             started = monotonic()
@@ -69,7 +102,6 @@ class Worker:
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def stop(self) -> None:
-        """Finish the jobs in hand and return from `run`."""
         self._stopping.set()
         if self._runner is not None:
             self._runner.shutdown.set()
@@ -81,14 +113,18 @@ class Worker:
         try:
             runner = PgQueuer.from_asyncpg_connection(connection)
             for name in self._names:
-                _bind(runner, self._db, name, HANDLERS[name])
+                _bind(runner, self._for_jobs, name, HANDLERS[name])
             for schedule in SCHEDULES.values() if self._by_the_clock else ():
                 _bind_schedule(runner, self._db, schedule.name, schedule.cron, schedule.task)
             self._runner = runner
             if not self._stopping.is_set():
                 await _while_connected(
-                    connection, runner.run(dequeue_timeout=timedelta(seconds=30), shutdown_on_listener_failure=True)
-                )
+                    connection,
+                    runner.run(
+                        dequeue_timeout=timedelta(seconds=30), max_concurrent_tasks=AT_ONCE,
+                        shutdown_on_listener_failure=True,
+                    ),
+                )  # fmt: skip
         finally:
             self._runner = None
             connection.terminate()

@@ -155,7 +155,7 @@ def set_synonym(
             if means:
                 await search.set_synonym(tx, term, means, language)
                 return True
-            return await search.drop_synonym(tx, term, language)
+            return await search.drop_synonym(tx, term, language) is not None
 
     if not host_of(context).with_platform(work):
         raise Failure(f"There is no synonym for {term!r}.")

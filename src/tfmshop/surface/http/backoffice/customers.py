@@ -10,7 +10,7 @@ from litestar import delete, get, patch, post
 from litestar.params import Parameter
 from msgspec import Meta
 
-from tfmshop.commerce import accounts
+from tfmshop.commerce import accounts, orders
 from tfmshop.platform import cursors
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import LIFETIME, Viewer
@@ -84,6 +84,18 @@ async def show_customer(request: AnyRequest, customer_id: UUID) -> accounts.staf
         return await accounts.staff.show(tx, customer_id)
 
 
+@get("/customers/{customer_id:uuid}/statistics", summary="What a person bought", tags=["admin: customers"],
+     opt=needs("customers"))  # fmt: skip
+async def show_statistics(request: AnyRequest, customer_id: UUID) -> orders.browse.Statistics:
+    """How many orders, and what was paid for them, by currency; cancelled ones are left out, refunds taken off.
+
+    Errors: `account_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        await accounts.staff.show(tx, customer_id)
+        return await orders.browse.statistics(tx, customer_id)
+
+
 @patch("/customers/{customer_id:uuid}", summary="Close or open an account", tags=["admin: customers"],
        opt=needs("customers"))  # fmt: skip
 async def change_customer(request: AnyRequest, customer_id: UUID, data: Change) -> accounts.staff.Person:
@@ -148,4 +160,4 @@ async def _may_touch(tx: Tx, viewer: Viewer, customer: UUID) -> None:
         accounts.permissions.within(own, await accounts.permissions.named(tx, role))
 
 
-ROUTES = [list_customers, show_customer, change_customer, sign_out_customer, view_as]
+ROUTES = [list_customers, show_customer, show_statistics, change_customer, sign_out_customer, view_as]

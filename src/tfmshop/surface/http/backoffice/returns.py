@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -53,12 +54,10 @@ async def receive(request: AnyRequest, return_id: UUID, data: Received) -> order
     """
     who = str(signed_in(request))
 
-    async def work(tx: Tx) -> orders.returns.Return:
+    async def receive(tx: Tx) -> None:
         await checkout.take_back(tx, return_id, restock=data.restock, amount=data.amount, who=who, answer=data.answer)
-        await noted(request, tx, "returns.receive", return_id, after=data)
-        return await orders.returns.find(tx, return_id)
 
-    return await shop_of(request).platform.db.transact(work)
+    return await _decided(request, return_id, "returns.receive", receive, {"restocked": data.restock})
 
 
 @post("/returns/{return_id:uuid}/refuse", summary="Refuse a return", tags=["admin: orders"], opt=needs("orders"),
@@ -71,12 +70,36 @@ async def refuse(request: AnyRequest, return_id: UUID, data: Refusal) -> orders.
     """
     who = str(signed_in(request))
 
-    async def work(tx: Tx) -> orders.returns.Return:
+    async def refuse(tx: Tx) -> None:
         await orders.returns.refuse(tx, return_id, who=who, answer=data.answer)
-        await noted(request, tx, "returns.refuse", return_id, after=data)
+
+    return await _decided(request, return_id, "returns.refuse", refuse, {})
+
+
+async def _decided(
+    request: AnyRequest, return_id: UUID, action: str, decide: Callable[[Tx], Awaitable[None]], more: dict[str, object]
+) -> orders.returns.Return:
+    """Decide on a return, and note it as something that was done to its order."""
+
+    async def work(tx: Tx) -> orders.returns.Return:
+        due = await orders.returns.find(tx, return_id)
+        await orders.paying.look(tx, due.order_id, hold=True)
+        before = await _seen(tx, return_id)
+        await decide(tx)
+        after = await _seen(tx, return_id) | {"return_id": return_id} | more
+        await noted(request, tx, action, due.number, before=before, after=after)
         return await orders.returns.find(tx, return_id)
 
     return await shop_of(request).platform.db.transact(work)
+
+
+async def _seen(tx: Tx, return_id: UUID) -> dict[str, object]:
+    back = await orders.returns.find(tx, return_id)
+    order, _ = await orders.load(tx, back.order_id)
+    return {
+        "return": back.status, "answer": back.answer, "status": order.status, "payment_status": order.payment_status,
+        "refunds": order.refunds,
+    }  # fmt: skip
 
 
 ROUTES = [list_asked, receive, refuse]

@@ -52,8 +52,10 @@ async def set_synonym(request: AnyRequest, term: str, data: Means) -> search.Syn
     Errors: `no_words`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
+        known = {(one.language, one.term): one for one in await search.synonyms(tx)}
         synonym = await search.set_synonym(tx, term[:100], data.means)
-        await noted(request, tx, "synonyms.set", term, after=data)
+        before = known.get((synonym.language, synonym.term))
+        await noted(request, tx, "synonyms.set", synonym.term, before=before, after=synonym)
     return synonym
 
 
@@ -64,8 +66,9 @@ async def drop_synonym(request: AnyRequest, term: str) -> None:
     Errors: `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
-        await search.drop_synonym(tx, term)
-        await noted(request, tx, "synonyms.drop", term)
+        before = await search.drop_synonym(tx, term)
+        if before is not None:
+            await noted(request, tx, "synonyms.drop", before.term, before=before)
 
 
 @get("/search/missed", summary="List queries without results", tags=["admin: search"], opt=needs("search"))

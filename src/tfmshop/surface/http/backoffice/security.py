@@ -47,9 +47,10 @@ async def lift_block(request: AnyRequest, key: Key) -> None:
     """
 
     async def work(tx: Tx) -> None:
+        before = next((block for block in await limits.blocks(tx) if block.key == key), None)
         if not await limits.lift(tx, key):
             raise BlockNotFound
-        await noted(request, tx, "security.lift", key)
+        await noted(request, tx, "security.lift", key, before=before)
 
     await shop_of(request).platform.db.transact(work)
 

@@ -112,8 +112,8 @@ async def drop_role(request: AnyRequest, name: str) -> None:
 async def give_role(request: AnyRequest, customer_id: UUID, data: Given) -> accounts.staff.Person:
     """Make somebody staff, or a customer again; their sessions end. The last admin stays one.
 
-    Errors: `account_not_found`, `role_not_found`, `last_admin`, `invalid_request`, `sign_in_required`,
-    `invalid_token`, `not_allowed`.
+    Errors: `account_not_found`, `role_not_found`, `last_admin`, `address_unverified`, `invalid_request`,
+    `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     viewer = someone(request)
 

@@ -94,8 +94,9 @@ async def switch_webhook(request: AnyRequest, webhook_id: UUID, data: Switch) ->
     Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
+        before = await news.endpoints.find(tx, webhook_id)
         switched = await news.endpoints.switch(tx, webhook_id, active=data.active)
-        await noted(request, tx, "webhooks.switch", webhook_id, after=data)
+        await noted(request, tx, "webhooks.switch", webhook_id, before=before, after=switched)
     return switched
 
 
@@ -106,8 +107,9 @@ async def remove_webhook(request: AnyRequest, webhook_id: UUID) -> None:
     Errors: `webhook_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.tx() as tx:
+        before = await news.endpoints.find(tx, webhook_id)
         await news.endpoints.remove(tx, webhook_id)
-        await noted(request, tx, "webhooks.remove", webhook_id)
+        await noted(request, tx, "webhooks.remove", webhook_id, before=before)
 
 
 @get(

@@ -9,7 +9,7 @@ import msgspec
 from litestar import delete, get, patch, post, put
 from msgspec import Meta
 
-from tfmshop.commerce import accounts, catalog
+from tfmshop.commerce import accounts, catalog, orders
 from tfmshop.commerce.vocabulary import Address, Email
 from tfmshop.platform.db import Tx
 from tfmshop.platform.security.passwords import LONGEST
@@ -65,6 +65,17 @@ async def rename(request: AnyRequest, data: Name) -> accounts.Customer:
         return await accounts.me(tx, customer)
 
     return await shop_of(request).platform.db.transact(work)
+
+
+@get("/me/statistics", summary="What I bought so far", tags=["accounts"])
+async def show_statistics(request: AnyRequest) -> orders.browse.Statistics:
+    """How many orders, and what was paid for them, by currency; cancelled ones are left out, refunds taken off.
+
+    Errors: `sign_in_required`, `invalid_token`.
+    """
+    customer = signed_in(request)
+    async with shop_of(request).platform.db.read() as tx:
+        return await orders.browse.statistics(tx, customer)
 
 
 @get("/me/addresses", summary="My addresses", tags=["accounts"])
@@ -168,6 +179,6 @@ async def confirm_email(request: AnyRequest, data: Confirmation) -> None:
 
 
 ROUTES = [
-    rename, list_addresses, add_address, change_address, drop_address, list_wishes, wish, unwish, ask_email,
-    confirm_email,
+    rename, show_statistics, list_addresses, add_address, change_address, drop_address, list_wishes, wish, unwish,
+    ask_email, confirm_email,
 ]  # fmt: skip

@@ -69,9 +69,10 @@ async def confirm(request: AnyRequest, data: Confirmation) -> Recovery:
     """
     platform = shop_of(request).platform
     viewer = someone(request)
-    return Recovery(
-        await platform.db.transact(lambda tx: accounts.second_factor.confirm(tx, platform.seals, viewer, data.code))
-    )
+    codes = await platform.db.transact(lambda tx: accounts.second_factor.confirm(tx, platform.seals, viewer, data.code))
+    if codes is None:
+        raise accounts.errors.SecondFactorInvalid
+    return Recovery(codes)
 
 
 @post(

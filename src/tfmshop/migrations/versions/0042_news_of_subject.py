@@ -1,4 +1,4 @@
-"""0042_money_first"""
+"""0042_news_of_subject"""
 
 from pathlib import Path
 
