@@ -51,12 +51,24 @@ async def world(settings, wide_db, monkeypatch):
         yield at
 
 
-async def test_a_page_elsewhere_gets_nobody_blocked_who_looks_at_it(world):
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_page_elsewhere_gets_nobody_blocked_who_looks_at_it(world, wide_db, method):
     visitor = world("198.51.100.77")
-    for n in range(12):
-        hidden = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
-        assert (await visitor.get(f"/{n}.php?q=../../etc/passwd", headers=hidden)).status_code == 404
+    hidden = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
+    for n in range(40):
+        answer = await visitor.request(method, f"/{n}.php?q=../../etc/passwd", headers=hidden)
+        assert answer.status_code in (404, 405)
+    other = watch.Watch("block")
+    await other.works_with(wide_db)
+    other.note("198.51.100.77", [signs.ELSEWHERE] * 80, address="198.51.100.77", path="/")
+    await other.settle()
     await world.watch.settle()
+    known = world.watch._known["198.51.100.77"]
+    assert known.score > watch.BLOCKED_AT, "two processes, and none of it blocks"
+    body = {"email": "ada@example.com", "password": "guessed it"}
+    guess = await visitor.post("auth/login", json=body, headers=hidden)
+    assert (guess.status_code, guess.json()["code"]) == (403, "csrf_failed")
+    await other.works_with(None)
     assert (await visitor.get("categories")).status_code == 200
     assert not [one for one in world.told if one["event"] == "address blocked"]
 

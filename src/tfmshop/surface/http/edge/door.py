@@ -303,7 +303,7 @@ class Edge:
         return None if await self.watch.delay(who) else _kept_out(clock.now())
 
     def _note(self, scope: Scope, named: dict[bytes, bytes], found: list[str]) -> None:
-        if named.get(b"sec-fetch-site") == b"cross-site" and scope["method"] in ("GET", "HEAD"):
+        if named.get(b"sec-fetch-site") == b"cross-site":
             found = signs.of_somebody_elses_page(found)
         if found:
             address = scope["client"][0]

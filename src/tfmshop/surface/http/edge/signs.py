@@ -13,13 +13,14 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 SCANNER, TRAVERSAL, PROBE, INJECTION, FLOOD = "scanner", "traversal", "probe", "injection", "impossible rate"
-LOST, REFUSED, FORGED, GUESS = "lost", "refused", "forged token", "wrong sign-in"
+LOST, REFUSED, FORGED, GUESS, ELSEWHERE = "lost", "refused", "forged token", "wrong sign-in", "page elsewhere"
 POINTS: Final = {
     SCANNER: 40, TRAVERSAL: 30, PROBE: 20, INJECTION: 10, FLOOD: 20, GUESS: 3, FORGED: 2, REFUSED: 1, LOST: 1,
+    ELSEWHERE: 1,
 }  # fmt: skip
 """Of 100 that keep an address out. They halve every five minutes: 20 of an hour ago are nothing."""
 WEAK: Final = {LOST, REFUSED, FORGED, GUESS}
-"""What many honest people behind one address do together: it slows, and never blocks by itself."""
+"""What many honest people behind one address do together: it neither slows nor blocks by itself."""
 
 _SCANNERS: Final = re.compile(
     rb"(?i)sqlmap|nikto|nmap|masscan|zgrab|nuclei|dirbuster|gobuster|feroxbuster|wpscan|acunetix|nessus|openvas|ffuf"
@@ -61,11 +62,11 @@ def _plain(text: bytes) -> bytes:
 
 
 def of_somebody_elses_page(found: list[str]) -> list[str]:
-    """The signs of a GET that a page elsewhere had a browser send (`Sec-Fetch-Site: cross-site`), as for a picture: who
-    looks at the page did not choose the address, so what is wrong with that counts little. What names a scanner is the
-    browser's own.
+    """The signs of a request that a page elsewhere had a browser send (`Sec-Fetch-Site: cross-site`), as for a picture:
+    who looks at the page did not choose the address, so what is wrong with that counts little, and blocks nobody; a
+    scanner that says so is slowed. What names a scanner is the browser's own.
     """
-    return [sign if sign in WEAK or sign == SCANNER else LOST for sign in found]
+    return [sign if sign in WEAK or sign == SCANNER else ELSEWHERE for sign in found]
 
 
 def of_answer(status: int, path: bytes, query: bytes, body: bytes, *, forged: bool) -> list[str]:

@@ -24,6 +24,8 @@ from tfmshop.surface.http.edge import signs
 SLOWED_AT: Final = 50
 WEAK_MOST: Final = 45
 """What weak signs add up to at most: they never slow anybody by themselves."""
+ELSEWHERE_MOST: Final = 75
+"""The same of what pages elsewhere had a browser ask: it slows, and never blocks by itself."""
 BLOCKED_AT: Final = 100
 LONGEST_DELAY: Final = 2.0
 """Seconds that somebody who is nearly blocked waits for each answer."""
@@ -40,6 +42,7 @@ MOST_KNOWN: Final = 20_000
 AT_ONCE: Final = 1000
 """Addresses whose points are added in one statement."""
 
+_MOST: Final = dict.fromkeys(signs.WEAK, WEAK_MOST) | {signs.ELSEWHERE: ELSEWHERE_MOST}
 ADD = Query("platform.suspect", "SELECT key, score FROM platform.suspect($1, $2, $3, $4)")
 
 log = structlog.get_logger("security")
@@ -55,6 +58,11 @@ class _Known:
     why: Counter[str] = field(default_factory=Counter)
     told: set[str] = field(default_factory=set)
     waiting: int = 0
+
+    @property
+    def is_strong(self) -> bool:
+        """Whether there is a sign that may block somebody."""
+        return any(sign not in signs.WEAK and sign != signs.ELSEWHERE for sign in self.why)
 
     def now(self) -> float:
         """The score as it has become: points halve by and by."""
@@ -121,7 +129,7 @@ class Watch:
             known = self._known[household] = _Known(0.0, monotonic())
         score = known.now()
         for sign in found:
-            if sign in signs.WEAK and score >= WEAK_MOST:
+            if score >= _MOST.get(sign, score + 1):
                 continue
             points = signs.POINTS[sign]
             known.points += points
@@ -174,7 +182,8 @@ class Watch:
                 known = self._known.get(row["key"]) or _Known(0.0, monotonic())
                 known.score, known.at = row["score"], monotonic()
                 known.points -= given[row["key"]]
-                if row["score"] >= BLOCKED_AT and self._blocks and not is_here(row["key"]):
+                blocks = self._blocks and known.is_strong and not is_here(row["key"])
+                if row["score"] >= BLOCKED_AT and blocks:
                     await self._block(tx, row["key"], known, now)
         blocked = {
             block.key.removeprefix("all:"): block.until

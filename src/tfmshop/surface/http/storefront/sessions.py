@@ -75,7 +75,7 @@ async def sign_in(request: AnyRequest, data: SignIn) -> Response[Tokens | Browse
     """
     shop = shop_of(request)
     platform, caution, caller = shop.platform, shop.caution, caller_of(request)
-    if data.cookies:
+    if data.cookies or request.headers.get("sec-fetch-site") == "cross-site":  # a page may guess, in its visitors' name
         browsers.from_our_page(request, platform.config.words("CORS_ORIGINS"))
     person, checked = await accounts.sign_in(caution, caller, email=data.email, password=data.password)
 
