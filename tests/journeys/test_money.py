@@ -24,7 +24,7 @@ from tfmshop.commerce.payments.fake import SECRET
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock
 from tfmshop.platform.db import Query, broken
-from tfmshop.platform.jobs.queue import FIRST, HANDLERS
+from tfmshop.platform.jobs.queue import HANDLERS, LANES
 from tfmshop.platform.security import webhooks
 
 SHELF = Query("test.money_shelf", "SELECT sum(available)::int FROM inventory.stock")
@@ -421,9 +421,10 @@ async def test_what_a_customer_bought_is_told_to_them_and_to_staff(shop, db, lam
     assert (await shop.get("me/statistics", headers=eve)).json() == {"items": []}
 
 
-def test_jobs_that_move_money_come_first(fake):
+def test_jobs_that_move_money_wait_for_no_others(fake):
     moved_by(fake=fake)
-    assert {"orders.paid", "payments.capture", "payments.refund", "checkout.let_go"} == FIRST
+    money = {"orders.paid", "payments.capture", "payments.refund", "checkout.let_go"}
+    assert {name for name, lane in LANES.items() if lane == "money"} == money
 
 
 async def test_only_what_was_sent_and_is_not_on_its_way_can_come_back(shop, db, lamp):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -11,6 +12,7 @@ from tests.client import ADDRESS
 from tests.journeys.test_money import work_off
 from tests.making import moved_by, new_product, some_products
 from tests.surface.test_backoffice import staff
+from tfmshop.platform import jobs
 from tfmshop.platform.db import Query, broken
 
 CANARIES = ("canary@example.com", "Canary Lane", "Canary Bird", "canary-work@example.com")
@@ -110,6 +112,8 @@ async def test_who_is_forgotten_is_nowhere_and_the_books_are_right(busy_shop, wi
     assert no.status_code == 200
     await work_off(wide_db)
     assert "news.event" in await kept(fresh_url)
+    async with wide_db.tx() as tx:
+        await jobs.events.publish(tx, "order.return_asked", UUID(person["order"]["id"]), {"why": CANARIES[1]})
     async with wide_db.tx() as tx:
         await tx.execute(PUBLISH)
     assert len(await kept(fresh_url)) >= 5

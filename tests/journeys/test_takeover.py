@@ -22,6 +22,9 @@ from tfmshop.platform.security.passwords import Passwords
 from tfmshop.surface.http import browsers
 
 ADA, PASSWORD, NEW = "ada@example.com", "correct horse", "another battery staple"
+UNVERIFIED = Query(
+    "test.unverified", "UPDATE accounts.customer SET role = 'customer', verified_at = NULL WHERE email = $1"
+)
 HIRED = Query("test.hired", "UPDATE accounts.customer SET role = 'admin' WHERE email = $1")
 WAITING = Query(
     "test.waiting_for_me",
@@ -170,6 +173,9 @@ async def test_whoever_registered_with_a_colleagues_address_is_not_staff_in_thei
     async with db.tx() as tx:
         with pytest.raises(accounts.staff.AddressUnproven):
             await accounts.staff.appoint(tx, ADA, "admin")
+    async with db.tx() as tx:
+        assert await accounts.staff.appoint(tx, ADA, "catalog_manager", verified=True) == "customer"
+        await tx.execute(UNVERIFIED, ADA)
     await reset(shop, db, postbox)
     assert (await shop.put(role, json={"role": "support"}, headers=staff())).json()["role"] == "support"
     assert (await shop.post("auth/login", json={"email": ADA, "password": PASSWORD})).status_code == 401

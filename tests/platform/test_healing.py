@@ -18,7 +18,7 @@ from tfmshop.platform import checks
 from tfmshop.platform.db import Options, Query, connect, migrate
 from tfmshop.platform.embedded import Postgres
 from tfmshop.platform.jobs import HANDLERS, enqueue, job
-from tfmshop.platform.jobs import worker as workers
+from tfmshop.platform.jobs.queue import LANES
 from tfmshop.platform.jobs.worker import Worker
 
 A_WHILE = Query("test.a_while", "SELECT 1 FROM pg_sleep(0.02)")
@@ -102,7 +102,7 @@ async def test_the_job_runner_heals_and_loses_nothing(own_postgres):
         await db.close()
 
 
-async def test_jobs_that_come_first_wait_behind_no_others(own_postgres, monkeypatch):
+async def test_jobs_wait_for_those_of_their_own_lane_alone(own_postgres, monkeypatch):
     _, url = own_postgres
     begun: list[bytes] = []
     done: list[bytes] = []
@@ -115,9 +115,9 @@ async def test_jobs_that_come_first_wait_behind_no_others(own_postgres, monkeypa
 
     for name in ("test.letter", "test.money"):
         monkeypatch.setitem(HANDLERS, name, work)
-    monkeypatch.setattr(workers, "FIRST", {"test.money"})
+    monkeypatch.setitem(LANES, "test.money", "money")
     await migrate.upgrade(url)
-    db = await connect(url, Options(minimum=1, maximum=4))
+    db = await connect(url, Options(minimum=1, maximum=8))
     async with db.tx() as tx:
         for _ in range(600):
             await enqueue(tx, "test.letter", "letter")
@@ -126,15 +126,16 @@ async def test_jobs_that_come_first_wait_behind_no_others(own_postgres, monkeypa
     try:
         await until(lambda: len(done) > 50)
         async with db.tx() as tx:
-            await enqueue(tx, "test.money", "money")
-        await until(lambda: b'"money"' in done)
-        assert len(done) < 300, "the letters before it are not waited for"
-        await until(lambda: len(done) >= 601, seconds=40)
+            for _ in range(200):
+                await enqueue(tx, "test.money", "money")
+        await until(lambda: done.count(b'"money"') == 200)
+        assert len(done) < 600, "the letters before them are not waited for"
+        await until(lambda: len(done) >= 800, seconds=40)
     finally:
         runner.stop()
         await asyncio.wait_for(running, 10)
         await db.close()
-    assert len(begun) == 601, "a long queue makes no job fail and come again"
+    assert len(begun) == 800, "a long queue makes no job fail and come again"
 
 
 async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_postgres):

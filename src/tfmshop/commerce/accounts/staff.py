@@ -15,6 +15,7 @@ from tfmshop.commerce.accounts.people import id_of
 from tfmshop.commerce.accounts.permissions import ADMIN, CUSTOMER, NotAllowed
 from tfmshop.commerce.accounts.sessions import end_all
 from tfmshop.commerce.accounts.store import SET_GROUP
+from tfmshop.commerce.accounts.store_sessions import VERIFIED
 from tfmshop.commerce.accounts.store_staff import (
     BROWSE_PEOPLE,
     FIND_PEOPLE,
@@ -123,11 +124,15 @@ async def set_group(tx: Tx, email: str, group: str | None) -> None:
         raise NoSuchPerson
 
 
-async def appoint(tx: Tx, email: str, role: str) -> str:
-    """For operators: give a person a role by address. The role before. `NoSuchPerson`, `RoleNotFound`, `LastAdmin`,
-    `AddressUnproven`.
+async def appoint(tx: Tx, email: str, role: str, *, verified: bool = False) -> str:
+    """For operators: give a person a role by address, for which they may vouch (`verified`). The role before.
+
+    `NoSuchPerson`, `RoleNotFound`, `LastAdmin`, `AddressUnproven`.
     """
-    return await set_role(tx, None, await id_of(tx, email), role)
+    id = await id_of(tx, email)
+    if verified:
+        await tx.execute(VERIFIED, id)
+    return await set_role(tx, None, id, role)
 
 
 async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:

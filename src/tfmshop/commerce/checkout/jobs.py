@@ -22,15 +22,15 @@ def schedule_all(providers: Providers, key_age: timedelta) -> None:
     async def sweep_unpaid(db: Database) -> None:
         await sweep(db, providers)
 
-    @job("checkout.let_go", first=True)
+    @job("checkout.let_go", lane="money")
     async def let_go(db: Database, payload: bytes) -> None:
         await void(db, providers, codec.decode_as(payload, LetGo).order_id)
 
-    @job("payments.capture", first=True)
+    @job("payments.capture", lane="money")
     async def take(db: Database, payload: bytes) -> None:
         await capture(db, providers, codec.decode_as(payload, ToCapture).order_id)
 
-    @job("payments.refund", first=True)
+    @job("payments.refund", lane="money")
     async def give_back(db: Database, payload: bytes) -> None:
         await refund(db, providers, codec.decode_as(payload, refunds.ToRefund).refund_id)
 

@@ -57,12 +57,12 @@ def schedule_all(mailer: Mailer, outgoing: Outgoing, sender: Sender, remind_afte
                        ("accounts.identity_joined", people.identity_joined)):  # fmt: skip
         _declare(name, tell)
 
-    @job("news.deliver")
+    @job("news.deliver", lane="webhooks")
     async def bring(db: Database, payload: bytes) -> None:
         due = codec.decode_as(payload, ToDeliver)
         await deliver(db, outgoing, due.endpoint_id, due.subject)
 
-    @job("news.letter")
+    @job("news.letter", lane="letters")
     async def post(db: Database, payload: bytes) -> None:
         await send(db, mailer, sender, codec.decode_as(payload, ToSend).reason)
 

@@ -100,6 +100,7 @@ def _with_link(sender: Sender, page: str, token: str) -> dict[str, str]:
 
 async def erase(tx: Tx, recipient: str, subjects: list[UUID]) -> None:
     """Forget the letters that wait for an address or tell of any of these; of those that were sent it is not kept."""
+    await jobs.events.leave_out(tx, subjects, "why")
     await tx.execute(ERASE, recipient.lower(), subjects)
 
 

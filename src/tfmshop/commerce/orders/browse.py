@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.orders.errors import OrderNotFound
-from tfmshop.commerce.orders.model import Addresses, Discount, Event, GivenBack, Order, OrderLine, Shipment
+from tfmshop.commerce.orders.model import MOVED_IN, Addresses, Discount, Event, GivenBack, Order, OrderLine, Shipment
 from tfmshop.commerce.orders.store import (
     BOUGHT,
     FIND,
@@ -57,8 +57,8 @@ class Heads(msgspec.Struct, frozen=True):
 
 
 class Bought(msgspec.Struct, frozen=True):
-    """What a customer bought in one currency: orders that were not cancelled, and what was taken for them less what
-    went back.
+    """What a customer bought in one currency: orders that were paid and not cancelled, and what was taken for them less
+    what went back.
     """
 
     orders: int
@@ -75,7 +75,7 @@ class Statistics(msgspec.Struct, frozen=True):
 
 async def statistics(tx: Tx, customer_id: UUID) -> Statistics:
     """What a customer bought so far."""
-    rows = await tx.rows(BOUGHT, customer_id)
+    rows = await tx.rows(BOUGHT, customer_id, MOVED_IN)
     return Statistics(
         [Bought(row["orders"], Money(row["spent"], row["currency"]), row["first_at"], row["last_at"]) for row in rows]
     )

@@ -10,7 +10,7 @@ from tfmshop.platform.db import Database, Tx
 from tfmshop.platform.jobs import job
 
 
-@job("orders.paid", first=True)
+@job("orders.paid", lane="money")
 async def paid(db: Database, payload: bytes) -> None:
     """An order is paid: count its sales, and have its money taken."""
     news = codec.decode_as(payload, OrderPaid)

@@ -179,10 +179,11 @@ ORDER BY o.placed_at DESC, o.id DESC LIMIT $4
 BOUGHT = Query(
     "orders.bought",
     """
-SELECT count(*)::int AS orders, coalesce(sum(b.captured - b.refunded), 0)::bigint AS spent, o.currency,
+SELECT count(*)::int AS orders, o.currency,
+    sum(CASE WHEN o.payment_provider = $2 THEN o.total ELSE coalesce(b.captured - b.refunded, 0) END)::bigint AS spent,
     min(o.placed_at) AS first_at, max(o.placed_at) AS last_at
 FROM orders.placed AS o LEFT JOIN payments.balance AS b ON b.order_id = o.id
-WHERE o.customer_id = $1 AND o.status <> 'cancelled' GROUP BY o.currency ORDER BY o.currency
+WHERE o.customer_id = $1 AND o.status NOT IN ('placed', 'cancelled') GROUP BY o.currency ORDER BY o.currency
 """,
 )
 

@@ -20,6 +20,9 @@ WITH taken AS (DELETE FROM jobs.event WHERE subject = $1 RETURNING number, topic
 SELECT * FROM taken ORDER BY number
 """,
 )
+LEAVE_OUT = Query(
+    "jobs.leave_out", "UPDATE jobs.event SET data = data - $2::text WHERE subject = ANY($1::uuid[]) AND data ? $2"
+)
 Truth("nothing that happened waits longer than ten minutes to be told", Query(
     "jobs.truth_events", "SELECT number FROM jobs.event WHERE at < now() - interval '10 minutes'"
 ))  # fmt: skip
@@ -42,6 +45,11 @@ async def publish(tx: Tx, topic: str, subject: UUID, data: object) -> None:
     The caller holds the subject's row, so that events of one subject come one after the other.
     """
     await tx.value(PUBLISH, topic, subject, codec.encode_text(data))
+
+
+async def leave_out(tx: Tx, subjects: list[UUID], name: str) -> None:
+    """Have what is not spread yet say nothing of that name."""
+    await tx.execute(LEAVE_OUT, subjects, name)
 
 
 async def take(tx: Tx, subject: UUID) -> list[Event]:

@@ -16,8 +16,9 @@ Handler = Callable[[Database, bytes], Awaitable[None]]
 Task = Callable[[Database], Awaitable[None]]
 
 HANDLERS: dict[str, Handler] = {}
-FIRST: set[str] = set()
-"""Names of jobs that wait for no others."""
+LANES: dict[str, str] = {}
+"""The lane of each job that has another than `OTHERS`."""
+OTHERS: Final = "others"
 SCHEDULES: dict[str, Schedule] = {}
 
 DURATION = Histogram("tfmshop_job_duration_seconds", "Runs of jobs and schedules, by how they came out: ok or failed.",
@@ -98,17 +99,17 @@ class Waiting:
     oldest_seconds: float
 
 
-def job(name: str, *, first: bool = False) -> Callable[[Handler], Handler]:
-    """Declare the handler of jobs called `name`; it may run more than once for the same job. Those that come `first` do
-    not wait for others, however many there are.
+def job(name: str, *, lane: str = OTHERS) -> Callable[[Handler], Handler]:
+    """Declare the handler of jobs called `name`; it may run more than once for the same job. Jobs wait for those of
+    their own lane alone.
     """
 
     def declare(handler: Handler) -> Handler:
         if name in HANDLERS:
             raise TypeError(f"a job named {name!r} exists")
         HANDLERS[name] = handler
-        if first:
-            FIRST.add(name)
+        if lane != OTHERS:
+            LANES[name] = lane
         return handler
 
     return declare

@@ -1,7 +1,7 @@
 """The job runner: connections that listen, a pool that works, and a new start whenever PostgreSQL went away.
 
-Jobs run in two lanes, each with a queue of its own: those that come first, and all others, of which so many are taken
-at once that the first find a connection of the pool.
+Jobs run in lanes, each with a queue and connections of its own, so that none waits for a receiver that hangs, or for a
+long queue, but those of its lane (decisions/0041-lanes-of-jobs.md).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pgqueuer.models import Schedule as PgSchedule
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
-from tfmshop.platform.jobs.queue import DURATION, FIRST, HANDLERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
+from tfmshop.platform.jobs.queue import DURATION, HANDLERS, LANES, OTHERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
 from tfmshop.platform.observe import logs, traces
 
 log = structlog.get_logger("jobs")
@@ -36,7 +36,7 @@ AT_ONCE: Final = 100
 """Jobs of a lane that are taken at once; the rest stays in the queue, for other runners, too."""
 CONNECTIONS: Final = 3
 PATIENCE_SECONDS: Final = 60.0
-"""Connections of the pool for jobs that do not come first, and how long one of them waits for its turn."""
+"""Connections of the pool for each lane, and how long a job waits for its turn."""
 MOST_TRIES: Final = 1000
 """So often a job that fails is tried, for three and a half days; then it is held."""
 
@@ -48,17 +48,25 @@ class Worker:
         self, url: str, db: Database, names: Collection[str] | None = None, *, by_the_clock: bool = True
     ) -> None:
         """None are the names of all jobs."""
-        names = set(HANDLERS) if names is None else set(names)
-        shared = db.share("jobs", maximum=CONNECTIONS, patience_seconds=PATIENCE_SECONDS)
-        self._lanes = []
-        if names - FIRST or by_the_clock:
-            self._lanes.append(_Lane(url, db, shared, names - FIRST, by_the_clock=by_the_clock))
-        if names & FIRST:
-            self._lanes.append(_Lane(url, db, db, names & FIRST, by_the_clock=False))
+        by_lane: dict[str, set[str]] = {OTHERS: set()} if by_the_clock else {}
+        for name in HANDLERS if names is None else names:
+            by_lane.setdefault(LANES.get(name, OTHERS), set()).add(name)
+        self._lanes = [
+            _Lane(
+                url, db, db.share(f"jobs: {lane}", maximum=CONNECTIONS, patience_seconds=PATIENCE_SECONDS), of_lane,
+                by_the_clock=by_the_clock and lane == OTHERS,
+            )
+            for lane, of_lane in by_lane.items()
+        ]  # fmt: skip
 
     async def run(self) -> None:
-        """Work until `stop` is called; reconnects by itself."""
-        await asyncio.gather(*[lane.run() for lane in self._lanes])
+        """Work until `stop` is called; reconnects by itself. A lane that ends by a mistake lets the others finish."""
+        lanes = [asyncio.create_task(lane.run()) for lane in self._lanes]
+        try:
+            await asyncio.gather(*lanes)
+        finally:
+            self.stop()
+            await asyncio.wait(lanes)
 
     def stop(self) -> None:
         """Finish the jobs in hand and return from `run`."""

@@ -64,14 +64,16 @@ def set_role(
     context: typer.Context,
     email: Annotated[str, typer.Argument(help="Whose account.")],
     role: Annotated[str, typer.Argument(help="customer, support, catalog_manager, admin, or one of the shop's own.")],
+    verified: Annotated[bool, typer.Option("--verified", help="You know that the address is theirs.")] = False,
 ) -> None:
-    """Give a person a role, as the first admin needs; their sessions end. The last admin stays one.
+    """Give a person a role, as the first admin needs; their sessions end. The last admin stays one. Who shall be staff
+    followed the link in their letter, or you vouch for the address.
 
-    Example: `tfmshop accounts role ada@example.com admin`
+    Examples: `tfmshop accounts role ada@example.com admin`, `tfmshop accounts role ada@example.com admin --verified`
     """
 
     async def work(platform: Platform) -> str:
-        return await platform.db.transact(lambda tx: accounts.staff.appoint(tx, email, role))
+        return await platform.db.transact(lambda tx: accounts.staff.appoint(tx, email, role, verified=verified))
 
     before = host_of(context).with_platform(work)
     typer.echo(f"{email} is {role} now, and was {before}.")

@@ -36,6 +36,8 @@ OLDEST: Final = Query(
 MUCH_HELD: Final = 1 << 30
 LONG_SECONDS: Final = 300.0
 SKEW_SECONDS: Final = 2.0
+A_RUNNER: Final = 30
+"""Connections of a job runner, and of who looks after the server."""
 
 
 @box("migrations", BEFORE)
@@ -81,7 +83,8 @@ async def server(place: Place) -> Result:
         failing.append("autovacuum is off, so tables only grow: Set autovacuum=on.")
     if row["data_checksums"] != "on":
         warning.append("data is kept without checksums: Stop the server, run pg_checksums --enable.")
-    wanted = 2 * place.config.number("WORKERS") * place.config.number("DB_POOL_MAX") + 20  # two generations
+    two_generations = 2 * place.config.number("WORKERS") * place.config.number("DB_POOL_MAX")
+    wanted = two_generations + A_RUNNER
     if wanted > row["max_connections"]:
         failing.append(f"max_connections is {row['max_connections']}, this shop may want {wanted}: Raise it, or lower "
                        "WORKERS or DB_POOL_MAX.")  # fmt: skip

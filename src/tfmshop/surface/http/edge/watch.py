@@ -127,15 +127,16 @@ class Watch:
             if len(self._known) >= MOST_KNOWN:
                 del self._known[next(iter(self._known))]
             known = self._known[household] = _Known(0.0, monotonic())
-        score = known.now()
+        score, added = known.now(), []
         for sign in found:
             if score >= _MOST.get(sign, score + 1):
                 continue
+            added.append(sign)
             points = signs.POINTS[sign]
             known.points += points
             score = known.score = known.score + points
             known.why[sign] += points
-        news = [sign for sign in found if sign not in signs.WEAK and sign not in known.told]
+        news = [sign for sign in added if sign not in signs.WEAK and sign not in known.told]
         if news:
             known.told.update(news)
             security.tell(
@@ -149,7 +150,7 @@ class Watch:
         if known is None or not self._blocks or (score := known.now()) < SLOWED_AT:
             return True
         if self._delayed >= MOST_DELAYED or known.waiting >= MOST_DELAYED // 10:
-            return False
+            return not known.is_strong
         self._delayed += 1
         known.waiting += 1
         try:
@@ -195,6 +196,6 @@ class Watch:
 
     async def _block(self, tx: Tx, household: str, known: _Known, now: datetime) -> None:
         why = ", ".join(f"{sign} {points}" for sign, points in known.why.most_common())
-        block = await limits.block(tx, f"all:{household}", why or "signs in other processes", now)
+        block = await limits.block(tx, f"all:{household}", why, now)
         if block is not None:
             security.tell("address blocked", key=block.key, until=block.until, strikes=block.strikes, why=block.why)
