@@ -24,6 +24,10 @@ from tfmshop.platform.observe.logs import hide_secrets
 from tfmshop.platform.security.access import secret_kept_in
 from tfmshop.platform.security.passwords import Passwords
 
+PICKED = Query(
+    "test.picked",
+    "UPDATE jobs.pgqueuer SET status = 'picked', execute_after = now() - $1::interval, updated = now() - $2::interval",
+)
 RAN = Query("test.ran", "INSERT INTO jobs.pgqueuer_schedules (entrypoint, expression, last_run) VALUES ($1, '*', $2)")
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -159,6 +163,13 @@ async def test_how_long_nothing_ran_by_the_clock_is_told(tx):
         await tx.execute(RAN, name, now - timedelta(seconds=ago))
     await jobs.measure(tx)
     assert 95 < jobs.IDLE.of().value < 105
+
+
+async def test_a_job_that_waited_long_is_not_stuck_as_soon_as_somebody_works_on_it(tx):
+    await jobs.enqueue(tx, "test.waited", None)
+    await tx.execute(PICKED, timedelta(minutes=9), timedelta(seconds=3))
+    await jobs.measure(tx)
+    assert 2 < jobs.RUNNING.of("test.waited").value < 10
 
 
 @pytest.mark.parametrize("added", ["\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com"])

@@ -27,7 +27,7 @@ SUCCEEDED_AT = Gauge("tfmshop_schedule_last_success_timestamp_seconds", "When a 
                      "task", over=Over.MOST)  # fmt: skip
 WAITING_NOW = Gauge("tfmshop_jobs_waiting", "Jobs that are not done yet.", "task", over=Over.MOST)
 LATE = Gauge("tfmshop_jobs_late_seconds", "By how much the most overdue job is late.", "task", over=Over.MOST)
-RUNNING = Gauge("tfmshop_jobs_running_seconds", "How long ago the job was due that is worked on longest.", "task",
+RUNNING = Gauge("tfmshop_jobs_running_seconds", "For how long the job is worked on that is so longest.", "task",
                 over=Over.MOST)  # fmt: skip
 RUNNERS = Gauge("tfmshop_job_runners", "Job runners that work.")
 HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "task",
@@ -48,7 +48,7 @@ FIGURES = Query(
     """
 SELECT entrypoint, count(*) FILTER (WHERE status IN ('queued', 'picked')) AS waiting,
     coalesce(extract(epoch FROM max(now() - execute_after) FILTER (WHERE status = 'queued')), 0)::float8 AS late,
-    coalesce(extract(epoch FROM max(now() - execute_after) FILTER (WHERE status = 'picked')), 0)::float8 AS running,
+    coalesce(extract(epoch FROM max(now() - updated) FILTER (WHERE status = 'picked')), 0)::float8 AS running,
     count(*) FILTER (WHERE status = 'failed') AS held
 FROM jobs.pgqueuer GROUP BY entrypoint
 """,

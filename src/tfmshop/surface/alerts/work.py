@@ -20,7 +20,7 @@ def alerts(config: Config) -> list[Alert]:
         ),
         Alert(
             "JobStuck", [Limit(Now(Selector(jobs.RUNNING.name, by=by, over="max")), ">", age)], 15, "critical",
-            "A job {task} that was due {value} ago is still worked on.",
+            "A job {task} is worked on for {value} now.",
             "What does it wait for? See `tfmshop db locks` and `tfmshop db activity`.", "s",
         ),
         Alert(
