@@ -72,7 +72,7 @@ async def test_what_was_spoiled_is_found_and_mended(wide_db, fresh_url):
     assert not said
     for one in found.advice:
         assert one.safe
-        await mend(wide_db, one)
+        await mend(wide_db, one, lock_seconds=30.0)  # other tests hold transactions open beside this one
     deadline = monotonic() + 20
     while left := (await look(wide_db)).advice:  # figures come late
         assert monotonic() < deadline, left
