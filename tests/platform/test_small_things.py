@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -13,9 +14,10 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pypdf import PdfReader
 
 from tfmshop.commerce.vocabulary import slug
-from tfmshop.platform import clock, codec, cursors, ids, jobs
+from tfmshop.platform import clock, codec, cursors, ids, jobs, pdf
 from tfmshop.platform.db import Query
 from tfmshop.platform.files.local import LocalFiles
 from tfmshop.platform.mail import Letter, LogMailer
@@ -170,6 +172,20 @@ async def test_a_job_that_waited_long_is_not_stuck_as_soon_as_somebody_works_on_
     await tx.execute(PICKED, timedelta(minutes=9), timedelta(seconds=3))
     await jobs.measure(tx)
     assert 2 < jobs.RUNNING.of("test.waited").value < 10
+
+
+@pytest.mark.parametrize(
+    ("name", "looks"), [("Zoë Ødegård, Łódź, Ñandú 5 €", False), ("Ψυχή Юлия שלום", False), ("王小明", True)]
+)
+def test_the_fonts_of_the_machine_are_looked_for_only_where_a_text_needs_them(monkeypatch, name, looks):
+    typst = pytest.importorskip("typst")
+    compiled, asked = typst.compile, []
+    monkeypatch.setattr(typst, "compile", lambda *args, **named: asked.append(named) or compiled(*args, **named))
+    paper = pdf.printed(b"#json(bytes(sys.inputs.data)).name", {"name": name})
+    assert paper.startswith(b"%PDF")
+    assert [one["ignore_system_fonts"] for one in asked] == [not looks]
+    if not looks:
+        assert PdfReader(io.BytesIO(paper)).pages[0].extract_text().replace(" ", "") == name.replace(" ", "")
 
 
 @pytest.mark.parametrize("added", ["\r\nBcc: eve@example.com", "\nBcc: eve@example.com", "\rBcc: eve@example.com"])
