@@ -234,7 +234,9 @@ def keep_logs(config: Config) -> None:
 
 
 def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]:
-    """A platform for commands and jobs: few connections, and statements that may take minutes."""
+    """A platform for commands and jobs: connections for four lanes of jobs and the clock, opened when they are needed,
+    and statements that may take minutes.
+    """
     bounds = db.Options(
         minimum=1, maximum=16, statement_seconds=600, idle_transaction_seconds=600, name="tfmshop cli", bulk=True
     )

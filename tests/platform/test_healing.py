@@ -138,6 +138,33 @@ async def test_jobs_wait_for_those_of_their_own_lane_alone(own_postgres, monkeyp
     assert len(begun) == 800, "a long queue makes no job fail and come again"
 
 
+async def test_a_lane_that_ends_by_a_mistake_lets_the_others_finish(own_postgres, monkeypatch):
+    _, url = own_postgres
+    begun, done = asyncio.Event(), []
+
+    async def work(_, payload: bytes) -> None:
+        begun.set()
+        await asyncio.sleep(0.5)
+        done.append(payload)
+
+    async def mistaken() -> None:
+        await begun.wait()
+        raise AssertionError("a mistake")
+
+    monkeypatch.setitem(HANDLERS, "test.money", work)
+    monkeypatch.setitem(LANES, "test.money", "money")
+    await migrate.upgrade(url)
+    db = await connect(url, Options(minimum=1, maximum=8))
+    runner = Worker(url, db, {"test.money"})
+    monkeypatch.setattr(runner._lanes[0], "run", mistaken)
+    async with db.tx() as tx:
+        await enqueue(tx, "test.money", "money")
+    with pytest.raises(AssertionError, match="a mistake"):
+        await asyncio.wait_for(runner.run(), 20)
+    await db.close()
+    assert done == [b'"money"']
+
+
 async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_postgres):
     """asyncpg drops a connection that got a fatal message between two queries, and tells no listener."""
     _, url = own_postgres

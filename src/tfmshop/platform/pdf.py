@@ -9,7 +9,8 @@ from tfmshop.platform import codec
 from tfmshop.platform.errors import Kind, ShopError
 
 _OTHER_SCRIPTS: Final = re.compile("[^\u0000-\u05ff\u1e00-\u22ff]")
-"""Letters that the fonts which come with Typst do not have: they have Latin, Greek, Cyrillic and Hebrew, and signs."""
+"""Letters that the fonts which come with Typst do not have: they have Latin, Greek, Cyrillic, Armenian,
+Hebrew, and signs (looked at on a page of each)."""
 
 
 class CannotPrint(

@@ -83,7 +83,9 @@ async def confirm(tx: Tx, seals: Seals, viewer: Viewer, code: str) -> list[str] 
     if row is None:
         raise SecondFactorInvalid
     now = clock.now()
-    step = None if _waits(row, now) else _step_of(seals, row, code, now)
+    if _waits(row, now):
+        return None
+    step = _step_of(seals, row, code, now)
     if step is None:
         await _failed(tx, row, now)
         return None
@@ -166,9 +168,7 @@ def _waits(row: Row, now: datetime) -> bool:
 
 
 async def _failed(tx: Tx, row: Row, now: datetime) -> None:
-    """Count a wrong code; one that comes during a wait counts for nothing."""
-    if _waits(row, now):
-        return
+    """Count a wrong code: after five, each costs a wait."""
     failed = row["failed"] + 1
     wait = min(timedelta(seconds=2 ** min(failed - FREE_TRIES, 20)), LONGEST_WAIT) if failed >= FREE_TRIES else None
     await tx.execute(NOTE_FAILURE, row["customer_id"], failed, now + wait if wait else None)

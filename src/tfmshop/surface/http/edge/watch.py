@@ -140,7 +140,7 @@ class Watch:
         if news:
             known.told.update(news)
             security.tell(
-                "suspicious", address=address, path=path, signs={one: signs.POINTS[one] for one in found},
+                "suspicious", address=address, path=path, signs={one: signs.POINTS[one] for one in added},
                 score=round(score), household=household,
             )  # fmt: skip
 
