@@ -13,7 +13,8 @@ import pytest
 from tests.client import Client
 from tests.conftest import open_client
 from tfmshop.commerce import accounts
-from tfmshop.commerce.accounts.caution import OF_AN_ADDRESS, UNDER_ATTACK
+from tfmshop.commerce.accounts import caution
+from tfmshop.commerce.accounts.caution import OF_AN_ADDRESS, REFUSED_AFTER, UNDER_ATTACK
 from tfmshop.platform import clock, limits
 from tfmshop.platform.db import Query
 from tfmshop.platform.errors import Busy
@@ -24,6 +25,12 @@ from tfmshop.platform.security.passwords import Passwords, PasswordTooCommon, we
 DEADLOCKS = Query("test.deadlocks", "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 ADA, PASSWORD = "ada@example.com", "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Refusals come as soon as they are known: there are hundreds."""
+    monkeypatch.setattr(caution, "REFUSED_AFTER", 0.0)
 
 
 @pytest.fixture
@@ -255,6 +262,16 @@ async def test_limits_can_be_switched_off(settings, db, fake):
         await shop.sign_in(ADA)
         assert {(await guess(shop)).status_code for _ in range(40)} == {401}
         assert (await guess(shop, PASSWORD)).status_code == 200
+
+
+async def test_no_refusal_comes_sooner_than_another(shop, db, checks, monkeypatch):
+    monkeypatch.setattr(caution, "REFUSED_AFTER", REFUSED_AFTER)
+    await shop.sign_in(ADA)
+    for email in [*[ADA] * 7, "nobody@example.com"]:
+        started = time.perf_counter()
+        assert (await guess(shop, email=email)).status_code == 401
+        assert time.perf_counter() - started >= REFUSED_AFTER
+    assert len(checks) == 2 + 5
 
 
 async def test_known_unknown_closed_and_locked_take_the_same_time(shop, db):

@@ -7,6 +7,7 @@ address from which they did, so that those who guess elsewhere cannot lock anybo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -32,6 +33,10 @@ and an address that has `UNDER_ATTACK` wrong ones of its own waits; nobody is lo
 UNDER_ATTACK: Final = 3
 EVERYBODY: Final = "sign-in:everybody"
 DEVICE: Final = "device"
+REFUSED_AFTER: Final = 0.1
+"""Seconds that a refused sign-in takes at least. A check takes some 30 ms, less or more by what the machine does beside
+it; whatever is wrong, the answer leaves at the same moment.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,10 @@ class Caution:
         """Pass whoever knows the password of an account that is open. `InvalidCredentials`, after the same time
         whatever is wrong, and when the account has no try left; `TooManyTries` when the address has none.
         """
+        begun = monotonic()
         stored = person["password_hash"] if person is not None and person["is_active"] else None
         if not await self._fits(stored, password, self._tries(person, email, caller), caller.address):
+            await asyncio.sleep(REFUSED_AFTER - (monotonic() - begun))
             raise InvalidCredentials
 
     async def proven(self, customer: UUID, stored: str | None, password: str) -> bool:
