@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,8 +12,15 @@ from uuid import uuid4
 import httpx
 
 from tfmshop.surface.http.edge import Edge
+from tfmshop.surface.http.edge.headers import API as EVERY
+from tfmshop.surface.http.edge.headers import PICTURES
 
 API = "/api/v1"
+OF_PAGES = (
+    r"default-src 'none'; (script-src 'nonce-[0-9a-f]{32}' 'strict-dynamic'; style-src 'self'"
+    r"|style-src 'sha256-[^']+').*base-uri 'none'.*frame-ancestors 'none'.*"
+)
+"""The policy of a page: what it may load is named, and nothing else."""
 ADDRESS = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US"}
 
 
@@ -20,9 +28,12 @@ class Client(httpx.AsyncClient):
     """Paths without a leading slash are below /api/v1; whole addresses are taken as they are."""
 
     async def request(self, method: str, url: Any, **kwargs: Any) -> httpx.Response:
-        """Send one request."""
+        """Send one request. Whatever the answer is, it has the headers of every answer."""
         path = str(url)
-        return await super().request(method, path if path.startswith(("/", "https://")) else f"{API}/{path}", **kwargs)
+        path = path if path.startswith(("/", "https://")) else f"{API}/{path}"
+        answer = await super().request(method, path, **kwargs)
+        has_headers(answer)
+        return answer
 
     async def raw(self, path: str, headers: dict[str, str]) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of a GET as they came, without decoding."""
@@ -57,6 +68,22 @@ class Client(httpx.AsyncClient):
         answer = await self.post("auth/login", json={"email": email, "password": password})
         assert answer.status_code == 200, answer.text
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def has_headers(answer: httpx.Response) -> None:
+    """Whether an answer has the headers that all have, each once: pictures may be shown elsewhere, pages have forms."""
+    shown = answer.status_code == 200 and answer.url.path.startswith(f"{API}/media/")
+    wanted = {name.decode(): re.escape(value.decode()) for name, value in (PICTURES if shown else EVERY)}
+    if answer.headers.get("content-type", "").startswith("text/html"):
+        wanted["content-security-policy"] = OF_PAGES
+    if answer.url.scheme == "https":
+        wanted["strict-transport-security"] = "max-age=63072000; includeSubDomains; preload"
+    wanted |= {"cache-control": ".+", "x-request-id": "[A-Za-z0-9._-]{1,100}"}
+    for name, value in wanted.items():
+        given = answer.headers.get_list(name)
+        fits = len(given) == 1 and re.fullmatch(value, given[0])
+        assert fits, (answer.request.method, answer.url, name, given)
+    assert not {"x-powered-by", "via", "x-aspnet-version"} & set(answer.headers)
 
 
 @asynccontextmanager

@@ -10,10 +10,13 @@ from typing import Any, Final
 from uuid import uuid4
 
 import httpx
+import pyotp
 
+from tfmshop.commerce import accounts
 from tfmshop.commerce.payments import Payment
 from tfmshop.commerce.vocabulary import Money
-from tfmshop.platform import clock, limits
+from tfmshop.platform import clock, ids, limits
+from tfmshop.platform.security.seals import Seals
 from torture.asking import API, PASSWORD, Asked
 from torture.shop import Shop
 
@@ -21,13 +24,17 @@ SETTINGS: Final = {"ENABLE_RATE_LIMIT": "false", "WEBHOOKS_PRIVATE": "true"}
 """Of a shop that holds a world."""
 HELD_SECONDS: Final = 500.0
 """How long tokens are used; the shop takes them for 15 minutes."""
+CODE_SECONDS: Final = 25.0
+"""The same of codes of an app."""
+PROOFS: Final = {"/auth/reset-password": "reset", "/auth/verify-email": "verify", "/me/email/confirm": "email"}
+"""Which letter carries the token of an operation."""
 ADDRESS: Final = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US", "region": "lamp"}
 BUY: Final = {"payment": {"provider": "fake", "token": "ok"}, "email": "a@example.com"}
 PICTURE: Final = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 PERSON: Final = {"token", "email", "refresh_token", "device_token", "customer_id", "session_id", "address_id", "csrf",
-                 "review_id"}  # fmt: skip
+                 "review_id", "proof", "code"}  # fmt: skip
 ORDER: Final = {"order_id", "number", "return_id", "refund_id"}
 SHIPPED: Final = re.compile("invoice|deliver$|returns|cancel-rest")
 DELIVERED: Final = re.compile("returns")
@@ -134,7 +141,14 @@ class World:
             review = {"rating": 5, "title": "Good"}
             got["review_id"] = self.call("POST", "/products/sand-arc-floor-lamp/reviews", review, **bearer)["id"]
         if "second-factor/" in name:
-            self.call("POST", "/me/second-factor", {"password": PASSWORD}, **bearer)
+            secret = self.call("POST", "/me/second-factor", {"password": PASSWORD}, **bearer)["secret"]
+            got["code"] = pyotp.TOTP(secret).now()
+        if name.endswith("second-factor/drop"):
+            codes = self.call("POST", "/me/second-factor/confirm", {"code": got["code"]}, **bearer)
+            got["code"] = codes["recovery_codes"][0]
+        purpose = PROOFS.get(name.partition(" ")[2])
+        if purpose is not None:
+            got["proof"] = asyncio.run(self._proof(purpose, proof["email"]))
         return got
 
     def _cart(self, wanted: set[str], name: str) -> dict[str, str]:
@@ -180,6 +194,14 @@ class World:
         while not (refund := self.admin("GET", path)["refunds"][0]).get("failed"):
             time.sleep(0.02)
         return str(refund["id"])
+
+    async def _proof(self, purpose: str, email: str) -> str:
+        """The token of a letter to somebody."""
+        seals = Seals((self._shop.home / "seal.secret").read_text())
+        letter = accounts.proofs.Asked(ids.new(), email)
+        async with self._shop.database() as db, db.tx() as tx:
+            await accounts.proofs.add(tx, purpose, letter)
+            return await accounts.proofs.token_of(tx, seals, letter.id)
 
     async def _block(self, key: str) -> None:
         async with self._shop.database() as db, db.tx() as tx:

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import pwd
 import textwrap
 from uuid import uuid4
 
@@ -22,12 +23,20 @@ from tests.servers import REDIS, STAFF, hire
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import audit
 from tfmshop.commerce.audit.jobs import mark
-from tfmshop.platform import clock, limits
+from tfmshop.platform import clock, codec, limits
+from tfmshop.platform.db import Query
 from tfmshop.platform.observe import security
 from tfmshop.platform.observe.files import LogFiles
 from tfmshop.platform.security.seals import Seals
 from tfmshop.surface.http import backoffice
 
+PERSON = Query(
+    "test.somebody_to_appoint",
+    """
+INSERT INTO accounts.customer (id, email, name, password_hash, created_at)
+VALUES ($1, 'ada@example.com', 'Ada', 'none', now())
+""",
+)
 MAKES = {"add", "view", "replay", "invoice", "sign_out"}
 """What there is nothing before of."""
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
@@ -171,7 +180,7 @@ async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(w
     await written(wide_db, 6)
     async with wide_db.read() as tx:
         found = await audit.verify(tx, SEALS)
-        assert await audit.has(tx, found.number, found.seal[:8].upper())
+        assert await audit.unlike(tx, [(found.number, found.seal[:8].upper())]) == []
     connection = await asyncpg.connect(fresh_url)
     await connection.execute("DELETE FROM audit.entry WHERE number > 4")
     await connection.execute(
@@ -180,8 +189,8 @@ async def test_an_end_that_is_gone_with_its_head_shows_by_a_mark_that_was_kept(w
     await connection.close()
     async with wide_db.read() as tx:
         assert (await audit.verify(tx, SEALS)).flaws == []
-        for number, seal in ((found.number, found.seal), (4, "0" * 64), (10**18 - 1, "00" * 4)):
-            assert not await audit.has(tx, number, seal)
+        marks = [(4, "0" * 64), (found.number, found.seal), (10**18 - 1, "00" * 4)]
+        assert [flaw.number for flaw in await audit.unlike(tx, marks)] == [number for number, _ in marks]
 
 
 async def test_the_mark_is_kept_whatever_is_logged(wide_db, tmp_path, monkeypatch):
@@ -217,6 +226,42 @@ async def test_the_log_is_verified_by_command(wide_db, fresh_url, tmp_path):
     for wrong in ("10", "2:", "x:00000000", "2:b2be"):
         refused = verified("--expect", wrong)
         assert (refused.returncode, "NUMBER:SEAL" in refused.stderr) == (2, True)
+
+
+async def test_an_end_that_is_gone_shows_by_what_the_log_files_say(wide_db, fresh_url, tmp_path):
+    """Operators note what they do themselves, with the key that is theirs to have."""
+    given = {"DATABASE_URL": fresh_url, "REDIS_URL": os.environ[REDIS], "TFMSHOP_HOME": str(tmp_path)}
+    async with wide_db.tx() as tx:
+        await tx.execute(PERSON, uuid4())
+    role = ("accounts", "role", "ada@example.com", "admin", "--verified")
+    without = tfmshop(*role, cwd=tmp_path, **given)
+    assert (without.returncode, "The key of the seals is not here" in without.stderr) == (1, True)
+    (tmp_path / "seal.secret").write_text("a secret of the tests, long enough")
+    for command in (
+        role,
+        ("accounts", "group", "ada@example.com", "wholesale"),
+        ("accounts", "unlock", "ada@example.com"),
+    ):
+        assert tfmshop(*command, cwd=tmp_path, **given).returncode == 0
+    async with wide_db.read() as tx:
+        noted = await audit.listed(tx, limit=9)
+        found = await audit.verify(tx, SEALS)
+    assert [one.action for one in noted] == ["customers.unlock", "customers.group", "staff.role"]
+    assert {one.who for one in noted} == {f"operator {pwd.getpwuid(os.getuid()).pw_name}"}
+    assert (bytes(noted[2].before), b'"admin"' in bytes(noted[2].after)) == (b'{"role":"customer"}', True)
+    logs = tmp_path / "logs"
+    logs.mkdir(exist_ok=True)
+    line = {"@timestamp": "2026-05-04T12:00:00Z", "message": audit.ENDS_HERE, "mark": f"3:{found.seal}"}
+    (logs / "security-2026-05-04.log").write_bytes(codec.encode(line) + b"\n")
+    assert tfmshop("audit", "verify", cwd=tmp_path, **given).returncode == 0
+    connection = await asyncpg.connect(fresh_url)
+    await connection.execute("DELETE FROM audit.entry WHERE number > 2")
+    await connection.execute(
+        "UPDATE audit.head SET (number, seal) = (SELECT number, seal FROM audit.entry WHERE number = 2)"
+    )
+    await connection.close()
+    gone = tfmshop("audit", "verify", cwd=tmp_path, **given)
+    assert (gone.returncode, "entry 3: it is not there with the seal" in gone.stdout) == (1, True)
 
 
 async def test_another_key_fits_nothing(wide_db):

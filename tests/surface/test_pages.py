@@ -436,7 +436,8 @@ async def without_the_edge(shop: Shop, path: str) -> httpx.Response:
         scope["state"] = {"shop": shop, "request_id": "1"}
         await routes()(scope, receive, send)
 
-    async with Client(transport=httpx.ASGITransport(framework), base_url="http://shop.test") as client:
+    transport = httpx.ASGITransport(framework)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.test/api/v1/") as client:
         return await client.get(path)
 
 

@@ -297,6 +297,7 @@ def test_events_are_kept_and_read_by_command(tmp_path, monkeypatch):
 
 def test_blocks_by_command(tmp_path, fresh_url):
     settings = {"DATABASE_URL": fresh_url, "TFMSHOP_HOME": str(tmp_path), "REDIS_URL": "redis://127.0.0.1:1"}
+    (tmp_path / "seal.secret").write_text("a secret of the tests, long enough")
     assert "Nobody is kept out." in tfmshop("security", "blocks", cwd=tmp_path, **settings).stdout
     asyncio.run(_block(fresh_url))
     (block,) = json.loads(tfmshop("security", "blocks", "--json", cwd=tmp_path, **settings).stdout)

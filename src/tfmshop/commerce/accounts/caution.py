@@ -58,11 +58,10 @@ class Caution:
     seals: Seals
     tries: int | None
 
-    async def let_in(self, person: Row | None, email: str, password: str, caller: Caller) -> None:
-        """Pass whoever knows the password of an account that is open. `InvalidCredentials`, after the same time
-        whatever is wrong, and when the account has no try left; `TooManyTries` when the address has none.
+    async def let_in(self, person: Row | None, email: str, password: str, caller: Caller, begun: float) -> None:
+        """Pass whoever knows the password of an account that is open. `InvalidCredentials`, after the same time since
+        `begun` whatever is wrong, and when the account has no try left; `TooManyTries` when the address has none.
         """
-        begun = monotonic()
         stored = person["password_hash"] if person is not None and person["is_active"] else None
         if not await self._fits(stored, password, self._tries(person, email, caller), caller.address):
             await asyncio.sleep(REFUSED_AFTER - (monotonic() - begun))

@@ -30,6 +30,7 @@ from tfmshop.commerce.accounts.store_identities import (
     OTHER_WAYS,
 )
 from tfmshop.commerce.accounts.store_sessions import BEGAN_LATELY, PASSWORD
+from tfmshop.commerce.vocabulary import is_email
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
@@ -95,7 +96,7 @@ async def sign_in(tx: Tx, claims: Claims) -> tuple[Viewer, str]:
 
 async def _by_address(tx: Tx, claims: Claims) -> Row:
     email = normal_email(claims.email)
-    if not email or not claims.email_verified:
+    if not is_email(claims.email) or not claims.email_verified:  # lower case makes one letter of what are two
         raise AddressUnverified("by the provider")
     new = await tx.row(ADD_PERSON, ids.new(), email, claims.name, NO_PASSWORD, clock.now())
     row = new or await tx.row(FIND_BY_EMAIL, email)

@@ -62,10 +62,10 @@ async def sign_in(caution: Caution, caller: Caller, *, email: str, password: str
     """Who has that e-mail and password, and the hash that is kept of it. `InvalidCredentials`, after the same time for
     everyone, `TooManyTries`.
     """
-    email = normal_email(email)
+    begun, email = clock.monotonic(), normal_email(email)
     async with caution.db.read() as tx:
         row = await tx.row(FIND_BY_EMAIL, email, caller.address)
-    await caution.let_in(row, email, password, caller)
+    await caution.let_in(row, email, password, caller, begun)
     if row is None:
         raise InvalidCredentials
     stored = row["password_hash"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -26,9 +27,8 @@ from tfmshop.commerce.accounts.store_sessions import (
     VERIFIED,
 )
 from tfmshop.platform import clock, ids, jobs
-from tfmshop.platform.db import Database, Tx
+from tfmshop.platform.db import Tx
 from tfmshop.platform.security.access import Viewer
-from tfmshop.platform.security.passwords import Passwords
 from tfmshop.platform.security.seals import Seals, opened
 
 LIFETIMES: Final = {"reset": timedelta(hours=1), "verify": timedelta(days=3), "email": timedelta(hours=24)}
@@ -85,12 +85,19 @@ async def checked(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
     return sealed.id
 
 
-async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> UUID:
+class _Used(NamedTuple):
+    """Whose a proof was, and whether they had proved before to read their address."""
+
+    customer: UUID
+    verified: bool
+
+
+async def _use(tx: Tx, seals: Seals, purpose: str, token: str) -> _Used:
     """Whose proof a token is; it is good no more. `LinkInvalid`."""
     used = await tx.row(USE_PROOF, await checked(tx, seals, purpose, token), purpose)
     if used is None:
         raise LinkInvalid
-    return UUID(int=used["customer_id"].int)
+    return _Used(UUID(int=used["customer_id"].int), used["verified"])
 
 
 async def verify(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
@@ -98,29 +105,36 @@ async def verify(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:
     with it. `LinkInvalid`, `SignInRequired`.
     """
     await must_live(tx, viewer)
-    if await _use(tx, seals, "verify", token) != viewer.id:
+    if (await _use(tx, seals, "verify", token)).customer != viewer.id:
         raise LinkInvalid
     await tx.execute(VERIFIED, viewer.id)
 
 
-async def reset(db: Database, passwords: Passwords, seals: Seals, *, token: str, password: str) -> None:
-    """Set a new password for whoever has the link; every session, link and account elsewhere ends, and a second factor
-    of who never proved to read the address. `LinkInvalid`, `PasswordTooCommon`.
+async def reset(caution: Caution, *, token: str, password: str, unproven: Callable[[Tx, UUID], Awaitable[None]]) -> str:
+    """Set a new password for whoever has the link; every session, link and account elsewhere ends. The token that makes
+    their device known, so that they get in however many guess. `LinkInvalid`, `PasswordTooCommon`.
+
+    Who registered may be somebody else as long as nobody proved to read the address: their second factor and addresses
+    go, and what `unproven` takes away, a part of the same transaction.
     """
-    async with db.read() as tx:
+    seals = caution.seals
+    async with caution.db.read() as tx:
         person = await tx.row(PROVES, await checked(tx, seals, "reset", token))
     if person is None:
         raise LinkInvalid
-    hashed = await passwords.hash(password, known_of(person["email"], person["name"]))
+    hashed = await caution.passwords.hash(password, known_of(person["email"], person["name"]))
 
-    async def work(tx: Tx) -> None:
-        customer = await _use(tx, seals, "reset", token)
+    async def work(tx: Tx) -> UUID:
+        customer, verified = await _use(tx, seals, "reset", token)
         await end_all(tx, customer, "the password changed")  # waits for a factor that is confirmed at this moment
-        await tx.execute(DROP_UNPROVEN, customer)
+        if not verified:
+            await tx.execute(DROP_UNPROVEN, customer)
+            await unproven(tx, customer)
         await tx.execute(SET_PASSWORD, customer, hashed, clock.now(), None)
         await _changed(tx, customer)
+        return customer
 
-    await db.transact(work)
+    return caution.device_token(await caution.db.transact(work), hashed, None)
 
 
 class Proven(NamedTuple):

@@ -150,11 +150,14 @@ async def drop(caution: Caution, viewer: Viewer, *, password: str, code: str) ->
         raise SecondFactorInvalid
 
 
-async def drop_lost(tx: Tx, email: str) -> None:
-    """For operators: take away the second factor of somebody who lost it, and end their sessions. `NoSuchPerson`."""
+async def drop_lost(tx: Tx, email: str) -> UUID:
+    """For operators: take away the second factor of somebody who lost it, and end their sessions; who it is.
+    `NoSuchPerson`.
+    """
     customer = await id_of(tx, email)
     await _drop(tx, customer)
     await end_all(tx, customer, "the second factor was taken away")
+    return customer
 
 
 async def _drop(tx: Tx, customer: UUID) -> None:

@@ -118,21 +118,24 @@ async def set_role(tx: Tx, viewer: Viewer | None, id: UUID, role: str) -> str:
     return str(row["role"])
 
 
-async def set_group(tx: Tx, email: str, group: str | None) -> None:
-    """Put a person into a group of customers, or with None into none. `NoSuchPerson`."""
-    if not await tx.execute(SET_GROUP, normal_email(email), group):
-        raise NoSuchPerson
+async def set_group(tx: Tx, email: str, group: str | None) -> tuple[UUID, str | None]:
+    """Put a person into a group of customers, or with None into none. Who it is, and the group before.
+    `NoSuchPerson`.
+    """
+    id = await id_of(tx, email)
+    return id, await tx.value(SET_GROUP, id, group)
 
 
-async def appoint(tx: Tx, email: str, role: str, *, verified: bool = False) -> str:
-    """For operators: give a person a role by address, for which they may vouch (`verified`). The role before.
+async def appoint(tx: Tx, email: str, role: str, *, verified: bool = False) -> tuple[UUID, str]:
+    """For operators: give a person a role by address, for which they may vouch (`verified`). Who it is, and the role
+    before.
 
     `NoSuchPerson`, `RoleNotFound`, `LastAdmin`, `AddressUnproven`.
     """
     id = await id_of(tx, email)
     if verified:
         await tx.execute(VERIFIED, id)
-    return await set_role(tx, None, id, role)
+    return id, await set_role(tx, None, id, role)
 
 
 async def view_as(tx: Tx, viewer: Viewer, id: UUID) -> Viewer:

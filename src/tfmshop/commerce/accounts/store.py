@@ -37,7 +37,13 @@ SELECT {_PERSON} FROM accounts.customer WHERE NOT is_active ORDER BY created_at 
 """,
 )
 
-SET_GROUP = Query("accounts.set_group", "UPDATE accounts.customer SET customer_group = $2 WHERE lower(email) = $1")
+SET_GROUP = Query(
+    "accounts.set_group",
+    """
+WITH was AS (SELECT id, customer_group FROM accounts.customer WHERE id = $1 FOR UPDATE)
+UPDATE accounts.customer AS c SET customer_group = $2 FROM was AS w WHERE c.id = w.id RETURNING w.customer_group
+""",
+)
 
 COPY_CUSTOMERS = Copy("accounts.copy_customers", "accounts.customer", (
     "id", "email", "name", "password_hash", "role", "is_active", "created_at",

@@ -41,10 +41,11 @@ NOTE_FAILURE = Query(
 
 DROP = Query("accounts.drop_factor", "DELETE FROM accounts.second_factor WHERE customer_id = $1")
 DROP_UNPROVEN = Query(
-    "accounts.drop_factor_unproven",
+    "accounts.drop_unproven",
     """
+WITH places AS (DELETE FROM accounts.address WHERE customer_id = $1)
 DELETE FROM accounts.second_factor AS f USING accounts.customer AS c
-WHERE f.customer_id = $1 AND c.id = $1 AND c.verified_at IS NULL AND c.role = 'customer'
+WHERE f.customer_id = $1 AND c.id = $1 AND c.role = 'customer'
 """,
 )
 WEAKEN = Query("accounts.weaken_sessions", "UPDATE accounts.session SET strong = false WHERE customer_id = $1")

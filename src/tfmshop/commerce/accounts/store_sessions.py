@@ -147,7 +147,7 @@ USE_PROOF = Query(
 UPDATE accounts.proof AS p SET used_at = now() FROM accounts.customer AS c
 WHERE p.id = $1 AND p.purpose = $2 AND p.used_at IS NULL AND p.expires_at > now() AND c.id = p.customer_id
     AND c.is_active AND lower(c.email) = lower(p.email)
-RETURNING p.customer_id
+RETURNING p.customer_id, c.verified_at IS NOT NULL AS verified
 """,
 )
 

@@ -37,4 +37,4 @@ SELECT e.number FROM audit.entry AS e, audit.head AS h WHERE e.number < 1 OR e.n
 """,
 )
 HEAD = Query("audit.head", "SELECT number, seal FROM audit.head")
-SEAL_OF = Query("audit.seal_of", "SELECT seal FROM audit.entry WHERE number = $1")
+SEALS_OF = Query("audit.seals_of", "SELECT number, seal FROM audit.entry WHERE number = ANY($1::bigint[])")

@@ -13,7 +13,7 @@ from tfmshop.commerce.cart.errors import CartNotFound, CartOrdered
 from tfmshop.commerce.cart.model import MOST_LINES, Bought, Closed, Owner
 from tfmshop.commerce.cart.open import address_of, full_title, item_of, on_sale, terms_of
 from tfmshop.commerce.cart.quote import quote
-from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, HOLD_ALL, LEFT_BEHIND, REOPEN, STATUS
+from tfmshop.commerce.cart.store import CLOSE, DROP_EXPIRED, ERASE, FORGET, HOLD_ALL, LEFT_BEHIND, REOPEN, STATUS
 from tfmshop.commerce.vocabulary import Address
 from tfmshop.platform import clock, codec
 from tfmshop.platform.db import Refused, Row, Tx
@@ -99,6 +99,11 @@ async def hold_all(tx: Tx, customer: UUID) -> None:
 async def erase(tx: Tx, customer: UUID) -> None:
     """Take away a customer's open cart, and from the others where they went."""
     await tx.execute(ERASE, customer)
+
+
+async def forget(tx: Tx, customer: UUID) -> None:
+    """Take away where a customer's open cart would go, and who would hear of it."""
+    await tx.execute(FORGET, customer)
 
 
 async def drop_expired(tx: Tx) -> int:

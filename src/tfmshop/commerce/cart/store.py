@@ -273,6 +273,11 @@ WHERE t.email IS NOT NULL ORDER BY t.id, l.added_at, l.id
 """,
 )
 
+FORGET = Query(
+    "cart.forget",
+    "UPDATE cart.cart SET email = NULL, address = NULL WHERE customer_id = $1 AND status = 'open'",
+)
+
 ERASE = Query(
     "cart.erase",
     """

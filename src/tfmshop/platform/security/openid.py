@@ -153,7 +153,7 @@ class Provider:
             raise ProviderRefused("it is meant for somebody else")
         subject, email = str(claims["sub"]), str(claims.get("email") or "")
         return Claims(
-            self.name, subject[:255], email[:254], claims.get("email_verified") is True,
+            self.name, subject[:255], email[:255], claims.get("email_verified") is True,
             str(claims.get("name") or email.partition("@")[0])[:200],
         )  # fmt: skip
 

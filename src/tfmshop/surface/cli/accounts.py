@@ -8,7 +8,9 @@ import typer
 
 from tfmshop.commerce import accounts
 from tfmshop.platform import Platform
+from tfmshop.platform.db import Tx
 from tfmshop.surface.cli.host import host_of
+from tfmshop.surface.cli.noting import in_transaction, noted
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Accounts: list customers and staff, put customers into groups.")
@@ -52,10 +54,11 @@ def set_group(
     Examples: `tfmshop accounts group ada@example.com wholesale`, `tfmshop accounts group ada@example.com`
     """
 
-    async def work(platform: Platform) -> None:
-        await platform.db.transact(lambda tx: accounts.staff.set_group(tx, email, group))
+    async def work(platform: Platform, tx: Tx) -> None:
+        person, before = await accounts.staff.set_group(tx, email, group)
+        await noted(platform, tx, "customers.group", person, before={"group": before}, after={"group": group})
 
-    host_of(context).with_platform(work)
+    in_transaction(host_of(context), work)
     typer.echo(f"{email} is in {f'the group {group}' if group else 'no group'}.")
 
 
@@ -72,10 +75,13 @@ def set_role(
     Examples: `tfmshop accounts role ada@example.com admin`, `tfmshop accounts role ada@example.com admin --verified`
     """
 
-    async def work(platform: Platform) -> str:
-        return await platform.db.transact(lambda tx: accounts.staff.appoint(tx, email, role, verified=verified))
+    async def work(platform: Platform, tx: Tx) -> str:
+        person, before = await accounts.staff.appoint(tx, email, role, verified=verified)
+        after = {"role": role, "vouched": verified}
+        await noted(platform, tx, "staff.role", person, before={"role": before}, after=after)
+        return before
 
-    before = host_of(context).with_platform(work)
+    before = in_transaction(host_of(context), work)
     typer.echo(f"{email} is {role} now, and was {before}.")
 
 
@@ -86,8 +92,8 @@ def unlock(context: typer.Context, email: Annotated[str, typer.Argument(help="Wh
     Example: `tfmshop accounts unlock ada@example.com`
     """
 
-    async def work(platform: Platform) -> None:
-        await platform.db.transact(lambda tx: accounts.second_factor.drop_lost(tx, email))
+    async def work(platform: Platform, tx: Tx) -> None:
+        await noted(platform, tx, "customers.unlock", await accounts.second_factor.drop_lost(tx, email))
 
-    host_of(context).with_platform(work)
+    in_transaction(host_of(context), work)
     typer.echo(f"{email} signs in with the password alone, and should set up a second factor again.")

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tfmshop.commerce import audit
 from tfmshop.platform import Platform
+from tfmshop.platform.observe import files, told
 from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.noting import has_seals
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 _MARK = re.compile(r"([0-9]{1,18}):([0-9A-Fa-f]{8,64})")
@@ -51,22 +56,23 @@ def verify(
 ) -> None:
     """Check every entry: what was changed, taken out or put in does not fit. Exit code 1 when something does not.
 
-    It prints the last entry's number and seal. Kept elsewhere, they show later that the end is still there.
+    What the log files say of where it ended is compared, too. It prints the last entry's number and seal: kept
+    elsewhere, they show later that the end is still there.
 
     Examples: `tfmshop audit verify`, `tfmshop audit verify --expect 4711:9f86d081`
     """
     mark = _MARK.fullmatch(expect) if expect is not None else None
     if expect is not None and mark is None:
         raise typer.BadParameter("Write NUMBER:SEAL with 8 to 64 letters of the seal.", param_hint="--expect")
-    config = host_of(context).read_config()
-    if not config.text("SEAL_SECRET") and not (config.home / "seal.secret").exists():
-        raise Failure("The key of the seals is not here: set SEAL_SECRET, or TFMSHOP_HOME to the folder that has it.")
+    has_seals(host_of(context))
+    marks = set(_marks(host_of(context).read_config().home / files.FOLDER)) | (
+        {(int(mark[1]), mark[2])} if mark else set()
+    )
 
     async def work(platform: Platform) -> audit.Verified:
         async with platform.db.read() as tx:
             found = await audit.verify(tx, platform.seals)
-            if mark is not None and not await audit.has(tx, int(mark[1]), mark[2]):
-                found.flaws.append(audit.Flaw(int(mark[1]), f"it is not there with the seal {mark[2]}"))
+            found.flaws += await audit.unlike(tx, marks)
             return found
 
     found = host_of(context).with_platform(work)
@@ -80,3 +86,11 @@ def verify(
     if found.flaws:
         flaws = "one flaw" if len(found.flaws) == 1 else f"{len(found.flaws)} flaws"
         raise Failure(f"The audit log was tampered with: {flaws}.")
+
+
+def _marks(logs: Path) -> Iterator[tuple[int, str]]:
+    """Where the audit log ended, as the log files say."""
+    for event in told.events(logs, ["security"], datetime.min.replace(tzinfo=UTC)):
+        mark = _MARK.fullmatch(str(event.get("mark"))) if event["message"] == audit.ENDS_HERE else None
+        if mark is not None:
+            yield int(mark[1]), mark[2]

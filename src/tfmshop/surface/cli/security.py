@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 from tfmshop.platform import Platform, limits
+from tfmshop.platform.db import Tx
 from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.noting import in_transaction, noted
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Who is kept out for a while: list them, let them in again.")
@@ -46,9 +48,12 @@ def lift(
     Example: `tfmshop security lift sign-in:192.0.2.1`
     """
 
-    async def work(platform: Platform) -> bool:
-        return await platform.db.transact(lambda tx: limits.lift(tx, key))
+    async def work(platform: Platform, tx: Tx) -> bool:
+        lifted = await limits.lift(tx, key)
+        if lifted:
+            await noted(platform, tx, "security.lift", key)
+        return lifted
 
-    if not host_of(context).with_platform(work):
+    if not in_transaction(host_of(context), work):
         raise Failure(f"{key} is not kept out: see `tfmshop security blocks`.")
     typer.echo(f"{key} is let in again.")

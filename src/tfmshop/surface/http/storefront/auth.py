@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import msgspec
-from litestar import get, post, put
+from litestar import Response, get, post, put
 from msgspec import Meta
 
-from tfmshop.commerce import accounts
+from tfmshop.commerce import accounts, cart
 from tfmshop.commerce.vocabulary import Address, Email
 from tfmshop.platform.security.passwords import LONGEST, SHORTEST
+from tfmshop.surface.http import browsers
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
 from tfmshop.surface.http.tiers import limited
 
@@ -43,6 +44,12 @@ class NewPassword(msgspec.Struct, forbid_unknown_fields=True):
 
     token: Token
     password: Password
+
+
+class Device(msgspec.Struct, frozen=True):
+    """What makes a device known, as in the answer of a sign-in."""
+
+    device_token: str
 
 
 class Link(msgspec.Struct, forbid_unknown_fields=True):
@@ -89,17 +96,17 @@ async def forgot_password(request: AnyRequest, data: Forgotten) -> Registered:
     return Registered(data.email)
 
 
-@post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=204, opt=limited("auth"))
-async def reset_password(request: AnyRequest, data: NewPassword) -> None:
-    """With the token of the letter; every session ends, every account elsewhere is parted, and so is a second factor
-    that was set up before anybody proved to read the address.
+@post("/auth/reset-password", summary="Set a new password", tags=["accounts"], status_code=200, opt=limited("auth"))
+async def reset_password(request: AnyRequest, data: NewPassword) -> Response[Device]:
+    """With the token of the letter; every session ends, every account elsewhere is parted. What was set up before
+    anybody proved to read the address goes, too: second factor, addresses, where the cart would go.
 
     Errors: `link_invalid`, `password_too_common`, `invalid_request`, `busy`.
     """
-    platform = shop_of(request).platform
-    await accounts.proofs.reset(
-        platform.db, platform.passwords, platform.seals, token=data.token, password=data.password
+    device = await accounts.proofs.reset(
+        shop_of(request).caution, token=data.token, password=data.password, unproven=cart.closing.forget
     )
+    return Response(Device(device), status_code=200, cookies=browsers.known(device))
 
 
 @post("/auth/verify-email", summary="Verify an address", tags=["accounts"], status_code=204, opt=limited("auth"))
