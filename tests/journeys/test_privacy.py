@@ -12,12 +12,25 @@ from tests.client import ADDRESS
 from tests.journeys.test_money import work_off
 from tests.making import moved_by, new_product, some_products
 from tests.surface.test_backoffice import staff
-from tfmshop.platform import jobs
+from tfmshop.commerce import accounts
+from tfmshop.platform import ids, jobs
 from tfmshop.platform.db import Query, broken
 
 CANARIES = ("canary@example.com", "Canary Lane", "Canary Bird", "canary-work@example.com")
 TABLES = """SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
-WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'jobs', 'platform') ORDER BY 1"""
+WHERE schemaname NOT IN ('pg_catalog', 'information_schema', 'platform') ORDER BY 1"""
+HELD = Query("test.all_held", "UPDATE jobs.pgqueuer SET status = 'failed' WHERE entrypoint = 'accounts.forgot'")
+BEFORE = Query(
+    "test.was_hers",
+    """
+WITH letter AS (
+    INSERT INTO news.letter (reason, kind, recipient, subject, data, created_at)
+    VALUES ('x', 'moved', 'Canary-Work@example.com', gen_random_uuid(), '{}', now())
+)
+INSERT INTO accounts.proof (id, customer_id, purpose, email, salt, created_at, expires_at, used_at)
+SELECT $1, c.id, 'verify', $2, '', now(), now(), now() FROM accounts.customer AS c WHERE c.email = $3
+""",
+)
 PUBLISH = Query("test.publish_all", "UPDATE reviews.review SET status = 'published'")
 
 
@@ -116,11 +129,19 @@ async def test_who_is_forgotten_is_nowhere_and_the_books_are_right(busy_shop, wi
         await jobs.events.publish(tx, "order.return_asked", UUID(person["order"]["id"]), {"why": CANARIES[1]})
     async with wide_db.tx() as tx:
         await tx.execute(PUBLISH)
+        for email in (CANARIES[0], CANARIES[3], f"not-{CANARIES[0]}".replace("canary", "bird")):
+            await jobs.enqueue(tx, "accounts.forgot", accounts.proofs.Asked(ids.new(), email))
+        await tx.execute(HELD)
+        await tx.execute(BEFORE, ids.new(), CANARIES[3], CANARIES[0])
     assert len(await kept(fresh_url)) >= 5
     gone = await busy_shop.post("me/erase", json={"password": "correct horse"}, headers=person["me"])
     assert gone.status_code == 204, gone.text
     await work_off(wide_db)
     assert await kept(fresh_url) == {}
+    async with wide_db.tx() as tx:
+        assert [one.jobs for one in await jobs.held(tx)] == [1], "of somebody else"
+        await jobs.run_again(tx)
+    await work_off(wide_db)
     order = (await busy_shop.get(path, headers=staff())).json()
     assert (order["total"], order["addresses"]["shipping"]["country"]) == (person["order"]["total"], "US")
     listed = (await busy_shop.get(f"products/{person['lamp']}/reviews")).json()["items"]

@@ -154,7 +154,7 @@ USES: list[tuple[str, list[object]]] = [
     (idempotency.FORGET_OLD.sql, [timedelta(hours=1)]),
     (carts.LEFT_BEHIND.sql, [NOW, 10]),
     (news.FORGET.sql, [timedelta(days=1)]),
-    (news.ERASE.sql, ["person1@example.com", [ID]]),
+    (news.ERASE.sql, [["person1@example.com"], [ID]]),
     (news.CLAIM.sql, [ID, ID, timedelta(seconds=1)]),
     (returns.RETURNS_OF.sql, [ID]),
     (returns.RETURNS_ASKED.sql, [20]),

@@ -16,6 +16,7 @@ from tfmshop.commerce.accounts.store_book import HOLD_PERSON
 from tfmshop.commerce.accounts.store_sessions import (
     ADD_EMAIL_PROOF,
     ASKED_EMAILS,
+    EVER_EMAILS,
     SET_EMAIL,
     SPOIL_PROOFS,
     USE_EMAIL_PROOF,
@@ -56,6 +57,11 @@ class AskedEmail(msgspec.Struct, frozen=True):
 async def asked(tx: Tx, customer: UUID) -> list[AskedEmail]:
     """The addresses that a person asked for of late."""
     return [AskedEmail(*row) for row in await tx.rows(ASKED_EMAILS, customer)]
+
+
+async def ever(tx: Tx, customer: UUID) -> list[str]:
+    """The addresses that are a person's or were of late, in lower case; not those that they only asked for."""
+    return [row["email"] for row in await tx.rows(EVER_EMAILS, customer)]
 
 
 async def confirm(tx: Tx, seals: Seals, viewer: Viewer, token: str) -> None:

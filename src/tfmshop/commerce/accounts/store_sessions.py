@@ -151,6 +151,14 @@ RETURNING p.customer_id, c.verified_at IS NOT NULL AS verified
 """,
 )
 
+EVER_EMAILS = Query(
+    "accounts.ever_emails",
+    """
+SELECT lower(email) AS email FROM accounts.customer WHERE id = $1
+UNION SELECT lower(email) FROM accounts.proof WHERE customer_id = $1 AND purpose <> 'email'
+""",
+)
+
 SPOIL_PROOFS = Query(
     "accounts.spoil_proofs",
     "UPDATE accounts.proof SET used_at = now() WHERE customer_id = $1 AND purpose = $2 AND used_at IS NULL",

@@ -98,10 +98,13 @@ def _with_link(sender: Sender, page: str, token: str) -> dict[str, str]:
     return {"token": token, "link": f"{sender.url}{page}#token={token}" if sender.url and token else ""}
 
 
-async def erase(tx: Tx, recipient: str, subjects: list[UUID]) -> None:
-    """Forget the letters that wait for an address or tell of any of these; of those that were sent it is not kept."""
+async def erase(tx: Tx, recipients: list[str], subjects: list[UUID]) -> None:
+    """Forget the letters that wait for one of these addresses or tell of any of these subjects, and the jobs that would
+    write to them; of letters that were sent it is not kept.
+    """
     await jobs.events.leave_out(tx, subjects, "why")
-    await tx.execute(ERASE, recipient.lower(), subjects)
+    await jobs.forget(tx, "accounts.%", recipients)
+    await tx.execute(ERASE, recipients, subjects)
 
 
 def render(kind: str, sender: Sender, id: str, recipient: str, facts: Mapping[str, object]) -> Letter:

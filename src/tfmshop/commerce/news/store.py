@@ -118,7 +118,7 @@ ERASE = Query(
 WITH silenced AS (
     UPDATE news.event AS e SET data = e.data - 'why' WHERE e.subject = ANY($2::uuid[]) AND e.data ? 'why'
 )
-DELETE FROM news.letter WHERE lower(recipient) = $1 OR (sent_at IS NULL AND subject = ANY($2::uuid[]))
+DELETE FROM news.letter WHERE lower(recipient) = ANY($1::text[]) OR (sent_at IS NULL AND subject = ANY($2::uuid[]))
 """,
 )
 FORGET_LETTERS = Query(

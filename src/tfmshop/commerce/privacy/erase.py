@@ -23,7 +23,7 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
     Orders keep what was bought and what was paid, reviews what was thought of the product; who it was is gone. Invoices
     stay as they were written, because the law wants them kept.
     """
-    email = (await accounts.proofs.proven(caution, viewer.id, password)).email
+    await accounts.proofs.proven(caution, viewer.id, password)
 
     async def work(tx: Tx) -> None:
         await accounts.sessions.must_live(tx, viewer)
@@ -34,7 +34,7 @@ async def erase(caution: accounts.Caution, viewer: Viewer, *, password: str) -> 
         bought = await orders.forget.erase(tx, viewer.id)
         await cart.closing.erase(tx, viewer.id)
         await reviews.erase(tx, viewer.id)
-        await news.erase(tx, email, bought)
+        await news.erase(tx, await accounts.email.ever(tx, viewer.id), bought)
         await accounts.book.erase(tx, viewer.id)
 
     await caution.db.transact(work)

@@ -71,6 +71,13 @@ UPDATE jobs.pgqueuer SET status = 'queued', attempts = 0, execute_after = now(),
 WHERE status = 'failed' AND ($1::text IS NULL OR entrypoint = $1)
 """,
 )
+FORGET = Query(
+    "jobs.forget",
+    """
+DELETE FROM jobs.pgqueuer AS j USING unnest($2::text[]) AS w(word)
+WHERE j.entrypoint LIKE $1 AND j.status <> 'picked' AND position(w.word IN lower(convert_from(j.payload, 'UTF8'))) > 0
+""",
+)
 
 Truth("no job waits longer than ten minutes", Query(
     "jobs.truth_waiting", """
@@ -160,6 +167,11 @@ class Held:
 async def held(tx: Tx) -> list[Held]:
     """What failed for days, by name."""
     return [Held(*row) for row in await tx.rows(HELD_NOW)]
+
+
+async def forget(tx: Tx, tasks: str, words: list[str]) -> None:
+    """Drop the jobs, waiting or held, of tasks like this (SQL) that were given one of these texts, in lower case."""
+    await tx.execute(FORGET, tasks, [codec.encode_text(word) for word in words])
 
 
 async def run_again(tx: Tx, name: str | None = None) -> int:
