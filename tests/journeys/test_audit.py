@@ -204,7 +204,7 @@ async def test_the_mark_is_kept_whatever_is_logged(wide_db, tmp_path, monkeypatc
         found = await audit.verify(tx, SEALS)
     (text,) = [file.read_text() for file in tmp_path.glob("security-*.log")]
     assert "the audit log ends here" in text
-    assert f"2:{found.seal}" in text
+    assert f'"mark":"2:{found.seal}"' in text, "as the command looks for it"
 
 
 async def test_the_log_is_verified_by_command(wide_db, fresh_url, tmp_path):
