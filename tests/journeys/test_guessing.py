@@ -274,6 +274,19 @@ async def test_no_refusal_comes_sooner_than_another(shop, db, checks, monkeypatc
     assert len(checks) == 2 + 5
 
 
+async def test_a_refusal_that_waits_for_its_moment_takes_no_place(shop, checks, monkeypatch):
+    monkeypatch.setattr(caution, "REFUSED_AFTER", 5.0)
+    admission = shop._transport.app._admission
+    guesses = [asyncio.create_task(guess(shop, email=f"nobody{n}@example.com")) for n in range(8)]
+    while len(checks) < 8 or admission.taken:
+        assert not any(one.done() for one in guesses)
+        await asyncio.sleep(0.01)
+    for one in guesses:
+        one.cancel()
+    await asyncio.gather(*guesses, return_exceptions=True)
+    assert admission.taken == 0
+
+
 async def test_known_unknown_closed_and_locked_take_the_same_time(shop, db):
     """A small R19: the same answer, and medians that differ by less than the checks do among themselves."""
     for name in ("known", "closed", "locked"):

@@ -7,7 +7,6 @@ address from which they did, so that those who guess elsewhere cannot lock anybo
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -64,7 +63,7 @@ class Caution:
         """
         stored = person["password_hash"] if person is not None and person["is_active"] else None
         if not await self._fits(stored, password, self._tries(person, email, caller), caller.address):
-            await asyncio.sleep(REFUSED_AFTER - (monotonic() - begun))
+            await limits.idle(REFUSED_AFTER - (monotonic() - begun))
             raise InvalidCredentials
 
     async def proven(self, customer: UUID, stored: str | None, password: str) -> bool:

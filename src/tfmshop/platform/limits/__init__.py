@@ -3,7 +3,7 @@
 Requests are counted in Redis, passwords and the like exactly in PostgreSQL.
 """
 
-from tfmshop.platform.limits.admission import Admission, Line, Overloaded
+from tfmshop.platform.limits.admission import Admission, Line, Overloaded, idle
 from tfmshop.platform.limits.counted import Counted, Tier
 from tfmshop.platform.limits.rates import Rates, Slower
 from tfmshop.platform.limits.tries import (
@@ -36,6 +36,7 @@ __all__ = [
     "blocks",
     "forget",
     "give_back",
+    "idle",
     "lift",
     "note",
     "take",

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextvars import ContextVar
 from enum import IntEnum
 from math import ceil
 from typing import Final
@@ -251,16 +252,35 @@ class Admission:
 class Place:
     """A place for the time of a block."""
 
-    __slots__ = ("_admission", "_line")
+    __slots__ = ("_admission", "_holds", "_line")
 
     def __init__(self, admission: Admission, line: Line) -> None:
         self._admission = admission
         self._line = line
+        self._holds = False
 
     async def __aenter__(self) -> None:
         """Wait for the place. `Overloaded`."""
         await self._admission.enter(self._line)
+        self._holds = True
+        _PLACE.set(self)
 
     async def __aexit__(self, *_: object) -> None:
         """Give it back."""
-        self._admission.leave(self._line)
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Let somebody else have it, from now on: what is left of the block makes no work."""
+        if self._holds:
+            self._holds = False
+            self._admission.leave(self._line)
+
+
+_PLACE: ContextVar[Place] = ContextVar("_PLACE")
+
+
+async def idle(seconds: float) -> None:
+    """Wait, without the place of the request, which it does not take again: it has only its answer left to give."""
+    if (place := _PLACE.get(None)) is not None:
+        place.give_back()
+    await asyncio.sleep(seconds)
