@@ -119,12 +119,14 @@ async def test_who_is_forgotten_is_nowhere_and_the_books_are_right(busy_shop, wi
     path = f"admin/orders/{person['order']['number']}"
     await busy_shop.post(f"{path}/shipments", json={}, headers=staff())
     await busy_shop.post(f"{path}/deliver", headers=staff())
+    wrote = await busy_shop.post(f"{path}/notes", json={"text": f"{CANARIES[2]} rang."}, headers=staff())
+    assert wrote.status_code == 201
     wish = {"lines": [{"sku": "LAMP", "quantity": 1}], "why": f"{CANARIES[2]} of {CANARIES[1]} does not like it."}
     back = await busy_shop.post(f"orders/{person['order']['id']}/returns", json=wish, headers=person["me"])
     no = await busy_shop.post(f"admin/returns/{back.json()['id']}/refuse", json={"answer": "worn"}, headers=staff())
     assert no.status_code == 200
     await work_off(wide_db)
-    assert "news.event" in await kept(fresh_url)
+    assert {"news.event", "orders.note"} <= set(await kept(fresh_url))
     async with wide_db.tx() as tx:
         await jobs.events.publish(tx, "order.return_asked", UUID(person["order"]["id"]), {"why": CANARIES[1]})
     async with wide_db.tx() as tx:

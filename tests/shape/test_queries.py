@@ -27,6 +27,7 @@ from tfmshop.commerce.news import store as news
 from tfmshop.commerce.orders import store as orders
 from tfmshop.commerce.orders import store_moving as moving
 from tfmshop.commerce.orders import store_returns as returns
+from tfmshop.commerce.orders import store_staff as staff_orders
 from tfmshop.commerce.payments import store as payments
 from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
@@ -131,8 +132,12 @@ USES: list[tuple[str, list[object]]] = [
     (orders.FIND_BY_NUMBER.sql, ["x", ID, None]),
     (orders.LIST_OWN.sql, [ID, NOW, ID, 10]),
     (orders.LIST_OWN_BY_STATUS.sql, [ID, NOW, ID, 10, "paid"]),
-    (orders.LIST.sql, [10, NOW, ID]),
-    (orders.LIST_BY_STATUS.sql, [10, NOW, ID, "cancelled"]),
+    (staff_orders.LIST.sql, [10, NOW, ID, NOW]),
+    (staff_orders.LIST_BY_STATUS.sql, [10, NOW, ID, NOW, "cancelled"]),
+    (staff_orders.LIST_OF_NUMBER.sql, [10, NOW, ID, NOW, "ABCDE-FGHJK", None]),
+    (staff_orders.LIST_OF_EMAIL.sql, [10, NOW, ID, NOW, "ada@example.com", None]),
+    (staff_orders.LIST_OF_BUYER.sql, [10, NOW, ID, NOW, ID, "paid"]),
+    (staff_orders.NOTES.sql, [ID]),
     (orders.UNPAID.sql, [NOW, [], NOW, []]),
     (payments.BALANCE.sql, [ID]),
     (moving.OPEN_LINES.sql, [["1"]]),

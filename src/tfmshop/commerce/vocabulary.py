@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 import msgspec
@@ -14,6 +15,8 @@ LARGEST_AMOUNT = 9 * 10**13
 
 YEARS = range(1970, 9999)
 """Of times that are kept: in any zone they stand for four digits of a year."""
+EARLIEST: Final = datetime(YEARS[0], 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(YEARS[-1], 1, 1, tzinfo=UTC)
 
 Quantity = Annotated[int, Meta(ge=1, le=999, description="How many, 1 to 999.")]
 Line = Annotated[str, Meta(max_length=200)]
@@ -96,3 +99,8 @@ def slug(text: str, longest: int = 80) -> str:
     """`text` as a part of an address: `HP Pavilion dv7` becomes `hp-pavilion-dv7`; empty when nothing is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return _NOT_WORD.sub("-", plain).strip("-")[:longest].rstrip("-")
+
+
+def kept(moment: datetime) -> datetime:
+    """The moment, or the next one that may be kept: what is asked for may be of any year."""
+    return min(max(moment, EARLIEST), LATEST)

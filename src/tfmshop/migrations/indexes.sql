@@ -40,6 +40,7 @@ CREATE INDEX movement_order ON inventory.movement USING btree (order_id) WHERE (
 CREATE INDEX movement_variant ON inventory.movement USING btree (variant_id, id);
 CREATE INDEX news_event_at ON news.event USING btree (at);
 CREATE INDEX news_event_subject ON news.event USING btree (subject);
+CREATE INDEX note_order ON orders.note USING btree (order_id, at);
 CREATE INDEX pgqueuer_ep_ea_idx ON jobs.pgqueuer USING btree (entrypoint, execute_after) WHERE (status = 'queued'::jobs.pgqueuer_status);
 CREATE INDEX pgqueuer_ep_prio_id_idx ON jobs.pgqueuer USING btree (entrypoint, priority DESC, id) WHERE (status = 'queued'::jobs.pgqueuer_status);
 CREATE INDEX pgqueuer_log_created ON jobs.pgqueuer_log USING btree (created);
@@ -53,6 +54,7 @@ CREATE INDEX pgqueuer_updated_id_id1_idx ON jobs.pgqueuer USING btree (updated, 
 CREATE INDEX placed_at_id ON orders.placed USING btree (placed_at DESC, id DESC);
 CREATE INDEX placed_customer ON orders.placed USING btree (customer_id, placed_at DESC, id DESC);
 CREATE INDEX placed_customer_status ON orders.placed USING btree (customer_id, status, placed_at DESC, id DESC);
+CREATE INDEX placed_email ON orders.placed USING btree (lower(email), placed_at DESC, id DESC);
 CREATE INDEX placed_status_at ON orders.placed USING btree (status, placed_at DESC, id DESC);
 CREATE INDEX price_list_variants ON pricing.price USING btree (list_code, variant_id);
 CREATE INDEX product_category_newest ON catalog.product USING btree (category_id, published_at DESC, id DESC) WHERE (status = 'active'::text);
@@ -125,6 +127,7 @@ CREATE UNIQUE INDEX missed_pkey ON search.missed USING btree (words);
 CREATE UNIQUE INDEX moved_in_pkey ON orders.moved_in USING btree (order_id);
 CREATE UNIQUE INDEX movement_pkey ON inventory.movement USING btree (id);
 CREATE UNIQUE INDEX news_event_pkey ON news.event USING btree (number);
+CREATE UNIQUE INDEX note_pkey ON orders.note USING btree (id);
 CREATE UNIQUE INDEX offer_code ON promotions.offer USING btree (code);
 CREATE UNIQUE INDEX offer_pkey ON promotions.offer USING btree (id);
 CREATE UNIQUE INDEX order_line_pkey ON orders.line USING btree (order_id, "position");

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -18,17 +18,17 @@ from tfmshop.commerce.news.store import (
     DELIVERIES,
     DROP_ENDPOINT,
     ENDPOINTS,
+    FIND_ENDPOINT,
+    HOLD_ENDPOINT,
     REPLAY,
     SWITCH_ENDPOINT,
 )
-from tfmshop.commerce.vocabulary import YEARS
+from tfmshop.commerce.vocabulary import kept
 from tfmshop.platform import clock, ids, jobs
 from tfmshop.platform.db import Tx
 from tfmshop.platform.outgoing import Outgoing
 
 NEWEST: Final = 2**63 - 1
-_FIRST: Final = datetime(YEARS[0], 1, 1, tzinfo=UTC)
-_LAST: Final = datetime(YEARS[-1], 1, 1, tzinfo=UTC)
 
 
 class ToDeliver(msgspec.Struct, frozen=True):
@@ -58,12 +58,12 @@ async def listed(tx: Tx) -> list[Endpoint]:
     return [Endpoint(*row) for row in await tx.rows(ENDPOINTS)]
 
 
-async def find(tx: Tx, id: UUID) -> Endpoint:
-    """An endpoint, without its secret. `EndpointNotFound`."""
-    found = next((one for one in await listed(tx) if one.id == id), None)
-    if found is None:
+async def find(tx: Tx, id: UUID, *, hold: bool = False) -> Endpoint:
+    """An endpoint, without its secret; with `hold` it stays so until the end of `tx`. `EndpointNotFound`."""
+    row = await tx.row(HOLD_ENDPOINT if hold else FIND_ENDPOINT, id)
+    if row is None:
         raise EndpointNotFound
-    return found
+    return Endpoint(*row)
 
 
 async def remove(tx: Tx, id: UUID) -> None:
@@ -95,7 +95,7 @@ async def deliveries(
 async def replay(tx: Tx, id: UUID, *, event: int | None = None, since: datetime | None = None) -> int:
     """Send an event again, or all that happened since a moment; how many. `EndpointNotFound`."""
     await find(tx, id)
-    since = since and min(max(since, _FIRST), _LAST)
+    since = since and kept(since)
     rows = await tx.rows(REPLAY, id, event, since)
     for subject in {row["subject"] for row in rows}:
         await jobs.enqueue(tx, "news.deliver", ToDeliver(id, subject))

@@ -6,12 +6,12 @@ ADD_ENDPOINT = Query(
     "news.add_endpoint",
     "INSERT INTO news.endpoint (id, url, topics, secret, created_at) VALUES ($1, $2, $3, $4, $5)",
 )
-ENDPOINTS = Query(
-    "news.list_endpoints", "SELECT id, url, topics, active, created_at FROM news.endpoint ORDER BY created_at, id"
-)
+_ENDPOINT = "id, url, topics, active, created_at"
+ENDPOINTS = Query("news.list_endpoints", f"SELECT {_ENDPOINT} FROM news.endpoint ORDER BY created_at, id")
+FIND_ENDPOINT = Query("news.find_endpoint", f"SELECT {_ENDPOINT} FROM news.endpoint WHERE id = $1")
+HOLD_ENDPOINT = Query("news.hold_endpoint", f"{FIND_ENDPOINT.sql} FOR UPDATE")
 SWITCH_ENDPOINT = Query(
-    "news.switch_endpoint",
-    "UPDATE news.endpoint SET active = $2 WHERE id = $1 RETURNING id, url, topics, active, created_at",
+    "news.switch_endpoint", f"UPDATE news.endpoint SET active = $2 WHERE id = $1 RETURNING {_ENDPOINT}"
 )
 ASK_AGAIN = Query(
     "news.ask_again",

@@ -1,8 +1,20 @@
 """What was bought: place, settle, change, send, cancel, find."""
 
-from tfmshop.commerce.orders import browse, editing, forget, fulfil, history, invoices, moving, paying, returns, tokens
+from tfmshop.commerce.orders import (
+    browse,
+    editing,
+    forget,
+    fulfil,
+    history,
+    invoices,
+    moving,
+    paying,
+    returns,
+    staff,
+    tokens,
+)
 from tfmshop.commerce.orders import jobs as jobs
-from tfmshop.commerce.orders.browse import find, load
+from tfmshop.commerce.orders.browse import load
 from tfmshop.commerce.orders.errors import CannotMove, OrderNotFound
 from tfmshop.commerce.orders.events import OrderNews
 from tfmshop.commerce.orders.model import Order, OrderStatus
@@ -19,7 +31,6 @@ __all__ = [
     "browse",
     "cancel",
     "editing",
-    "find",
     "forget",
     "fulfil",
     "history",
@@ -29,5 +40,6 @@ __all__ = [
     "paying",
     "place",
     "returns",
+    "staff",
     "tokens",
 ]

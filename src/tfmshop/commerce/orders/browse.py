@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,8 +14,6 @@ from tfmshop.commerce.orders.store import (
     FIND,
     FIND_BY_NUMBER,
     ID_OF,
-    LIST,
-    LIST_BY_STATUS,
     LIST_OWN,
     LIST_OWN_BY_STATUS,
     LOAD,
@@ -32,27 +29,6 @@ class OrderList(msgspec.Struct, frozen=True):
     """A page of one's own orders, newest first."""
 
     items: list[Order]
-    next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """An order in a list for staff."""
-
-    id: UUID
-    number: str
-    status: str
-    payment_status: str
-    total: int
-    currency: str
-    email: str
-    placed_at: datetime
-
-
-class Heads(msgspec.Struct, frozen=True):
-    """A page of orders for staff."""
-
-    items: list[Head]
     next_cursor: str | None
 
 
@@ -103,18 +79,6 @@ async def own(tx: Tx, customer_id: UUID, *, status: str | None, cursor: str | No
     items = [_order(row).seen_by(customer_id) for row in rows[:limit]]
     more = cursors.seal(items[-1].placed_at, items[-1].id) if len(rows) > limit else None
     return OrderList(items, more)
-
-
-async def listing(tx: Tx, *, status: str | None, limit: int, cursor: str | None = None) -> Heads:
-    """A page of orders for staff, the newest first. `BadCursor`."""
-    at, id = cursors.unseal(cursor, tuple[datetime, UUID]) if cursor else _AFTER_ALL
-    if status is None:
-        rows = await tx.rows(LIST, limit + 1, at, id)
-    else:
-        rows = await tx.rows(LIST_BY_STATUS, limit + 1, at, id, status)
-    items = [Head(*row) for row in rows[:limit]]
-    more = cursors.seal(items[-1].placed_at, items[-1].id) if len(rows) > limit else None
-    return Heads(items, more)
 
 
 async def id_of(tx: Tx, number: str) -> UUID:

@@ -14,8 +14,8 @@ async def under_way(tx: Tx, customer: UUID) -> int:
 
 
 async def erase(tx: Tx, customer: UUID) -> list[UUID]:
-    """Take e-mail and postal address off a customer's orders, and say which; country and region stay, on which taxes
-    hang.
+    """Take e-mail and postal address off a customer's orders, remove what staff noted about them, and say which they
+    are; country and region stay, on which taxes hang.
 
     Invoices stay as they were written: the law wants them kept.
     """

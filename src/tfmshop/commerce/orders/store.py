@@ -187,24 +187,6 @@ WHERE o.customer_id = $1 AND o.status NOT IN ('placed', 'cancelled') GROUP BY o.
 """,
 )
 
-_HEAD = "o.id, o.number, o.status, o.payment_status, o.total, o.currency, o.email, o.placed_at"
-
-LIST = Query(
-    "orders.list",
-    f"""
-SELECT {_HEAD} FROM orders.placed AS o WHERE (o.placed_at, o.id) < ($2, $3)
-ORDER BY o.placed_at DESC, o.id DESC LIMIT $1
-""",
-)
-
-LIST_BY_STATUS = Query(
-    "orders.list_by_status",
-    f"""
-SELECT {_HEAD} FROM orders.placed AS o WHERE (o.placed_at, o.id) < ($2, $3) AND o.status = $4
-ORDER BY o.placed_at DESC, o.id DESC LIMIT $1
-""",
-)
-
 UNPAID = Query(
     "orders.unpaid",
     f"""

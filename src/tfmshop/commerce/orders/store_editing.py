@@ -87,6 +87,9 @@ WITH mine AS (
 , silenced AS (
     UPDATE orders.return SET why = '' WHERE order_id IN (SELECT id FROM mine)
 )
+, unwritten AS (
+    DELETE FROM orders.note WHERE order_id IN (SELECT id FROM mine)
+)
 SELECT id FROM mine
 """,
 )

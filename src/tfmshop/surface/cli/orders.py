@@ -29,17 +29,18 @@ app = typer.Typer(
 def list_orders(
     context: typer.Context,
     status: Annotated[orders.OrderStatus | None, typer.Option(help="Only orders that stand so.")] = None,
+    find: Annotated[str, typer.Option(help="A number, an e-mail address or the id of an account, whole.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows at most.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List orders, newest first.
 
-    Examples: `tfmshop orders list`, `tfmshop orders list --status paid --json`
+    Examples: `tfmshop orders list`, `tfmshop orders list --find ada@example.com --json`
     """
 
-    async def work(platform: Platform) -> list[orders.browse.Head]:
+    async def work(platform: Platform) -> list[orders.staff.Head]:
         async with platform.db.read() as tx:
-            return (await orders.browse.listing(tx, status=status, limit=limit)).items
+            return (await orders.staff.listing(tx, orders.staff.Wanted(status, find), limit=limit)).items
 
     rows = host_of(context).with_platform(work)
     if as_json:

@@ -21,6 +21,7 @@ from tfmshop.surface.http.backoffice import assortment as admin_assortment
 from tfmshop.surface.http.backoffice import audit as admin_audit
 from tfmshop.surface.http.backoffice import customers as admin_customers
 from tfmshop.surface.http.backoffice import operations as admin_operations
+from tfmshop.surface.http.backoffice import order_lists as admin_order_lists
 from tfmshop.surface.http.backoffice import orders as admin_orders
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import promotions as admin_promotions
@@ -134,10 +135,10 @@ def routes(only: Parts = EVERYTHING) -> Litestar:
         before_request=before,
         opt=limited("admin"),
         route_handlers=all_guarded([
-            *admin_products.ROUTES, *admin_orders.ROUTES, *admin_reviews.ROUTES, *admin_search.ROUTES,
-            *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES, *admin_customers.ROUTES,
-            *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES, *admin_stock.ROUTES,
-            *admin_promotions.ROUTES, *admin_operations.ROUTES,
+            *admin_products.ROUTES, *admin_orders.ROUTES, *admin_order_lists.ROUTES, *admin_reviews.ROUTES,
+            *admin_search.ROUTES, *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
+            *admin_customers.ROUTES, *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES,
+            *admin_stock.ROUTES, *admin_promotions.ROUTES, *admin_operations.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],

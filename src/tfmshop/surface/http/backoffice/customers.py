@@ -6,16 +6,19 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import Parameter
 from msgspec import Meta
 
 from tfmshop.commerce import accounts, orders
 from tfmshop.platform import cursors
 from tfmshop.platform.db import Tx
+from tfmshop.platform.errors import ShopError
 from tfmshop.platform.security.access import LIFETIME, Viewer
+from tfmshop.surface.http.backoffice.bulk import each
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.backoffice.versions import IfSame, expect, marked
 from tfmshop.surface.http.context import AnyRequest, shop_of, someone
 from tfmshop.surface.http.storefront.parameters import Limit
 
@@ -32,6 +35,29 @@ class Change(msgspec.Struct, forbid_unknown_fields=True):
 
     is_active: bool
     why: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class ChangeMany(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What staff change of up to 100 people."""
+
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=100)]
+    is_active: bool
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class OneChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether an account is open now, or the code of why it stayed as it was, and in words."""
+
+    id: UUID
+    is_active: bool | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class Changed(msgspec.Struct, frozen=True):
+    """What became of each, in the order of the ids."""
+
+    items: list[OneChanged]
 
 
 class Reason(msgspec.Struct, forbid_unknown_fields=True):
@@ -75,13 +101,13 @@ async def list_customers(
 
 
 @get("/customers/{customer_id:uuid}", summary="Show a person", tags=["admin: customers"], opt=needs("customers"))
-async def show_customer(request: AnyRequest, customer_id: UUID) -> accounts.staff.Person:
+async def show_customer(request: AnyRequest, customer_id: UUID) -> Response[accounts.staff.Person]:
     """Account, role, group, whether they sign in with a second factor, and where from.
 
     Errors: `account_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return await accounts.staff.show(tx, customer_id)
+        return marked(await accounts.staff.show(tx, customer_id))
 
 
 @get("/customers/{customer_id:uuid}/statistics", summary="What a person bought", tags=["admin: customers"],
@@ -98,19 +124,46 @@ async def show_statistics(request: AnyRequest, customer_id: UUID) -> orders.brow
 
 @patch("/customers/{customer_id:uuid}", summary="Close or open an account", tags=["admin: customers"],
        opt=needs("customers"))  # fmt: skip
-async def change_customer(request: AnyRequest, customer_id: UUID, data: Change) -> accounts.staff.Person:
+async def change_customer(
+    request: AnyRequest, customer_id: UUID, data: Change, if_match: IfSame = None
+) -> Response[accounts.staff.Person]:
     """A closed account signs in no more, and its sessions end. Accounts of staff need the permission `staff`, too.
 
-    Errors: `account_not_found`, `last_admin`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `account_not_found`, `changed_meanwhile`, `last_admin`, `invalid_request`, `sign_in_required`,
+    `invalid_token`, `not_allowed`.
     """
+    return marked(await _changed(request, customer_id, data, if_match))
+
+
+@post("/customers/bulk", summary="Close or open many accounts", tags=["admin: customers"], opt=needs("customers"),
+      status_code=200)  # fmt: skip
+async def change_many(request: AnyRequest, data: ChangeMany) -> Changed:
+    """Close or open up to 100 accounts. Each has its own answer and stops no other: whether it is open, or
+    `account_not_found`, `last_admin` or `not_allowed`. When the shop fails meanwhile, the rest have the code of that.
+
+    Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+
+    async def change(customer: UUID) -> OneChanged:
+        person = await _changed(request, customer, Change(data.is_active, data.why), None)
+        return OneChanged(customer, person.is_active)
+
+    def refused(customer: UUID, error: ShopError) -> OneChanged:
+        return OneChanged(customer, code=error.code, detail=str(error))
+
+    return Changed(await each(data.ids, change, refused))
+
+
+async def _changed(request: AnyRequest, id: UUID, data: Change, if_match: str | None) -> accounts.staff.Person:
     viewer = someone(request)
 
     async def work(tx: Tx) -> accounts.staff.Person:
-        await _may_touch(tx, viewer, customer_id)
-        was = await accounts.staff.set_active(tx, customer_id, data.is_active)
-        person = await accounts.staff.show(tx, customer_id)
+        await _may_touch(tx, viewer, id)
+        expect(if_match, await accounts.staff.show(tx, id))
+        was = await accounts.staff.set_active(tx, id, data.is_active)
+        person = await accounts.staff.show(tx, id)
         after = {"is_active": data.is_active, "why": data.why}
-        await noted(request, tx, "customers.change", customer_id, before={"is_active": was}, after=after)
+        await noted(request, tx, "customers.change", id, before={"is_active": was}, after=after)
         return person
 
     return await shop_of(request).platform.db.transact(work)
@@ -160,4 +213,12 @@ async def _may_touch(tx: Tx, viewer: Viewer, customer: UUID) -> None:
         accounts.permissions.within(own, await accounts.permissions.named(tx, role))
 
 
-ROUTES = [list_customers, show_customer, show_statistics, change_customer, sign_out_customer, view_as]
+ROUTES = [
+    list_customers,
+    show_customer,
+    show_statistics,
+    change_customer,
+    change_many,
+    sign_out_customer,
+    view_as,
+]

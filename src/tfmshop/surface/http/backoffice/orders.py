@@ -1,4 +1,4 @@
-"""Orders, for staff: list, show, change, pack, send, cancel, refund."""
+"""Orders, for staff: change, pack, send, cancel, refund."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from msgspec import Meta
 from tfmshop.commerce import checkout, orders
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, Address, Email
 from tfmshop.platform.db import Tx
-from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.platform.errors import ShopError
+from tfmshop.surface.http.backoffice.bulk import each
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.backoffice.versions import IfSame, expect, marked
 from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.once import once
 from tfmshop.surface.http.storefront.orders import Units, as_pdf
-from tfmshop.surface.http.storefront.parameters import Cursor, Limit, OnceKey
+from tfmshop.surface.http.storefront.parameters import OnceKey
 from tfmshop.surface.seller import seller_of
 
 Move: TypeAlias = Callable[[Tx, UUID, str], Awaitable[None]]
@@ -91,11 +93,11 @@ class Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @patch("/orders/{number:str}", summary="Change an order", tags=["admin: orders"], opt=needs("orders"))
-async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
+async def edit(request: AnyRequest, number: str, data: Change, if_match: IfSame = None) -> Response[orders.Order]:
     """Change an order that was not sent: units that go off it go back to the shelf, and their money to the buyer.
 
-    Errors: `order_not_found`, `cannot_edit`, `cannot_refund`, `refund_too_large`, `invalid_request`,
-    `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `order_not_found`, `changed_meanwhile`, `cannot_edit`, `cannot_refund`, `refund_too_large`,
+    `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     units = orders.editing.units([(line.sku, line.quantity) for line in data.lines]) if data.lines else None
     wanted = orders.editing.Edit(data.email, data.address, units)
@@ -103,7 +105,7 @@ async def edit(request: AnyRequest, number: str, data: Change) -> orders.Order:
     async def change(tx: Tx, id: UUID, who: str) -> None:
         await checkout.edit(tx, id, wanted, who=who, why=data.why or "changed by staff")
 
-    return await _changed(request, number, "orders.edit", change)
+    return marked(await _changed(request, number, "orders.edit", change, if_match))
 
 
 class Reason(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -222,42 +224,15 @@ async def move_many(request: AnyRequest, data: Steps) -> Outcome:
 
     Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
-    done: list[Stepped] = []
-    for number in data.numbers:
-        try:
-            order = await _changed(request, number, f"orders.{data.step}", STEPS[data.step])
-            done.append(Stepped(number, status=orders.OrderStatus(order.status)))
-        except ShopError as error:
-            done.append(Stepped(number, code=error.code, detail=str(error)))
-            if error.kind not in (Kind.CONFLICT, Kind.NOT_FOUND):
-                if not any(one.status for one in done):
-                    raise
-                done += [Stepped(left, code=error.code, detail=str(error)) for left in data.numbers[len(done) :]]
-                break
-    return Outcome(done)
 
+    async def step(number: str) -> Stepped:
+        order = await _changed(request, number, f"orders.{data.step}", STEPS[data.step])
+        return Stepped(number, status=orders.OrderStatus(order.status))
 
-@get("/orders", summary="List orders", tags=["admin: orders"], opt=needs("orders"))
-async def list_orders(
-    request: AnyRequest, status: orders.OrderStatus | None = None, limit: Limit = 20, cursor: Cursor = None
-) -> orders.browse.Heads:
-    """Everybody's orders, the newest first.
+    def refused(number: str, error: ShopError) -> Stepped:
+        return Stepped(number, code=error.code, detail=str(error))
 
-    Errors: `bad_cursor`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
-    """
-    return await shop_of(request).platform.db.look_up(
-        lambda tx: orders.browse.listing(tx, status=status, limit=limit, cursor=cursor)
-    )
-
-
-@get("/orders/{number:str}", summary="Show an order", tags=["admin: orders"], opt=needs("orders"))
-async def show(request: AnyRequest, number: str) -> orders.Order:
-    """Any order, by its number.
-
-    Errors: `order_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
-    """
-    async with shop_of(request).platform.db.read() as tx:
-        return (await orders.load(tx, await orders.browse.id_of(tx, number)))[0]
+    return Outcome(await each(data.numbers, step, refused))
 
 
 async def _ship_all(tx: Tx, id: UUID, who: str) -> None:
@@ -268,9 +243,11 @@ STEPS: Final = {"pack": orders.fulfil.pack, "ship": _ship_all, "deliver": orders
 """What is done for each step."""
 
 
-async def _changed(request: AnyRequest, number: str, action: str, change: Move) -> orders.Order:
+async def _changed(
+    request: AnyRequest, number: str, action: str, change: Move, if_match: str | None = None
+) -> orders.Order:
     """Change an order as the signed-in person, and note it."""
-    return await shop_of(request).platform.db.transact(_noted(request, number, action, change))
+    return await shop_of(request).platform.db.transact(_noted(request, number, action, change, if_match))
 
 
 async def _changed_once(
@@ -279,13 +256,16 @@ async def _changed_once(
     return await once(request, key, f"staff {signed_in(request)}", _noted(request, number, action, change))
 
 
-def _noted(request: AnyRequest, number: str, action: str, change: Move) -> Callable[[Tx], Awaitable[orders.Order]]:
+def _noted(
+    request: AnyRequest, number: str, action: str, change: Move, if_match: str | None = None
+) -> Callable[[Tx], Awaitable[orders.Order]]:
     who = str(signed_in(request))
 
     async def work(tx: Tx) -> orders.Order:
         id = await orders.browse.id_of(tx, number)
         await orders.paying.look(tx, id, hold=True)
         before, _ = await orders.load(tx, id)
+        expect(if_match, before)
         await change(tx, id, who)
         after, _ = await orders.load(tx, id)
         await noted(request, tx, action, number, before=before, after=after)
@@ -313,8 +293,6 @@ async def print_invoice(request: AnyRequest, number: str) -> Response[bytes]:
 
 
 ROUTES = [
-    list_orders,
-    show,
     move_many,
     pack,
     ship,

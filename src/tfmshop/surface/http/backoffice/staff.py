@@ -6,14 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, post, put
+from litestar import Response, delete, get, post, put
 from msgspec import Meta
 
 from tfmshop.commerce import accounts
 from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
-from tfmshop.surface.http.backoffice.versions import IfMatch, version_of
+from tfmshop.surface.http.backoffice.versions import IfMatch, IfSame, expect, marked, version_of
 from tfmshop.surface.http.context import AnyRequest, shop_of, someone
 
 Name = Annotated[str, Meta(pattern="^[a-z][a-z0-9_]{1,39}$")]
@@ -109,20 +109,24 @@ async def drop_role(request: AnyRequest, name: str) -> None:
 
 
 @put("/customers/{customer_id:uuid}/role", summary="Give a role", tags=["admin: staff"], opt=needs("staff"))
-async def give_role(request: AnyRequest, customer_id: UUID, data: Given) -> accounts.staff.Person:
+async def give_role(
+    request: AnyRequest, customer_id: UUID, data: Given, if_match: IfSame = None
+) -> Response[accounts.staff.Person]:
     """Make somebody staff, or a customer again; their sessions end. The last admin stays one.
 
-    Errors: `account_not_found`, `role_not_found`, `last_admin`, `address_unverified`, `invalid_request`,
-    `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `account_not_found`, `changed_meanwhile`, `role_not_found`, `last_admin`, `address_unverified`,
+    `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     viewer = someone(request)
 
     async def work(tx: Tx) -> accounts.staff.Person:
+        await accounts.staff.held(tx, customer_id)
+        expect(if_match, await accounts.staff.show(tx, customer_id))
         before = await accounts.staff.set_role(tx, viewer, customer_id, data.role)
         await noted(request, tx, "staff.role", customer_id, before={"role": before}, after={"role": data.role})
         return await accounts.staff.show(tx, customer_id)
 
-    return await shop_of(request).platform.db.transact(work)
+    return marked(await shop_of(request).platform.db.transact(work))
 
 
 ROUTES = [list_roles, add_role, change_role, drop_role, give_role]

@@ -7,12 +7,23 @@ from typing import Annotated, Protocol, TypeVar
 from litestar import Response
 from litestar.params import Parameter
 
+from tfmshop.platform import codec
+from tfmshop.platform.errors import Kind, ShopError
+from tfmshop.surface.http.edge.page import tag_of
+
 
 class _Versioned(Protocol):
     @property
     def version(self) -> int: ...
 
 
+class ChangedMeanwhile(
+    ShopError, kind=Kind.STALE, code="changed_meanwhile", says="It was changed since it was read: read it again."
+):
+    """What `If-Match` names is not what there is."""
+
+
+T = TypeVar("T")
 V = TypeVar("V", bound=_Versioned)
 IfMatch = Annotated[
     str | None,
@@ -32,3 +43,30 @@ def version_of(if_match: str | None) -> int | None:
 def tagged(value: V) -> Response[V]:
     """The answer with its version as `ETag`, to be sent back as `If-Match`."""
     return Response(value, headers={"etag": f'"{value.version}"'})
+
+
+IfSame = Annotated[
+    str | None,
+    Parameter(
+        header="If-Match",
+        max_length=200,
+        pattern=r'^(\*|(W/)?"[!#-~]{1,100}")$(?!\n)',
+        description="The `ETag` of what was read; refused when it is otherwise now. `*` is any.",
+    ),
+]
+"""`If-Match` for what has no number of its versions: what staff read is compared as a whole."""
+
+
+def expect(if_match: str | None, shown: object) -> None:
+    """Refuse a change that was meant for something else than what there is: `ChangedMeanwhile`."""
+    if if_match not in (None, "*") and if_match.removeprefix("W/") != _mark(shown):
+        raise ChangedMeanwhile
+
+
+def marked(shown: T) -> Response[T]:
+    """The answer with an `ETag` of all that is in it, to be sent back as `If-Match`."""
+    return Response(shown, headers={"etag": _mark(shown)})
+
+
+def _mark(shown: object) -> str:
+    return tag_of(codec.encode(shown)).decode()

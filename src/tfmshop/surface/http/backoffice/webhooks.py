@@ -7,14 +7,18 @@ from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import Parameter
 from msgspec import Meta
 
 from tfmshop.commerce import news
+from tfmshop.platform.db import Tx
+from tfmshop.platform.errors import ShopError
 from tfmshop.platform.outgoing import Outgoing
+from tfmshop.surface.http.backoffice.bulk import each
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
+from tfmshop.surface.http.backoffice.versions import IfSame, expect, marked
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
@@ -34,6 +38,28 @@ class Switch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whether a webhook is told."""
 
     active: bool
+
+
+class Switches(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whether up to 100 webhooks are told."""
+
+    ids: Annotated[list[UUID], Meta(min_length=1, max_length=100)]
+    active: bool
+
+
+class OneSwitched(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether a webhook is told now, or the code of why it stayed as it was, and in words."""
+
+    id: UUID
+    active: bool | None = None
+    code: str | None = None
+    detail: str | None = None
+
+
+class Switched(msgspec.Struct, frozen=True):
+    """What became of each, in the order of the ids."""
+
+    items: list[OneSwitched]
 
 
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -87,17 +113,55 @@ async def add_webhook(request: AnyRequest, data: NewEndpoint) -> news.Endpoint:
     return made
 
 
+@get("/webhooks/{webhook_id:uuid}", summary="Show a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
+async def show_webhook(request: AnyRequest, webhook_id: UUID) -> Response[news.Endpoint]:
+    """One webhook, without its secret.
+
+    Errors: `webhook_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+    async with shop_of(request).platform.db.read() as tx:
+        return marked(await news.endpoints.find(tx, webhook_id))
+
+
 @patch("/webhooks/{webhook_id:uuid}", summary="Switch a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
-async def switch_webhook(request: AnyRequest, webhook_id: UUID, data: Switch) -> news.Endpoint:
+async def switch_webhook(
+    request: AnyRequest, webhook_id: UUID, data: Switch, if_match: IfSame = None
+) -> Response[news.Endpoint]:
     """Tell a program nothing new for a while, or tell it again; what waited is sent then.
 
-    Errors: `webhook_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `webhook_not_found`, `changed_meanwhile`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    `not_allowed`.
     """
-    async with shop_of(request).platform.db.tx() as tx:
-        before = await news.endpoints.find(tx, webhook_id)
-        switched = await news.endpoints.switch(tx, webhook_id, active=data.active)
-        await noted(request, tx, "webhooks.switch", webhook_id, before=before, after=switched)
-    return switched
+    return marked(await _switched(request, webhook_id, data.active, if_match))
+
+
+@post("/webhooks/bulk", summary="Switch many webhooks", tags=["admin: webhooks"], opt=needs("webhooks"),
+      status_code=200)  # fmt: skip
+async def switch_many(request: AnyRequest, data: Switches) -> Switched:
+    """Switch up to 100 webhooks. Each has its own answer and stops no other: whether it is told now, or
+    `webhook_not_found`. When the shop fails meanwhile, the rest have the code of that.
+
+    Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+
+    async def change(webhook: UUID) -> OneSwitched:
+        return OneSwitched(webhook, (await _switched(request, webhook, data.active, None)).active)
+
+    def refused(webhook: UUID, error: ShopError) -> OneSwitched:
+        return OneSwitched(webhook, code=error.code, detail=str(error))
+
+    return Switched(await each(data.ids, change, refused))
+
+
+async def _switched(request: AnyRequest, id: UUID, active: bool, if_match: str | None) -> news.Endpoint:
+    async def work(tx: Tx) -> news.Endpoint:
+        before = await news.endpoints.find(tx, id, hold=True)
+        expect(if_match, before)
+        switched = await news.endpoints.switch(tx, id, active=active)
+        await noted(request, tx, "webhooks.switch", id, before=before, after=switched)
+        return switched
+
+    return await shop_of(request).platform.db.transact(work)
 
 
 @delete("/webhooks/{webhook_id:uuid}", summary="Remove a webhook", tags=["admin: webhooks"], opt=needs("webhooks"))
@@ -145,4 +209,13 @@ async def replay(request: AnyRequest, webhook_id: UUID, data: Again) -> Replayed
     return Replayed(sent)
 
 
-ROUTES = [list_webhooks, add_webhook, switch_webhook, remove_webhook, list_deliveries, replay]
+ROUTES = [
+    list_webhooks,
+    add_webhook,
+    show_webhook,
+    switch_webhook,
+    switch_many,
+    remove_webhook,
+    list_deliveries,
+    replay,
+]

@@ -53,7 +53,7 @@ async def show_order(request: AnyRequest, order_id: UUID, order_token: OrderToke
     """
     customer, token_hash = _whose(request, order_token)
     async with shop_of(request).platform.db.read() as tx:
-        return await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        return await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
 
 
 @get("/orders/number/{number:str}", summary="Show an order by its number", tags=["orders"])
@@ -64,7 +64,7 @@ async def show_order_by_number(request: AnyRequest, number: str, order_token: Or
     """
     customer, token_hash = _whose(request, order_token)
     async with shop_of(request).platform.db.read() as tx:
-        return await orders.find(tx, number, customer_id=customer, token_hash=token_hash)
+        return await orders.browse.find(tx, number, customer_id=customer, token_hash=token_hash)
 
 
 @post("/orders/{order_id:uuid}/cancel", summary="Cancel an order", tags=["orders"], status_code=200)
@@ -76,10 +76,10 @@ async def cancel_order(request: AnyRequest, order_id: UUID, order_token: OrderTo
     customer, token_hash = _whose(request, order_token)
 
     async def work(tx: Tx) -> orders.Order:
-        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
         who = str(customer or "guest")
         await checkout.cancel(tx, order_id, who=who, why="cancelled by the buyer", by_buyer=True)
-        return await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        return await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
 
     return await shop_of(request).platform.db.transact(work)
 
@@ -119,7 +119,7 @@ async def ask_return(
         units[line.sku] = units.get(line.sku, 0) + line.quantity
 
     async def work(tx: Tx) -> orders.returns.Return:
-        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
         return await orders.returns.ask(tx, order_id, units, who=str(customer or "guest"), why=data.why)
 
     return await once(request, idempotency_key, caller_in(cart.Owner(token_hash, customer)), work)
@@ -133,7 +133,7 @@ async def list_returns(request: AnyRequest, order_id: UUID, order_token: OrderTo
     """
     customer, token_hash = _whose(request, order_token)
     async with shop_of(request).platform.db.read() as tx:
-        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
         return Returns(await orders.returns.of(tx, order_id))
 
 
@@ -187,7 +187,7 @@ async def _invoice(request: AnyRequest, order_id: UUID, order_token: str | None)
     async def work(tx: Tx) -> orders.invoices.Invoice:
         if viewer is not None:
             await accounts.sessions.must_be_current(tx, viewer)
-        await orders.find(tx, order_id, customer_id=customer, token_hash=token_hash)
+        await orders.browse.find(tx, order_id, customer_id=customer, token_hash=token_hash)
         if viewer is not None and viewer.watched_by is not None:
             return await orders.invoices.find(tx, order_id)
         return await orders.invoices.issue(tx, order_id, seller_of(platform.config), by_staff=False)
