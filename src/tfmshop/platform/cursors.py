@@ -13,6 +13,8 @@ from tfmshop.platform.errors import Kind, ShopError
 T = TypeVar("T")
 
 LARGEST = 2**63
+AFTER_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
+"""Where a list by time begins whose newest come first."""
 
 
 class BadCursor(ShopError, kind=Kind.NOT_FOUND, code="bad_cursor", says="The cursor is not one of ours for this list."):

@@ -60,6 +60,11 @@ class Person(msgspec.Struct, frozen=True):
     sessions: int
     created_at: datetime
 
+    @property
+    def lasting(self) -> Person:
+        """The person without what changes whenever they sign in."""
+        return msgspec.structs.replace(self, sessions=0)
+
 
 async def find(
     tx: Tx, *, words: str = "", role: str | None = None, before: tuple[datetime, UUID] | None = None, limit: int = 20

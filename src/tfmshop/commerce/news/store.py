@@ -9,7 +9,7 @@ ADD_ENDPOINT = Query(
 _ENDPOINT = "id, url, topics, active, created_at"
 ENDPOINTS = Query("news.list_endpoints", f"SELECT {_ENDPOINT} FROM news.endpoint ORDER BY created_at, id")
 FIND_ENDPOINT = Query("news.find_endpoint", f"SELECT {_ENDPOINT} FROM news.endpoint WHERE id = $1")
-HOLD_ENDPOINT = Query("news.hold_endpoint", f"{FIND_ENDPOINT.sql} FOR UPDATE")
+HOLD_ENDPOINT = Query("news.hold_endpoint", f"{FIND_ENDPOINT.sql} FOR NO KEY UPDATE")
 SWITCH_ENDPOINT = Query(
     "news.switch_endpoint", f"UPDATE news.endpoint SET active = $2 WHERE id = $1 RETURNING {_ENDPOINT}"
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -21,8 +21,6 @@ from tfmshop.commerce.orders.store import (
 from tfmshop.commerce.vocabulary import Address, Money
 from tfmshop.platform import codec, cursors
 from tfmshop.platform.db import Row, Tx
-
-_AFTER_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
 
 
 class OrderList(msgspec.Struct, frozen=True):
@@ -71,7 +69,7 @@ async def load(tx: Tx, id: UUID) -> tuple[Order, UUID | None]:
 
 async def own(tx: Tx, customer_id: UUID, *, status: str | None, cursor: str | None, limit: int) -> OrderList:
     """A page of a customer's orders, newest first. `BadCursor`."""
-    at, id = cursors.unseal(cursor, tuple[datetime, UUID]) if cursor else _AFTER_ALL
+    at, id = cursors.moment_and_id(cursor) if cursor else cursors.AFTER_ALL
     if status is None:
         rows = await tx.rows(LIST_OWN, customer_id, at, id, limit + 1)
     else:

@@ -32,7 +32,7 @@ class CannotShip(ShopError, kind=Kind.CONFLICT, code="cannot_ship", says="{left}
 
 
 class CannotEdit(ShopError, kind=Kind.CONFLICT, code="cannot_edit", says="The order cannot be changed: {why}."):
-    """It was sent, is not paid, or the change would need more money or another invoice."""
+    """It was sent, is not paid, its buyer was forgotten, or the change would need more money or another invoice."""
 
     why: str
 

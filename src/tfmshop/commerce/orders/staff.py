@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
 
+from tfmshop.commerce.orders.errors import CannotEdit
+from tfmshop.commerce.orders.paying import look
 from tfmshop.commerce.orders.store_staff import (
     ADD_NOTE,
     LIST,
@@ -20,8 +22,6 @@ from tfmshop.commerce.orders.store_staff import (
 from tfmshop.commerce.vocabulary import EARLIEST, kept
 from tfmshop.platform import clock, cursors, ids
 from tfmshop.platform.db import Query, Tx
-
-_AFTER_ALL = (datetime(9999, 1, 1, tzinfo=UTC), UUID(int=(1 << 128) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,13 @@ class Note(msgspec.Struct, frozen=True):
     text: str
 
 
+class Notes(msgspec.Struct, frozen=True):
+    """A page of notes, the newest first."""
+
+    items: list[Note]
+    next_cursor: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """Which orders: of a status; of a number, an e-mail address or an account's id, whole (`words`); placed from a
@@ -68,7 +75,7 @@ class Wanted:
 
 async def listing(tx: Tx, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Heads:
     """A page of orders, the newest first. `BadCursor`."""
-    at, id = cursors.unseal(cursor, tuple[datetime, UUID]) if cursor else _AFTER_ALL
+    at, id = cursors.moment_and_id(cursor) if cursor else cursors.AFTER_ALL
     if wanted.until is not None and wanted.until <= at:
         at, id = kept(wanted.until), UUID(int=0)
     query, subject = _statement(wanted)
@@ -87,16 +94,23 @@ def _statement(wanted: Wanted) -> tuple[Query, tuple[object, ...]]:
     try:
         return LIST_OF_BUYER, (UUID(words), wanted.status)
     except ValueError:
-        return LIST_OF_NUMBER, (words.upper(), wanted.status)
+        return LIST_OF_NUMBER, ([words, words.upper()], wanted.status)
 
 
 async def note(tx: Tx, order_id: UUID, who: str, text: str) -> Note:
-    """Write something down about an order, 1 to 2,000 characters."""
+    """Write something down about an order, 1 to 2,000 characters. `OrderNotFound`, `CannotEdit` when its buyer was
+    forgotten.
+    """
+    await look(tx, order_id, hold=True)
     written = Note(ids.new(), clock.now(), who, text)
-    await tx.execute(ADD_NOTE, written.id, order_id, written.at, who, text)
+    if not await tx.execute(ADD_NOTE, written.id, order_id, written.at, who, text):
+        raise CannotEdit(why="its buyer was forgotten")
     return written
 
 
-async def notes(tx: Tx, order_id: UUID) -> list[Note]:
-    """What was written down about an order, the oldest first; the first 1,000."""
-    return [Note(*row) for row in await tx.rows(NOTES, order_id)]
+async def notes(tx: Tx, order_id: UUID, *, limit: int, cursor: str | None = None) -> Notes:
+    """A page of what was written down about an order, the newest first. `BadCursor`."""
+    at, id = cursors.moment_and_id(cursor) if cursor else cursors.AFTER_ALL
+    items = [Note(*row) for row in await tx.rows(NOTES, order_id, at, id, limit + 1)]
+    more = cursors.seal(items[limit - 1].at, items[limit - 1].id) if len(items) > limit else None
+    return Notes(items[:limit], more)

@@ -1,5 +1,7 @@
 """The statements of orders that are changed before they are sent, and of invoices."""
 
+from typing import Final
+
 from tfmshop.platform.db import Query, Truth
 
 TO_LOWER = Query(
@@ -76,11 +78,14 @@ SELECT count(*) FROM orders.placed WHERE customer_id = $1
 """,
 )
 
+FORGOTTEN: Final = "erased@erased.invalid"
+"""The e-mail address of orders whose buyer was forgotten."""
+
 ERASE = Query(
     "orders.erase",
-    """
+    f"""
 WITH mine AS (
-    UPDATE orders.placed SET email = 'erased@erased.invalid', address = jsonb_strip_nulls(jsonb_build_object(
+    UPDATE orders.placed SET email = '{FORGOTTEN}', address = jsonb_strip_nulls(jsonb_build_object(
         'name', '-', 'line1', '-', 'city', '-', 'country', address ->> 'country', 'region', address ->> 'region'))
     WHERE customer_id = $1 RETURNING id
 )

@@ -1,5 +1,6 @@
 """The statements of what staff do with orders: lists, and notes."""
 
+from tfmshop.commerce.orders.store_editing import FORGOTTEN
 from tfmshop.platform.db import Query
 
 _HEAD = "o.id, o.number, o.status, o.payment_status, o.total, o.currency, o.email, o.placed_at"
@@ -13,7 +14,7 @@ LIST_BY_STATUS = Query(
 )
 LIST_OF_NUMBER = Query(
     "orders.list_of_number",
-    f"SELECT {_HEAD} FROM orders.placed AS o WHERE o.number = $5 AND {_PAGE} AND {_OF_STATUS} {_ORDER}",
+    f"SELECT {_HEAD} FROM orders.placed AS o WHERE o.number = ANY($5) AND {_PAGE} AND {_OF_STATUS} {_ORDER}",
 )
 LIST_OF_EMAIL = Query(
     "orders.list_of_email",
@@ -24,7 +25,17 @@ LIST_OF_BUYER = Query(
     f"SELECT {_HEAD} FROM orders.placed AS o WHERE o.customer_id = $5 AND {_PAGE} AND {_OF_STATUS} {_ORDER}",
 )
 
-ADD_NOTE = Query("orders.add_note", "INSERT INTO orders.note (id, order_id, at, who, text) VALUES ($1, $2, $3, $4, $5)")
+ADD_NOTE = Query(
+    "orders.add_note",
+    f"""
+INSERT INTO orders.note (id, order_id, at, who, text)
+SELECT $1, o.id, $3, $4, $5 FROM orders.placed AS o WHERE o.id = $2 AND o.email <> '{FORGOTTEN}'
+""",
+)
 NOTES = Query(
-    "orders.notes", "SELECT id, at, who, text FROM orders.note WHERE order_id = $1 ORDER BY at, id LIMIT 1000"
+    "orders.notes",
+    """
+SELECT id, at, who, text FROM orders.note WHERE order_id = $1 AND (at, id) < ($2, $3)
+ORDER BY at DESC, id DESC LIMIT $4
+""",
 )

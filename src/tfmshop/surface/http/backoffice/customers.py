@@ -19,7 +19,8 @@ from tfmshop.surface.http.backoffice.bulk import each
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.versions import IfSame, expect, marked
-from tfmshop.surface.http.context import AnyRequest, shop_of, someone
+from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in, someone
+from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Limit
 
 
@@ -107,7 +108,8 @@ async def show_customer(request: AnyRequest, customer_id: UUID) -> Response[acco
     Errors: `account_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return marked(await accounts.staff.show(tx, customer_id))
+        person = await accounts.staff.show(tx, customer_id)
+    return marked(person, of=person.lasting)
 
 
 @get("/customers/{customer_id:uuid}/statistics", summary="What a person bought", tags=["admin: customers"],
@@ -132,7 +134,8 @@ async def change_customer(
     Errors: `account_not_found`, `changed_meanwhile`, `last_admin`, `invalid_request`, `sign_in_required`,
     `invalid_token`, `not_allowed`.
     """
-    return marked(await _changed(request, customer_id, data, if_match))
+    person = await _changed(request, customer_id, data, if_match)
+    return marked(person, of=person.lasting)
 
 
 @post("/customers/bulk", summary="Close or open many accounts", tags=["admin: customers"], opt=needs("customers"),
@@ -143,6 +146,8 @@ async def change_many(request: AnyRequest, data: ChangeMany) -> Changed:
 
     Errors: `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
+    if signed_in(request) in data.ids:
+        raise InvalidField("ids", "One's own account is not closed among many.")
 
     async def change(customer: UUID) -> OneChanged:
         person = await _changed(request, customer, Change(data.is_active, data.why), None)
@@ -159,7 +164,7 @@ async def _changed(request: AnyRequest, id: UUID, data: Change, if_match: str | 
 
     async def work(tx: Tx) -> accounts.staff.Person:
         await _may_touch(tx, viewer, id)
-        expect(if_match, await accounts.staff.show(tx, id))
+        expect(if_match, (await accounts.staff.show(tx, id)).lasting)
         was = await accounts.staff.set_active(tx, id, data.is_active)
         person = await accounts.staff.show(tx, id)
         after = {"is_active": data.is_active, "why": data.why}

@@ -19,19 +19,15 @@ from tfmshop.surface.http.context import AnyRequest, shop_of, signed_in
 from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 
-Moment: TypeAlias = Annotated[datetime | None, Parameter(description="With an offset: `2026-05-04T00:00:00Z`.")]
+Moment: TypeAlias = Annotated[
+    datetime | None, Parameter(description="With an offset: `2026-05-04T00:00:00Z`; or seconds since 1970.")
+]
 
 
 class NewNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What staff should know about an order."""
 
     text: Annotated[str, Meta(min_length=1, max_length=2000, pattern=r"\S")]
-
-
-class Notes(msgspec.Struct, frozen=True):
-    """What was written down about an order, the oldest first."""
-
-    items: list[orders.staff.Note]
 
 
 @get("/orders", summary="List and find orders", tags=["admin: orders"], opt=needs("orders"))
@@ -71,13 +67,14 @@ async def show(request: AnyRequest, number: str) -> Response[orders.Order]:
 
 @get("/orders/{number:str}/notes", summary="Read the notes about an order", tags=["admin: orders"],
      opt=needs("orders"))  # fmt: skip
-async def list_notes(request: AnyRequest, number: str) -> Notes:
-    """What staff wrote down about an order, the oldest first.
+async def list_notes(request: AnyRequest, number: str, limit: Limit = 20, cursor: Cursor = None) -> orders.staff.Notes:
+    """What staff wrote down about an order, the newest first.
 
-    Errors: `order_not_found`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `order_not_found`, `bad_cursor`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     async with shop_of(request).platform.db.read() as tx:
-        return Notes(await orders.staff.notes(tx, await orders.browse.id_of(tx, number)))
+        order = await orders.browse.id_of(tx, number)
+        return await orders.staff.notes(tx, order, limit=limit, cursor=cursor)
 
 
 @post("/orders/{number:str}/notes", summary="Write a note about an order", tags=["admin: orders"],
@@ -85,7 +82,7 @@ async def list_notes(request: AnyRequest, number: str) -> Notes:
 async def add_note(request: AnyRequest, number: str, data: NewNote) -> orders.staff.Note:
     """Write something down for the rest of the staff. Its buyer does not see it; forgetting the buyer removes it.
 
-    Errors: `order_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    Errors: `order_not_found`, `cannot_edit`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
 
     async def work(tx: Tx) -> orders.staff.Note:

@@ -121,12 +121,13 @@ async def give_role(
 
     async def work(tx: Tx) -> accounts.staff.Person:
         await accounts.staff.held(tx, customer_id)
-        expect(if_match, await accounts.staff.show(tx, customer_id))
+        expect(if_match, (await accounts.staff.show(tx, customer_id)).lasting)
         before = await accounts.staff.set_role(tx, viewer, customer_id, data.role)
         await noted(request, tx, "staff.role", customer_id, before={"role": before}, after={"role": data.role})
         return await accounts.staff.show(tx, customer_id)
 
-    return marked(await shop_of(request).platform.db.transact(work))
+    person = await shop_of(request).platform.db.transact(work)
+    return marked(person, of=person.lasting)
 
 
 ROUTES = [list_roles, add_role, change_role, drop_role, give_role]

@@ -63,9 +63,11 @@ def expect(if_match: str | None, shown: object) -> None:
         raise ChangedMeanwhile
 
 
-def marked(shown: T) -> Response[T]:
-    """The answer with an `ETag` of all that is in it, to be sent back as `If-Match`."""
-    return Response(shown, headers={"etag": _mark(shown)})
+def marked(shown: T, of: object = None) -> Response[T]:
+    """The answer with an `ETag` of all that is in it, to be sent back as `If-Match`; with `of`, a weak one of that part
+    of it which matters.
+    """
+    return Response(shown, headers={"etag": _mark(shown) if of is None else f"W/{_mark(of)}"})
 
 
 def _mark(shown: object) -> str:
