@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from typer.main import get_command
 from tests.client import Client
 from tfmshop import app as composition  # noqa: F401 - registers every error
 from tfmshop import config
+from tfmshop.commerce.accounts.permissions import PERMISSIONS
 from tfmshop.config import SETTINGS
 from tfmshop.platform.errors import CODES
 from tfmshop.platform.files import objects  # noqa: F401 - registers its error
@@ -152,3 +154,24 @@ def test_each_command_has_one_row_of_three_columns():
     names = [row.split("|")[1].strip() for row in rows]
     assert len(names) == len(set(names))
     assert [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != 4] == []
+
+
+def test_bounds_are_as_they_are_told():
+    bounds = re.findall(r"^\| .+? \| (\d+) \| `(.+)\.(\w+)` \|$", (DOCS / "protection.md").read_text(), re.MULTILINE)
+    assert len(bounds) >= 25
+    for told, module, name in bounds:
+        assert getattr(importlib.import_module(f"tfmshop.{module}"), name) == int(told), name
+
+
+def test_fields_name_permissions_that_there_are():
+    table = re.search(r"^## Fields\n(.*?)^## ", (DOCS / "protection.md").read_text(), re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`([a-z]+)`", "".join(line for line in table[1].splitlines() if line.startswith("| ")))
+    assert set(named) - {"version"} <= PERMISSIONS.keys()
+    assert PERMISSIONS.keys() - set(named) == {"operations", "search", "security"}
+
+
+def test_settings_that_documents_name_exist():
+    known = {setting.name for setting in SETTINGS}
+    for page in ("protection.md", "accounts.md", "limits.md"):
+        named = set(re.findall(r"`([A-Z][A-Z0-9]+_[A-Z_]+[A-Z])`", (DOCS / page).read_text()))
+        assert named <= known | {"TFMSHOP_HOME"}, page
