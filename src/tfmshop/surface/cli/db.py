@@ -11,7 +11,7 @@ import typer
 
 from tfmshop.platform import Platform, clock, done
 from tfmshop.platform.analysis import plans, queries, statements
-from tfmshop.platform.db import check_server, migrate
+from tfmshop.platform.db import check_server, migrate, roles
 from tfmshop.platform.db.query import FAMILIES, QUERIES
 from tfmshop.platform.observe import blocks, readings
 from tfmshop.platform.observe.process import METRICS
@@ -57,6 +57,31 @@ def migrate_command(
     for name in done:
         typer.echo(f"applied {name}")
     typer.echo(f"The schema is at {migrate.newest()}.")
+
+
+@app.command("grant")
+def grant(
+    context: typer.Context,
+    role: Annotated[str, typer.Argument(help="A role that PostgreSQL has.")],
+    as_json: AsJson = False,
+) -> None:
+    """Let a role of PostgreSQL serve the shop without owning it: it changes rows, never tables, and no history.
+
+    Run it as the owner, whose DATABASE_URL migrates; web servers and job runners then use the role's.
+    Example: `tfmshop db grant tfmshop_app`
+    """
+
+    async def work(platform: Platform) -> list[str]:
+        async with platform.db.tx() as tx:
+            return await roles.let_serve(tx, role)
+
+    statements = host_of(context).with_platform(work)
+    if as_json:
+        print_json({"role": role, "statements": statements})
+        return
+    typer.echo(f"{role} may serve the shop and work for it. It cannot change tables, nor rows of:")
+    for name in roles.WRITTEN_ONCE:
+        typer.echo(f"  {name}")
 
 
 @app.command("queries")
