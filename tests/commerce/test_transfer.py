@@ -391,3 +391,19 @@ async def test_a_tax_class_comes_in_goes_out_and_stays_where_nothing_is_said(bri
     assert await there() == "books"
     exported = b"".join([part async for _, part in transfer.export(db, "jsonl")])
     assert json.loads(exported)["tax_class"] == "books"
+
+
+def test_a_file_of_categories_unpacks_to_no_more_than_is_said(tmp_path):
+    file = tmp_path / "tree.json.gz"
+    with gzip.open(file, "wb", compresslevel=9) as target:
+        for _ in range(65):
+            target.write(bytes(1 << 20))
+    assert file.stat().st_size < 100_000
+    with pytest.raises(transfer.CannotImport, match="more than 64 MiB"):
+        transfer.read_tree(file)
+    for content in (b"no gzip", file.read_bytes()[:1000]):
+        (tmp_path / "broken.gz").write_bytes(content)
+        with pytest.raises(transfer.CannotImport, match="Cannot read"):
+            transfer.read_tree(tmp_path / "broken.gz")
+    with pytest.raises(transfer.CannotImport, match="Cannot read"):
+        transfer.read_tree(tmp_path / "nowhere.json")

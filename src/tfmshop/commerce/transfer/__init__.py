@@ -8,7 +8,7 @@ from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.outcome import Outcome
 from tfmshop.commerce.transfer.run import Listed, imports
 from tfmshop.commerce.transfer.send_out import count, export
-from tfmshop.commerce.transfer.trees import Tree, bring_in_tree
+from tfmshop.commerce.transfer.trees import Tree, bring_in_tree, read_tree
 from tfmshop.commerce.transfer.undo import Undone, undo
 from tfmshop.commerce.transfer.values import BadImport
 
@@ -29,5 +29,6 @@ __all__ = [
     "count",
     "export",
     "imports",
+    "read_tree",
     "undo",
 ]

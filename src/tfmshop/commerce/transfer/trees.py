@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from tfmshop.commerce import catalog
@@ -13,6 +16,8 @@ from tfmshop.platform.db import Tx
 
 DEEPEST: Final = 20
 LONGEST: Final = 200
+LARGEST: Final = 64 << 20
+"""Bytes of a file of categories, unpacked: it is held in memory as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,18 @@ class Tree:
 
     made: int
     skipped: int
+
+
+def read_tree(file: Path) -> bytes:
+    """The content of a file of categories, plain or with .gz. `CannotImport`, also when it is larger than `LARGEST`."""
+    try:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as source:
+            content = source.read(LARGEST + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise CannotImport(why=f"Cannot read {file}: {error}.") from None
+    if len(content) > LARGEST:
+        raise CannotImport(why=f"{file} has more than {LARGEST >> 20} MiB, unpacked.")
+    return content
 
 
 async def bring_in_tree(tx: Tx, content: bytes) -> Tree:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import zlib
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -166,12 +165,9 @@ def import_tree(
 
     Examples: `tfmshop catalog tree categories.json`, `tfmshop catalog tree bestbuy_categories.json.gz --json`
     """
-    try:
-        content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise Failure(f"Cannot read {file}: {error}.") from None
 
     async def work(platform: Platform) -> transfer.Tree:
+        content = transfer.read_tree(file)
         return await platform.db.transact(lambda tx: transfer.bring_in_tree(tx, content))
 
     tree = host_of(context).with_platform(work)
