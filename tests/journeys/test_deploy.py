@@ -8,11 +8,14 @@ import itertools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -139,6 +142,45 @@ class Shoppers:
         line.close()
 
 
+def spoiled(folder: Path) -> Path:
+    """A release whose workers can work, and leave a header off."""
+    program = folder / "spoiled/bin/tfmshop"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"""#!{BIN.parent}/python
+import sys
+from tfmshop.surface.http.edge import headers
+headers.API[:] = [pair for pair in headers.API if pair[0] != b"x-content-type-options"]
+from tfmshop.__main__ import main
+sys.exit(main())
+""")
+    program.chmod(0o755)
+    return program.parent.parent
+
+
+def lead_to(link: Path, folder: Path) -> None:
+    """Have a link lead elsewhere, all at once."""
+    link.with_suffix(".new").symlink_to(folder)
+    link.with_suffix(".new").replace(link)
+
+
+def generation(served) -> int | None:
+    """The process that holds the workers."""
+    children = Path(f"/proc/{served.pid}/task/{served.pid}/children").read_text().split()
+    return int(children[-1]) if children else None
+
+
+def serving(served) -> str:
+    """How the generation that serves was called."""
+    return Path(f"/proc/{generation(served)}/cmdline").read_text()
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 30) -> None:
+    over = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < over
+        time.sleep(0.05)
+
+
 def told(production) -> dict:
     return json.loads(Path(production["TFMSHOP_HOME"], f"serve-{production['PORT']}.json").read_bytes())
 
@@ -157,8 +199,7 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         done = tfmshop("deploy", cwd=tmp_path, **production)
         assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Deployed."), done.stderr
         assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
-        started = Path(f"/proc/{served.pid}/task/{served.pid}/children").read_text().split()
-        assert f"{tmp_path}/current/bin/tfmshop" in Path(f"/proc/{started[-1]}/cmdline").read_text()
+        assert str(BIN) in serving(served)
 
         run(production["DATABASE_URL"], HEALED, "0036")  # the next migration will find its own work there, and fail
         migrated = tfmshop("deploy", cwd=tmp_path, **production)
@@ -172,9 +213,23 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         assert (told(production)["generation"], told(production)["state"]) == (3, "failed")
         run(production["DATABASE_URL"], HEALED, migrate.newest())
         assert tfmshop("deploy", "reload", cwd=tmp_path, **production).returncode == 0
+
+        lead_to(tmp_path / "current", spoiled(tmp_path))
+        refused = tfmshop("deploy", "--no-backup", cwd=tmp_path, **production)
+        assert refused.returncode == 1
+        assert "answers lack x-content-type-options" in refused.stdout + refused.stderr
+        assert f"{BIN} serves again" in " ".join(refused.stderr.split())
+        assert (told(production)["generation"], told(production)["state"]) == (6, "serving")
+        assert str(BIN) in serving(served)
+        headers = urllib.request.urlopen(f"http://127.0.0.1:{production['PORT']}/health/live").headers
+        assert headers["x-content-type-options"] == "nosniff"
     assert shoppers.failed == []
     assert shoppers.done["GET"] > 500
     assert shoppers.done["POST"] > 250
+    killed = generation(served)
+    os.kill(killed, signal.SIGKILL)  # what comes in its place is of the same release, wherever the path leads
+    wait_until(lambda: generation(served) not in (None, killed) and told(production)["state"] == "serving")
+    assert str(BIN) in serving(served)
 
 
 BREAKS = """

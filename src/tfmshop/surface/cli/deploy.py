@@ -43,8 +43,10 @@ def deploy(
 ) -> None:
     """Check, back up, migrate, exchange the workers, warm the cache, and verify, with the release installed now.
 
-    Whatever fails, the release that serves goes on: a migration that fails leaves nothing behind, and workers that
-    cannot work never get a request. Exit code 1 then. Example: `tfmshop deploy`
+    Whatever fails, the release that serves goes on: a migration that fails leaves nothing behind, workers that cannot
+    work never get a request, and a release that does not pass makes way for the one before. Exit code 1 then.
+
+    Example: `tfmshop deploy`
     """
     if context.invoked_subcommand is not None:
         return
@@ -71,7 +73,9 @@ def deploy(
     verified = tried(context, [one for one in readiness.BOXES if one.name in VERIFIED])
     if worst(verified):
         show(verified, as_json=False)
-        raise Failure("The release serves, and does not pass: install the one before, and `tfmshop deploy reload`.")
+        _step("go back")
+        program = _back(context)
+        raise Failure(f"The release does not pass, and {program} serves again: have the path lead there, too.")
     out.print("Deployed.")
 
 
@@ -111,12 +115,22 @@ def _step(name: str) -> None:
     out.print(f"[bold]{name}[/bold]")
 
 
-def _exchange(context: typer.Context) -> None:
+def _back(context: typer.Context) -> str:
+    """Have the release serve that did before; its program."""
+    config = host_of(context).read_config()
+    now = read_status(config.home, config.number("PORT"))
+    if now is None or not now.before:
+        raise Failure("The release serves, and does not pass; there is none to go back to: what served before is gone.")
+    _exchange(context, signal.SIGUSR2)
+    return now.before
+
+
+def _exchange(context: typer.Context, by: signal.Signals = signal.SIGHUP) -> None:
     config = host_of(context).read_config()
     before = read_status(config.home, config.number("PORT"))
     if before is None or not _alive(before.pid):
         raise Failure(f"No web server with port {config.number('PORT')} runs in {config.home}: start `tfmshop serve`.")
-    os.kill(before.pid, signal.SIGHUP)
+    os.kill(before.pid, by)
     longest = config.seconds("START_TIME") + config.seconds("GOODBYE_TIME") + LONGER_SECONDS
     over = time.monotonic() + longest
     while time.monotonic() < over:

@@ -48,7 +48,7 @@ def serve(
     from tfmshop.surface.http.app import prepare as prepare_all
     from tfmshop.surface.serving.generation import serve as serve_generation
 
-    program = _ourselves()
+    ourselves = _ourselves()
     host = host_of(context)
     if only:
         os.environ["SERVE_ONLY"] = only
@@ -80,12 +80,18 @@ def serve(
             """The first generation is this program itself: it is there at once."""
             return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, alone=alone))
 
-        def anew(pipe: int, alone: bool) -> int:
-            words = [*program, "serve", f"--generation={','.join(map(str, [int(alone), pipe, *sockets]))}"]
+        def anew(program: str, pipe: int, alone: bool) -> int:
+            told = f"--generation={','.join(map(str, [int(alone), pipe, *sockets]))}"
+            words = [program, *ourselves[1:], "serve", told]
             return _forked(lambda: os.execv(words[0], words))  # noqa: S606 - ourselves
 
+        def installed() -> str:
+            """What the path leads to now: it stays the program of this generation, wherever the path leads later."""
+            return os.path.realpath(ourselves[0]) if len(ourselves) == 1 else ourselves[0]
+
         times = ready.seconds("START_TIME"), ready.seconds("GOODBYE_TIME")
-        code = Supervisor(ready.home, ready.number("PORT"), count, *times).run(here, anew)
+        supervisor = Supervisor(ready.home, ready.number("PORT"), count, *times)
+        code = supervisor.run(here, lambda program: partial(anew, program), installed)
     raise typer.Exit(code)
 
 
@@ -104,7 +110,7 @@ def _forked(work: Callable[[], object]) -> int:
     code = 1
     try:
         os.setpgid(0, 0)  # with its workers: whoever does not end in time is ended with all of them
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
             signal.signal(number, signal.SIG_DFL)
         work()
         code = 0

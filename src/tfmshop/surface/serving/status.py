@@ -12,7 +12,8 @@ from tfmshop.platform import codec
 
 class Status(msgspec.Struct):
     """A web server: the process to signal, how many generations it has started, the release that answers, and how the
-    last start went; `why` where it failed.
+    last start went; `why` where it failed. `program` is what serves, `before` what served before it, where that is
+    another one: SIGUSR2 has it serve again.
     """
 
     pid: int
@@ -20,6 +21,8 @@ class Status(msgspec.Struct):
     release: str
     state: Literal["starting", "serving", "failed", "stopping"]
     why: str = ""
+    program: str = ""
+    before: str = ""
 
 
 def path_of(home: Path, port: int) -> Path:

@@ -1,7 +1,8 @@
 """The process that stays: it holds the port, and exchanges what answers behind it.
 
 SIGHUP starts a new generation from what is installed now. Only when each of its workers can work do those before it say
-goodbye; where it cannot, it is ended, and nobody who asks for a page sees anything of it.
+goodbye; where it cannot, it is ended, and nobody who asks for a page sees anything of it. SIGUSR2 goes back to what
+served before, in the same way.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ log = structlog.get_logger("serve")
 Start = Callable[[int, bool], int]
 """Starts a generation that writes to a pipe when it can work, and takes requests before where it is alone: its
 process."""
+StartOf = Callable[[str], Start]
+"""The same of a program."""
 
 
 class _Generation:
@@ -93,14 +96,16 @@ class Supervisor:
         self._start_seconds = start_seconds
         self._home, self._port, self._workers = home, port, workers
         self._goodbye_seconds = goodbye_seconds
-        self._stopping = self._wants_new = False
+        self._stopping = self._wants_new = self._wants_back = False
         self._status = Status(os.getpid(), 0, __version__, "starting")
 
-    def run(self, first: Start, later: Start) -> int:
-        """Start with one, go on with the others."""
+    def run(self, first: Start, later: StartOf, installed: Callable[[], str]) -> int:
+        """Start with one, go on with others: `installed` is the program of the release that is installed now."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._renew)
+        signal.signal(signal.SIGUSR2, self._go_back)
+        self._status.program = installed()
         current, pause = self._started(first, alone=True), 0.1
         try:
             while not self._stopping:
@@ -109,10 +114,16 @@ class Supervisor:
                     log.error("the workers ended and are started again", code=current.code)
                     self._wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    current = self._started(later, alone=True)
+                    if not os.access(self._status.program, os.X_OK):
+                        self._status.program = installed()
+                    current = self._started(later(self._status.program), alone=True)
                 elif self._wants_new:
                     self._wants_new = False
-                    current = self._exchanged(current, later)
+                    current = self._exchanged(current, later, installed())
+                elif self._wants_back:
+                    self._wants_back = False
+                    if self._status.before:
+                        current = self._exchanged(current, later, self._status.before)
                 elif self._status.state == "starting" and current.is_ready:
                     pause = 0.1
                     self._say("serving")
@@ -130,10 +141,10 @@ class Supervisor:
         self._say("starting")
         return _Generation(start, self._workers, alone=alone)
 
-    def _exchanged(self, current: _Generation, start: Start) -> _Generation:
+    def _exchanged(self, current: _Generation, later: StartOf, program: str) -> _Generation:
         """The new generation, or the one before where the new one cannot work."""
         try:
-            new = self._started(start, alone=False)
+            new = self._started(later(program), alone=False)
         except OSError as error:
             log.error("no new workers can be started: those before stay", why=error.strerror)
             self._say("failed", str(error.strerror))
@@ -150,6 +161,8 @@ class Supervisor:
         current.tell(signal.SIGUSR1)
         self._wait_until(monotonic() + max(GOODBYE_SECONDS, self._goodbye_seconds))
         current.end(time.sleep)
+        before = self._status.program
+        self._status.program, self._status.before = program, before if before != program else ""
         self._say("serving")
         return new
 
@@ -165,6 +178,9 @@ class Supervisor:
 
     def _renew(self, *_: object) -> None:
         self._wants_new = True
+
+    def _go_back(self, *_: object) -> None:
+        self._wants_back = True
 
     def _wait(self, seconds: float) -> None:
         """A signal ends the wait early."""
