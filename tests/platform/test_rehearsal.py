@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.processes import tfmshop
@@ -47,6 +50,22 @@ async def test_what_ends_badly_is_told(fresh_url, migrations):
     (migrate._FOLDER / "versions" / "9002_index.sql").write_text("CREATE INDEX tried_index ON orders.line (nothing);")
     with pytest.raises(migrate.CannotMigrate, match="after 9001_column"):
         await rehearse(fresh_url)
+
+
+async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(fresh_url, migrations):
+    bad = migrate._FOLDER / "versions" / "9002_index.sql"
+    good = bad.read_text()
+    bad.write_text("CREATE TABLE orders.half (id uuid); SELECT 1 / 0;")
+    with pytest.raises(migrate.CannotMigrate, match="after 9001_column: .*division by zero.*was undone"):
+        await migrate.upgrade(fresh_url)
+    connection = await asyncpg.connect(fresh_url)
+    assert await migrate.applied(fresh_url) == "9001"
+    assert await connection.fetchval("SELECT to_regclass('orders.half')") is None
+    released = json.loads((Path(__file__).parents[1] / "shape" / "released.json").read_text())
+    await connection.prepare(released["statements"]["orders.place"])
+    await connection.close()
+    bad.write_text(good)
+    assert await migrate.upgrade(fresh_url) == ["9002_index", "9003_alone"]
 
 
 def test_without_new_revisions_there_is_nothing_to_plan(fresh_url, tmp_path):
