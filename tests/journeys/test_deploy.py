@@ -73,7 +73,7 @@ def production(tmp_path, database, slack):
         APP_ENV="production", TRUSTED_PROXIES="none", JWT_SECRET="j" * 40, SEAL_SECRET="s" * 40, SHOP_URL="https://shop.example",
         ALLOWED_HOSTS="shop.example,127.0.0.1", MAIL_URL="smtp://127.0.0.1:9", STRIPE_SECRET_KEY="sk_live_none",
         STRIPE_WEBHOOK_SECRET="whsec_none", ALERT_SLACK=slack, ENABLE_FILE_LOGGING="true", LOG_LEVEL="error",
-        BACKUP_AT="30 3 * * *", START_TIME="20000", **UNLIMITED,
+        BACKUP_AT="30 3 * * *", DRILL_AT="30 5 * * 0", START_TIME="20000", **UNLIMITED,
     )  # fmt: skip
 
 

@@ -14,12 +14,13 @@ import asyncpg
 import pytest
 
 from tfmshop import app  # noqa: F401 - registers every truth
-from tfmshop.platform import backup, clock
+from tfmshop.platform import backup, clock, jobs
 from tfmshop.platform.backup import BackupFailed, Key, Vault, scratch
 from tfmshop.platform.backup.compare import compare
 from tfmshop.platform.backup.encryption import new
 from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres
+from tfmshop.surface import backups
 
 
 @pytest.fixture
@@ -57,6 +58,33 @@ async def test_a_dump_comes_back_as_it_was_while_the_database_goes_on(vault, fre
     assert [one.name for one in vault.backups()] == [made.name]
     assert not list(vault.folder.glob("scratch*"))
     assert (vault.folder / made.file).stat().st_mode & 0o077 == 0
+
+
+async def test_the_clock_makes_backups_and_drills_the_newest(fresh_url, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(jobs.queue, "SCHEDULES", {})
+    config = settings.replace(
+        DATABASE_URL=fresh_url, BACKUP_FOLDER=str(tmp_path / "backups"), BACKUP_AT="1 * * * *", DRILL_AT="2 * * * *"
+    )
+    backups.schedule(config)
+    by_name = {one.name: (one.cron, one.task) for one in jobs.queue.SCHEDULES.values()}
+    assert {name: cron for name, (cron, _) in by_name.items()} == {
+        "platform.backup": "1 * * * *", "platform.drill": "2 * * * *",
+    }  # fmt: skip
+    back_up, drill = (task for _, task in by_name.values())
+    with pytest.raises(BackupFailed):
+        await drill(None)
+    await back_up(None)
+    noted = "SELECT what FROM platform.done ORDER BY at"
+    assert [row["what"] for row in await run(fresh_url, noted)] == ["backup"]
+    await drill(None)
+    assert [row["what"] for row in await run(fresh_url, noted)] == ["backup", "drill"]
+    (made,) = backups.vault_of(config).backups()
+    file = backups.vault_of(config).folder / made.file
+    file.write_bytes(file.read_bytes()[:-100])
+    await run(fresh_url, "DELETE FROM platform.done WHERE what = 'drill'", "SELECT 1")
+    with pytest.raises(BackupFailed, match="was changed after it was made"):
+        await drill(None)
+    assert [row["what"] for row in await run(fresh_url, noted)] == ["backup"]
 
 
 @pytest.mark.parametrize("harm", ["cut", "changed"])

@@ -56,7 +56,7 @@ async def test_a_migration_that_fails_leaves_nothing_and_those_before_it_stay(fr
     bad = migrate._FOLDER / "versions" / "9002_index.sql"
     good = bad.read_text()
     bad.write_text("CREATE TABLE orders.half (id uuid); SELECT 1 / 0;")
-    with pytest.raises(migrate.CannotMigrate, match="after 9001_column: .*division by zero.*was undone"):
+    with pytest.raises(migrate.CannotMigrate, match=r"after 9001_column: .*division by zero.*was undone"):
         await migrate.upgrade(fresh_url)
     connection = await asyncpg.connect(fresh_url)
     assert await migrate.applied(fresh_url) == "9001"

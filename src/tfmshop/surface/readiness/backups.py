@@ -22,7 +22,7 @@ async def restored(place: Place) -> Result:
         return Result("fail", str(error), "See `tfmshop db backup` and `tfmshop db drill`.")
     if not found.is_good:
         return Result("fail", f"{made.name} is not what was copied", f"See `tfmshop db drill {made.name}`.")
-    if not place.config.text("BACKUP_AT"):
-        return Result("warn", f"{made.name} restored and compared, but none is made by the clock",
-                      "Set BACKUP_AT and DRILL_AT, or note your own (`tfmshop db backed-up`).")  # fmt: skip
+    if missing := [name for name in ("BACKUP_AT", "DRILL_AT") if not place.config.text(name)]:
+        return Result("warn", f"{made.name} restored and compared, but the clock does not: no {', no '.join(missing)}",
+                      f"Set {' and '.join(missing)}, or note your own (`tfmshop db backed-up`).")  # fmt: skip
     return Result("pass", f"{made.name}: {found.counted:,} rows restored and compared in {found.seconds:.1f} s")
