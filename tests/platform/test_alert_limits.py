@@ -36,14 +36,8 @@ LIMITS = {
     "ALERT_DRILL_DAYS": ("DrillLate", {DONE % "drill": lambda t: AT - 3.5 * DAY}, 3, 4),
 }
 """A setting, the alert it is about, what is the case, and where the limit must stand for it to fire, and not to."""
-NO_LIMITS = {
-    "ALERT_REPEAT_HOURS",
-    "ALERT_RESPONSE",
-    "ALERT_MAIL",
-    "ALERT_WEBHOOK",
-    "ALERT_WEBHOOK_SECRET",
-    "ALERT_SLACK",
-}
+NOT_HERE = {"REPEAT_HOURS", "RESPONSE", "MAIL", "WEBHOOK", "WEBHOOK_SECRET", "SLACK"}
+"""Whom they tell and how often; slow answers are tried by themselves."""
 
 
 def fires(name: str, series: dict, minutes: int, step: int = 15, **limits: int) -> float | None:
