@@ -205,3 +205,10 @@ def test_what_comes_after_is_followed(kept, tmp_path):
     follower = iter(told.Follower(tmp_path, ["app"]))
     kept.write("app", clock.now().date(), b'{"@timestamp":"2026-01-01T00:00:00Z","n":2}\n')
     assert next(follower)["n"] == 2
+    path = tmp_path / f"app-{clock.now().date()}.log"
+    path.rename(tmp_path / "put-away")  # compressed meanwhile, and a line comes late
+    path.write_bytes(b'{"@timestamp":"2026-01-01T00:00:00Z","n":3}\n')
+    late = threading.Timer(10, lambda: path.write_bytes(b'{"@timestamp":"2026-01-01T00:00:00Z","n":"never"}\n' * 9))
+    late.start()
+    assert next(follower)["n"] == 3
+    late.cancel()

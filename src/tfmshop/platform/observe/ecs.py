@@ -22,17 +22,17 @@ ECS: Final = {
 
 def hide_secrets(_: object, __: str, event: Event) -> Event:
     """Replace the values of fields whose name speaks of a secret, at any depth."""
-    _hide(event)
+    for name, value in event.items():
+        event[name] = _shown(name, value)
     return event
 
 
-def _hide(event: MutableMapping[str, Any]) -> None:
-    for name, value in event.items():
-        if any(word in name.lower() for word in SECRET_WORDS):
-            event[name] = HIDDEN
-        elif isinstance(value, dict):
-            event[name] = dict(value)
-            _hide(event[name])
+def _shown(name: str, value: object) -> object:
+    if any(word in name.lower() for word in SECRET_WORDS):
+        return HIDDEN
+    if isinstance(value, dict):
+        return {key: _shown(str(key), part) for key, part in value.items()}
+    return [_shown("", part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def in_one_line(_: object, __: str, event: Event) -> Event:

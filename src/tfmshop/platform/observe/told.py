@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -35,7 +36,10 @@ class Follower:
     def __init__(self, folder: Path, kinds: Iterable[str]) -> None:
         self._folder = folder
         self._kinds = list(kinds)
-        self._places = {path: path.stat().st_size for path, _, _ in files.files(folder) if path.suffix == ".log"}
+        self._places = {
+            path: (path.stat().st_ino, path.stat().st_size)
+            for path, _, _ in files.files(folder) if path.suffix == ".log"
+        }  # fmt: skip
 
     def __iter__(self) -> Iterator[Event]:
         """Events without end, of the day before too: a line may come late."""
@@ -48,11 +52,15 @@ class Follower:
 
     def _new(self, path: Path) -> Iterator[Event]:
         with suppress(FileNotFoundError), path.open("rb") as file:
-            file.seek(self._places.get(path, 0))
+            which = os.fstat(file.fileno()).st_ino
+            known, place = self._places.get(path, (which, 0))
+            place = place if known == which else 0  # put away meanwhile, and begun anew by a line that came late
+            file.seek(place)
             for line in file:
                 if not line.endswith(b"\n"):
                     break
-                self._places[path] = self._places.get(path, 0) + len(line)
+                place += len(line)
+                self._places[path] = which, place
                 if (event := _event(line)) is not None:
                     yield event
 
