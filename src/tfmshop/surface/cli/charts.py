@@ -34,8 +34,9 @@ class Section(msgspec.Struct):
 
 def lines(title: str, lines: Sequence[Line], unit: str) -> Section:
     """A chart of lines over time, from nothing up to the highest value."""
+    lines = [line for line in lines if len(line.points) > 1]
     points = [point for line in lines for point in line.points]
-    if len(points) < 2:
+    if not points:
         return Section(title, "Nothing was measured yet.")
     first, last = min(at for at, _ in points), max(at for at, _ in points)
     span = (last - first).total_seconds() or 1.0
