@@ -16,7 +16,7 @@ from tfmshop.surface.cli.source import Url
 from tfmshop.surface.readiness import Box, Checked
 
 app = typer.Typer(no_args_is_help=True, help="Is this installation fit to be open to everybody?")
-MARKS = {"pass": "ok", "warn": "WARN", "fail": "FAIL"}
+MARKS = {"pass": "ok", "warn": "WARN", "fail": "FAIL", "skip": "skip"}
 
 
 @app.command("checklist")
@@ -71,4 +71,4 @@ def show(found: Sequence[Checked], *, as_json: bool) -> None:
 
 def worst(found: Sequence[Checked], *, strict: bool = False) -> int:
     """The exit code."""
-    return int(any(one.result.state == "fail" or (strict and one.result.state == "warn") for one in found))
+    return int(any(one.result.state == "fail" or (strict and one.result.state != "pass") for one in found))

@@ -18,9 +18,11 @@ LONGEST_SECONDS: Final = 30.0
 
 
 class Result(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How a box came out: `pass`, `warn` (it works, and should not stay so), or `fail`; what was found; the mend."""
+    """How a box came out: `pass`, `warn` (it works, and should not stay so), `fail`, or `skip` where it could not be
+    tried because another failed; what was found; the mend.
+    """
 
-    state: Literal["pass", "warn", "fail"]
+    state: Literal["pass", "warn", "fail", "skip"]
     found: str
     mend: str = ""
 
@@ -42,12 +44,13 @@ Check = Callable[[Place], Awaitable[Result]]
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """Something to try, for at most so many seconds."""
+    """Something to try, for at most so many seconds; `mend` is what helps where the try itself breaks."""
 
     name: str
     when: str
     check: Check
     seconds: float
+    mend: str
 
 
 class Checked(msgspec.Struct, frozen=True):
@@ -61,11 +64,20 @@ class Checked(msgspec.Struct, frozen=True):
 BOXES: Final[list[Box]] = []
 
 
-def box(name: str, when: str, seconds: float = LONGEST_SECONDS) -> Callable[[Check], Check]:
+class NotTried(Exception):
+    """What a box looks at is not there, which another box is about; the text says what."""
+
+
+def box(
+    name: str,
+    when: str,
+    seconds: float = LONGEST_SECONDS,
+    mend: str = "See `tfmshop logs errors`.",
+) -> Callable[[Check], Check]:
     """Declare a box."""
 
     def declare(check: Check) -> Check:
-        BOXES.append(Box(name, when, check, seconds))
+        BOXES.append(Box(name, when, check, seconds, mend))
         return check
 
     return declare
@@ -78,10 +90,12 @@ async def tick(boxes: Iterable[Box], place: Place, told: Callable[[str, int, int
         try:
             async with asyncio.timeout(one.seconds):
                 result = await one.check(place)
+        except NotTried as why:
+            result = Result("skip", str(why))
         except TimeoutError:
-            result = Result("fail", f"there was no answer in {one.seconds:.0f} s")
+            result = Result("fail", f"there was no answer in {one.seconds:.0f} s", one.mend)
         except Exception as error:  # noqa: BLE001 - whatever it is, the box is not ticked
-            result = Result("fail", f"{type(error).__name__}: {error}")
+            result = Result("fail", f"{type(error).__name__}: {error}", one.mend)
         found.append(Checked(one.name, one.when, result))
         told("boxes", number, len(todo))
     return found

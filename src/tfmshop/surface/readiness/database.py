@@ -126,7 +126,7 @@ async def truths(place: Place) -> Result:
     return Result("fail", f"{len(found)} are broken: {'; '.join(found)}", "See `tfmshop doctor` for the offenders.")
 
 
-@box("cache service", BEFORE)
+@box("cache service", BEFORE, mend="Start Redis, or see REDIS_URL: without it each process caches and counts alone.")
 async def redis(place: Place) -> Result:
     """Redis answers in time."""
     version = await place.platform.redis.version()

@@ -17,7 +17,7 @@ from tfmshop.surface.readiness.box import BEFORE, Place, Result, box, judged
 FEW_FILES: Final = 4096
 
 
-@box("log folder", BEFORE)
+@box("log folder", BEFORE, mend="Have it belong to the user who serves, or set TFMSHOP_HOME.")
 async def log_folder(place: Place) -> Result:
     """Log files can be written, and are."""
     folder = place.config.home / FOLDER

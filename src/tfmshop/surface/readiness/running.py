@@ -13,7 +13,7 @@ from tfmshop.platform.observe.process import METRICS
 from tfmshop.platform.observe.readings import Reading
 from tfmshop.surface.kpis import kpis
 from tfmshop.surface.pulse import pulse
-from tfmshop.surface.readiness.box import AFTER, Place, Result, box, judged
+from tfmshop.surface.readiness.box import AFTER, NotTried, Place, Result, box, judged
 
 HEADERS: Final = {"x-content-type-options": "nosniff", "content-security-policy": "", "referrer-policy": ""}
 """Headers that every answer has; empty is any value."""
@@ -25,8 +25,11 @@ async def _asked(place: Place, path: str, headers: dict[str, str] | None = None)
     host = next(iter(place.config.words("ALLOWED_HOSTS")), "")
     if host and path.startswith("/api"):
         named["host"] = host
-    async with httpx.AsyncClient(base_url=place.url, timeout=10, trust_env=False) as client:
-        return await client.get(path, headers=named | (headers or {}))
+    try:
+        async with httpx.AsyncClient(base_url=place.url, timeout=10, trust_env=False) as client:
+            return await client.get(path, headers=named | (headers or {}))
+    except httpx.HTTPError as error:
+        raise NotTried(f"no shop answers at {place.url} ({type(error).__name__})") from error
 
 
 def _page(place: Place) -> str:
@@ -49,8 +52,8 @@ async def health(place: Place) -> Result:
     try:
         found = await _health(place)
         page = await _asked(place, _page(place))
-    except httpx.HTTPError as error:
-        return Result("fail", f"no shop answers at {place.url} ({type(error).__name__})", "Start `tfmshop serve`.")
+    except NotTried as why:
+        return Result("fail", str(why), "Start `tfmshop serve`.")
     if found["status"] == "down" or page.status_code != 200:
         return Result("fail", f"it is {found['status']}, a page answers {page.status_code}",
                       "See `tfmshop logs errors`.")  # fmt: skip
