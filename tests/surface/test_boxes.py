@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import socket
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,7 +14,7 @@ import pytest
 from tests.conftest import platform_of
 from tests.processes import free_port
 from tfmshop import __version__
-from tfmshop.platform import clock, codec
+from tfmshop.platform import clock, codec, done
 from tfmshop.platform.observe.readings import Family, Reading, Series
 from tfmshop.surface import readiness
 from tfmshop.surface.readiness.box import BOXES, Place, tick
@@ -175,3 +176,40 @@ async def test_redis_that_is_away_and_a_folder_in_the_way_fail_with_their_mend(s
     assert {one.state for one in found.values()} == {"fail"}
     assert "Start Redis" in found["cache service"].mend
     assert "TFMSHOP_HOME" in found["log folder"].mend
+
+
+async def test_a_port_that_somebody_else_has_fails(settings, db):
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = settings.replace(HOST="127.0.0.1", PORT=stranger.getsockname()[1])
+        found = (await results(taken, db, ["port"]))["port"]
+        assert found.state == "fail"
+        assert f"PORT={taken.number('PORT') + 1}" in found.mend
+    assert (await results(taken, db, ["port"]))["port"].found == f"{taken.number('PORT')} is free"
+
+
+async def test_an_extension_that_is_missing_fails(settings, wide_db, fresh_url):
+    assert (await results(settings, wide_db, ["extensions"]))["extensions"].state == "pass"
+    connection = await asyncpg.connect(fresh_url)
+    await connection.execute("DROP EXTENSION fuzzystrmatch CASCADE")
+    await connection.close()
+    found = (await results(settings, wide_db, ["extensions"]))["extensions"]
+    assert (found.state, found.found) == ("fail", "missing: fuzzystrmatch")
+    assert found.mend.startswith("CREATE EXTENSION")
+
+
+async def test_backups_that_are_late_fail_and_those_that_were_never_made_warn(settings, db):
+    async def found(**more):
+        return (await results(settings.replace(**more), db, ["age of backups"]))["age of backups"]
+
+    assert (await found()).state == "pass"
+    never = await found(BACKUP_AT="30 3 * * *", DRILL_AT="30 5 * * 0")
+    assert (never.state, never.found) == ("warn", "no backup was made yet; no drill was made yet")
+    async with db.tx() as tx:
+        await done.note(tx, done.BACKUP, clock.now() - timedelta(hours=27))
+        await done.note(tx, done.DRILL, clock.now() - timedelta(days=7))
+    late = await found()
+    assert late.state == "fail"
+    assert late.found.startswith("the last backup was ")
+    assert "drill" not in late.found
+    assert "tfmshop db backup" in late.mend
+    assert (await found(ALERT_BACKUP_HOURS=28)).state == "pass"

@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -20,7 +19,7 @@ from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out
 from tfmshop.surface.cli.production import show, tried, worst
 from tfmshop.surface.readiness import BEFORE
-from tfmshop.surface.serving import Status, read_status
+from tfmshop.surface.serving import Status, is_alive, read_status
 
 app = typer.Typer(invoke_without_command=True, help="A release takes the place of the one that serves.")
 VERIFIED: Final = ("health", "security of answers")
@@ -128,7 +127,7 @@ def _back(context: typer.Context) -> str:
 def _exchange(context: typer.Context, by: signal.Signals = signal.SIGHUP) -> None:
     config = host_of(context).read_config()
     before = read_status(config.home, config.number("PORT"))
-    if before is None or not _alive(before.pid):
+    if before is None or not is_alive(before.pid):
         raise Failure(f"No web server with port {config.number('PORT')} runs in {config.home}: start `tfmshop serve`.")
     os.kill(before.pid, by)
     longest = config.seconds("START_TIME") + config.seconds("GOODBYE_TIME") + LONGER_SECONDS
@@ -146,17 +145,6 @@ def _told(now: Status) -> None:
     if now.state != "serving":
         raise Failure(f"The new workers cannot work ({now.why}): those before go on. The log says more.")
     out.print(f"generation {now.generation} serves", markup=False)
-
-
-def _alive(pid: int) -> bool:
-    """Whether that process is a web server of ours, and not a stranger whom a stale file names."""
-    try:
-        os.kill(pid, 0)
-        return b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else True
-    except (ProcessLookupError, FileNotFoundError):
-        return False
-    except PermissionError:
-        return True
 
 
 def _warm(context: typer.Context) -> None:

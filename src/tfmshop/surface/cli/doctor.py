@@ -14,8 +14,12 @@ from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, print_json, print_table
 from tfmshop.surface.cli.production import show, tried, worst
 
-LOOKED_AT = ("migrations", "indexes", "database server", "replication and transactions", "replicas", "pooler",
-             "cache service", "log folder", "log rotation", "disk and open files")  # fmt: skip
+LOOKED_AT = ("migrations", "indexes", "database server", "extensions", "replication and transactions", "replicas",
+             "pooler", "cache service", "log folder", "log rotation", "disk and open files", "port", "age of backups",
+             )  # fmt: skip
+MEND = """
+What is broken above came from a bug, or from a change by hand. Nothing mends it by itself: restore the last good backup
+beside it (`tfmshop db restore --into`), compare, set right what differs, and look here again."""
 SHOWN = 3
 """Routes of a tier that are named in the table."""
 
@@ -50,6 +54,8 @@ def doctor(context: typer.Context, as_json: AsJson = False) -> None:
             typer.echo(f"{'BROKEN' if offenders else 'holds '}  {truth.sentence}")
             for offender in offenders[:10]:
                 typer.echo(f"        {offender}")
+        if found:
+            typer.echo(MEND)
         typer.echo("")
         print_table(
             ["limit", "requests", "setting", "routes"],

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from tfmshop.platform import clock, done
 from tfmshop.platform.backup import BackupFailed
 from tfmshop.platform.backup.encryption import PUBLIC
 from tfmshop.surface import backups
-from tfmshop.surface.readiness.box import AFTER, Place, Result, box
+from tfmshop.surface.readiness.box import AFTER, BEFORE, Place, Result, box, judged
+
+
+@box("age of backups", BEFORE)
+async def age(place: Place) -> Result:
+    """Backups are made and tried out as often as the settings want."""
+    async with place.platform.db.read() as tx:
+        found = {row["what"]: row["at"] for row in await tx.rows(done.LAST)}
+    failing, warning = [], []
+    hours, days = place.config.number("ALERT_BACKUP_HOURS"), place.config.number("ALERT_DRILL_DAYS")
+    for what, setting, longest in (
+        (done.BACKUP, "BACKUP_AT", timedelta(hours=hours)), (done.DRILL, "DRILL_AT", timedelta(days=days)),
+    ):  # fmt: skip
+        mend = f"Run `tfmshop db {what}`."
+        if what in found and clock.now() - found[what] > longest:
+            failing.append(f"the last {what} was {found[what]:%Y-%m-%d %H:%M} UTC: Is `tfmshop work` running? {mend}")
+        elif what not in found and place.config.text(setting):
+            warning.append(f"no {what} was made yet: {mend}")
+    said = [f"{what} {at:%Y-%m-%d %H:%M} UTC" for what, at in found.items() if what in (done.BACKUP, done.DRILL)]
+    return judged(failing, warning, ", ".join(said) or "none is asked for")
 
 
 @box("backup", AFTER, 3600.0)

@@ -33,6 +33,9 @@ OLDEST: Final = Query(
     "SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity "
     "WHERE datname = current_database() AND backend_type = 'client backend'",
 )
+EXTENSIONS: Final = Query("readiness.extensions", "SELECT extname FROM pg_extension")
+NEEDED: Final = {"btree_gist", "fuzzystrmatch", "pg_trgm"}
+OPTIONAL: Final = {"pg_stat_statements": "PostgreSQL's own count of statements", "vector": "search by meaning"}
 MUCH_HELD: Final = 1 << 30
 LONG_SECONDS: Final = 300.0
 SKEW_SECONDS: Final = 2.0
@@ -92,6 +95,18 @@ async def server(place: Place) -> Result:
     if skew > SKEW_SECONDS:
         failing.append(f"its clock and ours differ by {skew:.0f} s: Run a time service on both.")
     return judged(failing, warning, f"PostgreSQL {row['version'].split()[0]}, as it should be set")
+
+
+@box("extensions", BEFORE)
+async def extensions(place: Place) -> Result:
+    """What the schema needs is there."""
+    async with place.platform.db.read() as tx:
+        there = {row["extname"] for row in await tx.rows(EXTENSIONS)}
+    if missing := sorted(NEEDED - there):
+        return Result("fail", f"missing: {', '.join(missing)}",
+                      "CREATE EXTENSION each, as an administrator of the database.")  # fmt: skip
+    left = [f"{name} ({what})" for name, what in OPTIONAL.items() if name not in there]
+    return Result("pass", f"without {', '.join(left)}" if left else "all are there")
 
 
 @box("replication and transactions", BEFORE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +29,17 @@ class Status(msgspec.Struct):
 def path_of(home: Path, port: int) -> Path:
     """The file of a server."""
     return home / f"serve-{port}.json"
+
+
+def is_alive(pid: int) -> bool:
+    """Whether that process is a web server of ours, and not a stranger whom a stale file names."""
+    try:
+        os.kill(pid, 0)
+        return b"serve" in Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc/self").exists() else True
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    except PermissionError:
+        return True
 
 
 def write_status(home: Path, port: int, status: Status) -> None:

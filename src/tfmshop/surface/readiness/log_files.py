@@ -1,20 +1,15 @@
-"""Boxes about the machine: folders, disk, files."""
+"""Boxes about log files: they are written, and put away."""
 
 from __future__ import annotations
 
 import asyncio
-import resource
-import shutil
 import tempfile
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
 
 from tfmshop.platform import clock
 from tfmshop.platform.observe.files import FOLDER, LogFiles, files, tidy
-from tfmshop.surface.readiness.box import BEFORE, Place, Result, box, judged
-
-FEW_FILES: Final = 4096
+from tfmshop.surface.readiness.box import BEFORE, Place, Result, box
 
 
 @box("log folder", BEFORE, mend="Have it belong to the user who serves, or set TFMSHOP_HOME.")
@@ -31,21 +26,6 @@ async def log_folder(place: Place) -> Result:
 async def rotation(place: Place) -> Result:
     """A day that is over is compressed: tried in a folder of its own, and looked for in the real one."""
     return await asyncio.to_thread(_rotated, place.config.home / FOLDER, place.config.number("LOG_DAYS"))
-
-
-@box("disk and open files", BEFORE)
-async def room(place: Place) -> Result:
-    """There is room on the disk, and for connections."""
-    failing, least = [], place.config.number("ALERT_DISK_FREE")
-    for folder in {place.config.home, Path(place.config.text("BACKUP_FOLDER") or place.config.home)}:
-        there = next(path for path in (folder, *folder.parents) if path.exists())
-        disk = shutil.disk_usage(there)
-        if 100 * disk.free < least * disk.total:
-            failing.append(f"{disk.free >> 20} MiB are free in {there}: Make room, or move it to a larger disk.")
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < FEW_FILES:
-        failing.append(f"a process may open {hard} files, so few connections: Raise the limit (ulimit -Hn).")
-    return judged(failing, [], "there is room")
 
 
 def _written(folder: Path) -> None:
