@@ -154,7 +154,18 @@ def test_the_settings_of_the_files_exist():
 def test_the_compose_file_runs_what_there_is():
     yaml = pytest.importorskip("yaml")
     services = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]
-    assert services.keys() == {"migrate", "web", "work", "postgres", "redis", "nginx"}
+    assert services.keys() == {"migrate", "web", "work", "postgres", "redis", "nginx", "prometheus", "grafana"}
+    beside = yaml.safe_load((DEPLOY / "compose.monitoring.yaml").read_text())["services"]
+    for name in ("prometheus", "grafana"):
+        assert services[name]["extends"] == {"file": "compose.monitoring.yaml", "service": name}
+        assert services[name]["profiles"] == ["monitoring"]
+        assert name in beside
+    for file, target in (("compose.yaml", "web:8000"), ("prometheus.yaml", "host.docker.internal:8000")):
+        scraped = yaml.safe_load((DEPLOY / "prometheus" / file).read_text())
+        assert scraped["scrape_configs"][0]["static_configs"] == [{"targets": [target]}]
+        if shutil.which("promtool") is not None:
+            subprocess.run(["promtool", "check", "config", DEPLOY / "prometheus" / file], check=True,
+                           capture_output=True, timeout=60)  # fmt: skip
     for name in ("migrate", "web", "work"):
         helped = subprocess.run(
             [BIN, *services[name]["command"], "--help"], capture_output=True, timeout=60, check=False
