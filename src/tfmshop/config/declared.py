@@ -10,6 +10,7 @@ from tfmshop.config.setting import (
     cron,
     currency,
     each,
+    header,
     host_name,
     network,
     one_of,
@@ -213,6 +214,16 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "How long a CDN keeps public answers that it is told to purge, s; 0: no CDN.",
         least=0,
         most=31_536_000,
+    ),
+    Setting(
+        "CDN_PURGE_URL",
+        "",
+        "Where a CDN is told what is stale (Fastly's purge by keys); empty: it is not told.",
+        secret=True,
+        check=url("https", "http"),
+    ),
+    Setting(
+        "CDN_PURGE_HEADER", "", "The header that proves who asks it, such as Fastly-Key: ...", secret=True, check=header
     ),
     Setting("CACHE_TTL_PRODUCTS", 600, "Age of cached products, s.", least=1, most=86_400),
     Setting("CACHE_TTL_CATEGORIES", 1800, "Age of cached categories, s.", least=1, most=86_400),

@@ -183,6 +183,12 @@ def secret_text(text: str) -> str | None:
     return None
 
 
+def header(text: str) -> str | None:
+    """A header of a request, as `Name: value`, or nothing."""
+    fits = not text or re.fullmatch(r"[A-Za-z0-9-]+: ?[!-~]([ -~]*[!-~])?", text)
+    return None if fits else "must be empty or a header such as Fastly-Key: ..."
+
+
 def cron(text: str) -> str | None:
     """When something happens, as five fields of cron, or nothing."""
     if not text:

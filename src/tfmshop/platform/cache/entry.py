@@ -14,6 +14,8 @@ from tfmshop.platform.clock import monotonic
 V = TypeVar("V")
 EVERYTHING: Final = "*"
 """The tag that all have."""
+EVERY_PAGE: Final = "shop"
+"""What CDNs know each page of the shop by, besides its tags."""
 JITTER: Final = 0.1
 """How much the ages of entries differ, so that what was made together does not end together."""
 

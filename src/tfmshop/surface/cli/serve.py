@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -170,13 +170,15 @@ def _list(*, as_json: bool) -> None:
 
 def _run_jobs(host: Host, names: Collection[str], until_stdin_closes: bool, *, by_the_clock: bool) -> None:
     from tfmshop.surface import worker
+    from tfmshop.surface.purge import purging
 
     if until_stdin_closes:
         _stop_when_stdin_closes()
     host.keep_logs(host.read_config())
 
     async def run(platform: Platform) -> None:
-        async with host.observed(platform, "jobs" if names else "clock", Checks(platform)):
+        told = purging(platform.config) if by_the_clock else nullcontext()
+        async with host.observed(platform, "jobs" if names else "clock", Checks(platform)), told:
             await worker.work(platform.config.text("DATABASE_URL"), platform.db, names, by_the_clock=by_the_clock)
 
     host.with_platform(run)

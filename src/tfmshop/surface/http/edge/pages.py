@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from tfmshop.platform import ids
-from tfmshop.platform.cache import Entry, Fresh, Kind, Made, asked
+from tfmshop.platform.cache import EVERY_PAGE, Entry, Fresh, Kind, Made, asked
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
@@ -207,7 +207,7 @@ class Pages:
         if self.cdn and self.cache.sure:
             extra = [
                 *extra, (b"cdn-cache-control", b"max-age=%d, stale-while-revalidate=60" % self.cdn),
-                (b"surrogate-key", " ".join(sorted(answer.tags)).encode()),
+                (b"surrogate-key", " ".join([*sorted(answer.tags), EVERY_PAGE]).encode()),
             ]  # fmt: skip
         fresh = MISSING if answer.status == 301 else None
         return Made(Page(answer.status, extra, answer.body), answer.tags, fresh)
