@@ -89,6 +89,7 @@ def test_secrets_are_not_shown():
              "DATABASE_POOL_URL": "postgresql://u:poolword@h/db", "DATABASE_REPLICA_URLS": "postgresql://u:copyword@h/db",
              "REDIS_URL": "redis://:pw@h", "METRICS_TOKEN": "m" * 40, "BACKUP_KEY": "AGE-SECRET-KEY-1ABC",
              "ALERT_WEBHOOK": "https://h/hook-a", "ALERT_WEBHOOK_SECRET": "w" * 40, "ALERT_SLACK": "https://h/hook-b",
+             "CDN_PURGE_URL": "https://h/cdn-path", "CDN_PURGE_HEADER": "Fastly-Key: cdn-key",
              "MAIL_URL": "smtp://u:secretword@h", "STRIPE_SECRET_KEY": "sk_ours", "STRIPE_WEBHOOK_SECRET": "whsec_ours",
              "SHOP_URL": "https://shop.example",
              "OIDC_PROVIDERS": "acme|https://acme.example|us|clientsecret"}  # fmt: skip
@@ -110,6 +111,8 @@ def test_secrets_are_not_shown():
         "sk_ours",
         "whsec_ours",
         "clientsecret",
+        "cdn-path",
+        "cdn-key",
     ):
         assert secret not in shown
     assert {setting.name for setting in SETTINGS if setting.secret} == set(given) - {"SHOP_URL"}
