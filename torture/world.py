@@ -114,7 +114,14 @@ class World:
         if "cursor" in wanted:
             first = "/products?limit=1" if "products" in name else "/search?q=lamp&sort=price&limit=1"
             got["cursor"] = self.call("GET", first)["next_cursor"]
+        if "etag" in wanted:
+            got["etag"] = self._etag(one.operation.partition("/admin")[2].removesuffix("/role").format_map(got))
         return got
+
+    def _etag(self, path: str) -> str:
+        """What `If-Match` names of a thing that the admin sees."""
+        answer = self.http.get(f"/admin{path}", headers={"Authorization": f"Bearer {self.staff}"})
+        return answer.headers["etag"]
 
     def _person(self, name: str) -> dict[str, str]:
         proof = {"email": f"p{uuid4().hex}@example.com", "password": PASSWORD}
