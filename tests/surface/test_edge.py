@@ -152,3 +152,13 @@ async def test_the_document_says_what_bodies_are(shop):
             assert "content" not in operation["responses"].get("204", {}), where
             if "sign_in_required" in str(operation["responses"].get("401", "")):
                 assert operation.get("security"), where
+
+
+async def test_a_picture_where_none_is_taken_is_refused_as_that_and_not_for_its_bytes(shop):
+    picture = {"content": b"\x89PNG\x00\x00", "headers": {"content-type": "image/png"}}
+    for method, path, status, code in (
+        ("PUT", "admin/products/x/pictures", 405, "method_not_allowed"),
+        ("POST", "auth/login", 415, "unsupported_media_type"), ("POST", "nowhere", 404, "not_found"),
+    ):  # fmt: skip
+        answer = await shop.request(method, path, **picture)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text

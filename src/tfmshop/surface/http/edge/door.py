@@ -270,7 +270,8 @@ class Edge:
     async def _pass(
         self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes, tier: str
     ) -> None:
-        if bodies.has_nul(scope, b"" if tier == UPLOAD else body):
+        is_picture = tier == UPLOAD or named.get(b"content-type", b"").startswith(b"image/")
+        if bodies.has_nul(scope, b"" if is_picture else body):
             await exit.refuse(NUL)
         elif tier == FREE:
             await self._app(scope, receive, exit.send)
