@@ -133,3 +133,24 @@ async def test_an_operator_lets_a_role_serve(served, fresh_url, tmp_path):
     for command in (["doctor"], ["orders", "list"], ["db", "queries"], ["seed"], ["jobs", "list"]):
         result = run(*command, DATABASE_URL=served[0])
         assert "permission denied" not in result.stdout + result.stderr, result.stdout + result.stderr
+
+
+async def test_what_the_owner_makes_later_is_served_whoever_let_the_role(fresh_url, wide_db):
+    """An administrator's grant holds for what the owner of the schema makes, and not for what they make themselves."""
+    names = [f"{kind}_{uuid4().hex[:8]}" for kind in ("owner", "app")]
+    admin = await asyncpg.connect(fresh_url)
+    for name in names:
+        await admin.execute(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
+    schemas = [row["nspname"] for row in await admin.fetch(
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)'")]  # fmt: skip
+    for schema in schemas:
+        await admin.execute(f"ALTER SCHEMA {schema} OWNER TO {names[0]}")
+    async with wide_db.tx() as tx:
+        await roles.let_serve(tx, names[1])
+    await admin.execute(f"SET ROLE {names[0]}; CREATE TABLE platform.later (id integer); RESET ROLE")
+    assert await admin.fetchval("SELECT has_table_privilege($1, 'platform.later', 'INSERT')", names[1])
+    for schema in schemas:
+        await admin.execute(f"ALTER SCHEMA {schema} OWNER TO CURRENT_USER")
+    for name in names:
+        await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+    await admin.close()

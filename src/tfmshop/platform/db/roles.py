@@ -20,19 +20,22 @@ FROM pg_namespace AS n LEFT JOIN pg_roles AS r ON r.rolname = $1 WHERE n.nspname
 GRANTS = Query(
     "db.grants",
     """
-WITH ours AS (
-    SELECT quote_ident(s.nspname) AS name, quote_ident($1) AS role
-    FROM pg_namespace AS s JOIN pg_namespace AS p ON p.nspname = 'platform' AND p.nspowner = s.nspowner
-    WHERE s.nspname !~ '^(pg_|information_schema$|public$)' ORDER BY s.nspname
+WITH whole AS (
+    SELECT quote_ident($1::text) AS role, quote_ident(pg_get_userbyid(nspowner)) AS owner,
+        string_agg(quote_ident(s.nspname), ', ') AS names
+    FROM pg_namespace AS p JOIN pg_namespace AS s USING (nspowner)
+    WHERE p.nspname = 'platform' AND s.nspname !~ '^(pg_|information_schema$|public$)' GROUP BY nspowner
 )
-SELECT format('GRANT USAGE ON SCHEMA %s TO %s', name, role) AS sql FROM ours
-UNION ALL SELECT format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', name, role) FROM ours
-UNION ALL SELECT format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %s TO %s', name, role) FROM ours
-UNION ALL SELECT format('ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO %I', $1)
-UNION ALL SELECT format('ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %I', $1)
-UNION ALL SELECT format('ALTER DEFAULT PRIVILEGES GRANT USAGE, SELECT ON SEQUENCES TO %I', $1)
-UNION ALL SELECT format('GRANT SELECT ON public.alembic_version TO %I', $1)
-UNION ALL SELECT format('REVOKE UPDATE, DELETE ON %s FROM %I', name, $1) FROM unnest($2::text[]) AS name
+SELECT unnest(ARRAY[
+    format('GRANT USAGE ON SCHEMA %s TO %s', names, role),
+    format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s', names, role),
+    format('GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA %s TO %s', names, role),
+    format('ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT USAGE ON SCHEMAS TO %s', owner, role),
+    format('ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %s', owner, role),
+    format('ALTER DEFAULT PRIVILEGES FOR ROLE %s GRANT USAGE, SELECT ON SEQUENCES TO %s', owner, role),
+    format('GRANT SELECT ON public.alembic_version TO %s', role),
+    format('REVOKE UPDATE, DELETE ON %s FROM %s', array_to_string($2::text[], ', '), role)
+]) AS sql FROM whole
 """,
 )
 
@@ -46,9 +49,7 @@ class NoSuchRole(
     role: str
 
 
-class OwnsTheShop(
-    ShopError, kind=Kind.CONFLICT, code="role_owns", says="{role} may do everything already: it owns the shop's tables."
-):
+class OwnsTheShop(ShopError, kind=Kind.CONFLICT, code="role_owns", says="{role} owns the shop's tables already."):
     """It is a superuser, the owner, or a member of the owner."""
 
     role: str
@@ -62,9 +63,8 @@ class NotTheOwner(
 
 
 async def let_serve(tx: Tx, role: str) -> list[str]:
-    """Let a role serve the shop and work for it, now and after later migrations; the statements that did it.
-
-    `NoSuchRole`, `OwnsTheShop`, `NotTheOwner`.
+    """Let a role serve the shop and work for it, now and after later migrations; the statements that did it, in their
+    order: what is taken back comes last. `NoSuchRole`, `OwnsTheShop`, `NotTheOwner`.
     """
     row = await tx.row(ROLE, role)
     assert row is not None  # noqa: S101 - the schema is there: a platform opened it
