@@ -24,8 +24,8 @@ from tfmshop.surface.serving import Status, is_alive, read_status
 app = typer.Typer(invoke_without_command=True, help="A release takes the place of the one that serves.")
 VERIFIED: Final = ("health", "security of answers")
 """The boxes that a release must pass once it serves."""
-NOT_YET: Final = ("migrations", "indexes")
-"""Boxes that a deployment itself mends."""
+NOT_YET: Final = ("migrations", "indexes", "age of backups")
+"""Boxes that a deployment itself mends, and one that must not keep a mend from being deployed."""
 LONGER_SECONDS: Final = 90.0
 """What an exchange takes at most, besides the start of the new workers and the goodbye of the old ones."""
 WARM_SECONDS: Final = 10.0
