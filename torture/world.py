@@ -6,6 +6,7 @@ import asyncio
 import base64
 import re
 import time
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,6 +27,8 @@ HELD_SECONDS: Final = 500.0
 """How long tokens are used; the shop takes them for 15 minutes."""
 CODE_SECONDS: Final = 25.0
 """The same of codes of an app."""
+RUNNER_SECONDS: Final = 120.0
+"""How long a job may take."""
 PROOFS: Final = {"/auth/reset-password": "reset", "/auth/verify-email": "verify", "/me/email/confirm": "email"}
 """Which letter carries the token of an operation."""
 ADDRESS: Final = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US", "region": "lamp"}
@@ -179,10 +182,8 @@ class World:
     def _order(self, order: dict[str, Any], wanted: set[str], name: str) -> dict[str, str]:
         path = f"/orders/{order['number']}"
         got = {"order_id": order["id"], "number": order["number"], "order_token": order["token"]}
-        while (CAPTURED.search(name) or SHIPPED.search(name)) and self.admin("GET", path)[
-            "payment_status"
-        ] == "authorized":
-            time.sleep(0.02)
+        if CAPTURED.search(name) or SHIPPED.search(name):
+            self._wait_until(lambda: self.admin("GET", path)["payment_status"] != "authorized")
         if SHIPPED.search(name):
             some = {"lines": [{"sku": "DEMO-001", "quantity": 1}]} if name.endswith("cancel-rest") else {}
             self.admin("POST", f"{path}/shipments", some)
@@ -200,9 +201,16 @@ class World:
         """A refund of an order that the company refuses, because it let go of the payment."""
         asyncio.run(self._shop.company.void(Payment(order_id, Money(1, "USD"))))
         self.admin("POST", f"{path}/refunds", {"why": "lamp"})
-        while not (refund := self.admin("GET", path)["refunds"][0]).get("failed"):
+        self._wait_until(lambda: bool(self.admin("GET", path)["refunds"][0].get("failed")))
+        return str(self.admin("GET", path)["refunds"][0]["id"])
+
+    def _wait_until(self, true: Callable[[], bool]) -> None:
+        """Wait for the job runner, which may be gone."""
+        over = time.monotonic() + RUNNER_SECONDS
+        while not true():
+            if time.monotonic() > over:
+                raise RuntimeError(f"the job runner did nothing for {RUNNER_SECONDS:.0f} s")
             time.sleep(0.02)
-        return str(refund["id"])
 
     async def _proof(self, purpose: str, email: str) -> str:
         """The token of a letter to somebody."""
