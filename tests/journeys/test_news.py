@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from tests.making import a_product, take_money
+from tests.receivers import Receiver, listening
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
@@ -31,35 +32,10 @@ SECRET = Query("test.secret", "SELECT secret FROM news.endpoint")
 SENDER = news.Sender("Lamp & Co", "https://lamps.example")
 
 
-class Receiver:
-    """A program that is told; it answers with `status`."""
-
-    def __init__(self) -> None:
-        self.heard = []
-        self.status = 204
-
-    async def __call__(self, reader, writer) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-        body = await reader.readexactly(int(headers["content-length"]))
-        self.heard.append((headers, body))
-        where = "Location: http://127.0.0.1:1/\r\n" if 300 <= self.status < 400 else ""
-        writer.write(f"HTTP/1.1 {self.status} X\r\nContent-Length: 0\r\n{where}Connection: close\r\n\r\n".encode())
-        await writer.drain()
-        writer.close()
-
-    @property
-    def topics(self) -> list[str]:
-        return [codec.decode(body)["type"] for _, body in self.heard]
-
-
 @pytest.fixture
 async def receiver():
-    one = Receiver()
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks?x=1"
-    yield one
-    server.close()
+    async with listening("/hooks?x=1") as one:
+        yield one
 
 
 async def spread(db) -> list[tuple[str, bytes]]:

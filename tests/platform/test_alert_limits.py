@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -11,8 +10,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.journeys.test_news import Receiver
 from tests.platform.test_alerts import AT, BAD, CALLS, FIRING, HTTP, OK, SETTINGS, SLOW, START, reading
+from tests.receivers import listening
 from tfmshop.config import SETTINGS as DECLARED
 from tfmshop.platform.observe.alerts import Engine, Firing, channels
 from tfmshop.platform.observe.metrics import METRICS
@@ -96,11 +95,8 @@ def test_what_will_be_is_told_before_it_is(alert, series, flat):
 
 @pytest.fixture
 async def receiver():
-    one = Receiver()
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hooks"
-    yield one
-    server.close()
+    async with listening("/hooks") as one:
+        yield one
 
 
 ANOTHER = Firing("RedisDown", {}, "warning", "firing", 1.0, "Redis does not answer.", "Start Redis.", START)

@@ -7,9 +7,9 @@ import json
 
 import pytest
 
-from tests.journeys.test_news import Receiver
 from tests.making import a_product
 from tests.processes import tfmshop
+from tests.receivers import listening
 from tfmshop.commerce import catalog
 from tfmshop.platform.cache import report
 from tfmshop.surface import purge
@@ -17,12 +17,9 @@ from tfmshop.surface import purge
 
 @pytest.fixture
 async def cdn():
-    one = Receiver()
-    one.status = 200
-    server = await asyncio.start_server(one, "127.0.0.1", 0)
-    one.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/service/1/purge"
-    yield one
-    server.close()
+    async with listening("/service/1/purge") as one:
+        one.status = 200
+        yield one
 
 
 def told(cdn) -> list[list[str]]:
