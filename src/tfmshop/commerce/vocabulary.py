@@ -71,7 +71,12 @@ def address_lines(address: Address) -> list[str]:
 
 _ATOM, _LABEL = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+", "[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?"
 Email = Annotated[
-    str, Meta(max_length=254, pattern=rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$(?!\n)")
+    str,
+    Meta(
+        max_length=254,
+        pattern=rf"^(?=[^@]{{1,64}}@){_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$(?!\n)",
+        extra_json_schema={"format": "email"},
+    ),
 ]
 """An e-mail address by shape: dot-atoms at a domain name (RFC 5321 without quotes, address literals and what is not
 ASCII, which few servers take); whether it exists shows when mail arrives.

@@ -1,4 +1,4 @@
-"""What Schemathesis sends where the document asks for a picture: small real ones."""
+"""What Schemathesis sends where the document asks for a picture or an e-mail address: small real ones."""
 
 from __future__ import annotations
 
@@ -20,3 +20,7 @@ def _made(kind: str) -> strategies.SearchStrategy[bytes]:
 
 for media, kind in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/avif", "AVIF")):
     schemathesis.openapi.media_type(media, _made(kind))
+
+schemathesis.openapi.format(
+    "email", strategies.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}@[a-z0-9]{1,20}\.[a-z]{2,9}", fullmatch=True)
+)
