@@ -67,10 +67,11 @@ was loaded at start is frozen, so that it is never looked through again."""
 async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     """A platform on the servers that `config` names; closed at the end."""
     secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
-    redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"))
+    database = await db.connect(config.text("DATABASE_POOL_URL" if bounds.pooled else "DATABASE_URL"), bounds)
+    redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"), await database.identity())
     platform = Platform(
         config=config,
-        db=await db.connect(config.text("DATABASE_POOL_URL" if bounds.pooled else "DATABASE_URL"), bounds),
+        db=database,
         redis=redis,
         cache=Cache(Memory(config.number("CACHE_MEMORY") << 20), Shared(redis, f"{__version__}-{migrate.newest()}")),
         rates=rates_of(config, redis),

@@ -203,3 +203,14 @@ async def test_counts_add_up_without_a_hot_row(db):
         async with db.tx() as tx:
             assert (await catalog.show_category(tx, "lighting")).product_count == 5
         await jobs.add_up_counts(db)
+
+
+async def test_no_category_takes_the_address_of_the_tree(db):
+    async with db.tx() as tx:
+        await catalog.Loader().load(tx, [new_product(category=("Tree",)), new_product(category=("Garden", "Tree"))])
+        page = await catalog.show_category(tx, "garden-tree")
+        assert (page.name, page.product_count) == ("Tree", 1)
+        with pytest.raises(SlugTaken):
+            await catalog.arrange.add(tx, "Tree")
+        with pytest.raises(SlugTaken):
+            await catalog.arrange.rename(tx, "garden", "Tree", "tree")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 
+import asyncpg
 import pytest
 
 from tests.making import new_product, some_products
@@ -123,6 +124,19 @@ async def test_filters_and_pages_hold_for_meaning(wide_db, goods, model):
     for other_model, words in ((None, "furniture to sit upon"), (model, "couch")):
         with pytest.raises(cursors.BadCursor):
             await found(wide_db, other_model, words, limit=1, cursor=first.next_cursor)
+
+
+async def test_pages_of_what_is_near_are_stale_once_something_nearer_is_known(wide_db, fresh_url, goods, model):
+    search.meaning.keep(model)
+    heard: list[str] = []
+    connection = await asyncpg.connect(fresh_url)
+    async with wide_db.tx() as tx:
+        await some_products(tx, new_product(title="Settee of leather"))
+    await connection.add_listener("stale", lambda *message: heard.append(message[3]))
+    await run_jobs(wide_db)
+    await connection.execute("SELECT 1")
+    await connection.close()
+    assert any("search" in message.split(",") for message in heard), heard
 
 
 async def test_a_job_follows_every_change(wide_db, goods, model):

@@ -303,6 +303,45 @@ async def test_a_shop_beyond_the_first_tier_finds_all_the_same(wide_db, monkeypa
         assert [str(item.id) for item in (await search.find(tx, search.Wanted(q="gizmo"))).items] == [new]
 
 
+async def test_terms_of_one_stem_each_count(db):
+    async with db.tx() as tx:
+        await some_products(tx, new_product(title="Flat screen"), new_product(title="Wide monitor"))
+        await search.set_synonym(tx, "telly", ["screen"])
+        await search.set_synonym(tx, "tellies", ["monitor"])
+        for q in ("telly", "tellies"):
+            assert sorted(await titles(tx, q)) == ["Flat screen", "Wide monitor"]
+
+
+async def test_all_matches_of_words_are_counted_where_that_is_asked_for(wide_db, monkeypatch):
+    monkeypatch.setattr(import_module("tfmshop.commerce.search.learn"), "FIRST_TIER", 310)
+    async with wide_db.tx() as tx:
+        await some_products(tx, *[new_product(title=f"Lamp {n}", popularity=n) for n in range(1010)])
+    await search.learn(wide_db, always=True)
+    async with wide_db.tx() as tx:
+        await tx.execute(CLOSE_TIER)
+        assert not (await search.find(tx, search.Wanted(q="lamp"))).total_is_exact
+        counted = await search.find(tx, search.Wanted(q="lamp", exact_count=True, facets=["spec[nothing]"]))
+        assert (counted.total, counted.total_is_exact) == (1010, True)
+        assert not counted.facets.is_exact
+        assert counted.facets.specifications == {"nothing": []}
+
+
+async def test_a_facet_may_have_the_sign_that_parts_names_from_values(shop, db):
+    async with db.tx() as tx:
+        await some_products(tx, new_product(specifications={"a=b": "c"}))
+    counted = (await shop.get("products", params={"facets": "spec[a=b]"})).json()["facets"]
+    assert counted["specifications"] == {"a=b": [{"value": "c", "count": 1}]}
+    assert (await shop.get("products", params={"spec[a=b]": "c"})).json()["total"] == 1
+
+
+async def test_a_long_title_is_a_cursor_that_is_taken_back(shop, db):
+    async with db.tx() as tx:
+        await some_products(tx, *[new_product(title="\U0001f4a1" * 495 + f" {n}") for n in range(3)])
+    first = (await shop.get("products?sort=title&limit=2")).json()
+    second = await shop.get("products", params={"sort": "title", "limit": 2, "cursor": first["next_cursor"]})
+    assert len(second.json()["items"]) == 1
+
+
 async def test_the_language_is_the_shops(wide_db):
     async with wide_db.tx() as tx:
         await some_products(tx, new_product(title="Häuser aus Holz", category=("Spielzeug", "Bauen")))

@@ -196,13 +196,21 @@ def run(url: str, statement: str, *args: object) -> None:
 
 def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(served, production, tmp_path):
     with Shoppers(production["PORT"]) as shoppers:
-        done = tfmshop("deploy", cwd=tmp_path, **production)
-        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "Deployed."), done.stderr
+        done = tfmshop("deploy", "--json", cwd=tmp_path, **production)
+        assert done.returncode == 0, done.stderr
+        told_of = json.loads(done.stdout)
+        assert (told_of["deployed"], told_of["why"]) == (True, None)
+        assert [one["step"] for one in told_of["steps"]] == [
+            "check", "backup", "migrate", "exchange the workers", "warm the cache", "verify",
+        ]  # fmt: skip
         assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
         assert str(BIN) in serving(served)
 
         run(production["DATABASE_URL"], HEALED, "0036")  # the next migration will find its own work there, and fail
-        migrated = tfmshop("deploy", cwd=tmp_path, **production)
+        planned = tfmshop("deploy", "--json", cwd=tmp_path, **production)
+        assert planned.returncode == 1
+        assert json.loads(planned.stdout)["steps"][-1]["step"] == "plan"
+        migrated = tfmshop("deploy", "--no-plan", cwd=tmp_path, **production)
         assert migrated.returncode == 1
         assert "What it had begun was undone." in migrated.stderr
         assert told(production)["generation"] == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from datetime import timedelta
+from importlib import import_module
 from uuid import UUID
 
 import certifi
@@ -16,10 +17,10 @@ from tests.receivers import Receiver, listening
 from tests.surface.test_backoffice import staff
 from tfmshop.commerce import checkout, inventory, news, orders
 from tfmshop.commerce.news.deliver import deliver
-from tfmshop.commerce.news.errors import NotDelivered
+from tfmshop.commerce.news.errors import NewsNotKnown, NotDelivered
 from tfmshop.commerce.news.letters import send
 from tfmshop.commerce.news.store import CLAIM
-from tfmshop.platform import clock, codec
+from tfmshop.platform import clock, codec, jobs
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.jobs import HANDLERS, SCHEDULES
 from tfmshop.platform.mail import CannotSend
@@ -28,6 +29,7 @@ from tfmshop.platform.security.webhooks import verify
 
 TAKE = Query("test.take_jobs", "DELETE FROM jobs.pgqueuer WHERE entrypoint = ANY($1) RETURNING entrypoint, payload, id")
 OLDEN = Query("test.olden", "UPDATE news.delivery SET asked_at = now() - interval '4 days'")
+EVENTS_LEFT = Query("test.events_left", "SELECT number FROM jobs.event")
 SECRET = Query("test.secret", "SELECT secret FROM news.endpoint")
 SENDER = news.Sender("Lamp & Co", "https://lamps.example")
 
@@ -84,6 +86,23 @@ async def test_a_buyer_gets_letters_once_each(shop, db, postbox):
     assert "TR&lt;1&gt;" in shipped.get_body(preferencelist=("html",)).get_content()
     async with db.read() as tx:
         assert await broken(tx) == {}
+
+
+async def test_what_an_older_runner_does_not_know_waits_for_a_newer_one(shop, db, postbox, monkeypatch):
+    order = await an_order(shop, db)
+    async with db.tx() as tx:
+        await jobs.events.publish(tx, "order.gift_wrapped", UUID(order["id"]), {})
+        (due,) = {row["payload"] for row in await tx.rows(TAKE, ["news.spread"])}
+    with pytest.raises(NewsNotKnown, match=r"order\.gift_wrapped"):
+        await HANDLERS["news.spread"](db, due)
+    known = (*news.TOPICS, "order.gift_wrapped")
+    monkeypatch.setattr(import_module("tfmshop.commerce.news.spread"), "TOPICS", known)
+    await HANDLERS["news.spread"](db, due)
+    async with db.read() as tx:
+        assert await tx.rows(EVENTS_LEFT) == []
+    async with db.tx() as tx:
+        letters = [row["payload"] for row in await tx.rows(TAKE, ["news.letter"])]
+    assert len(letters) == 1
 
 
 async def test_a_letter_waits_for_its_server_and_one_for_nobody_is_given_up(shop, db, postbox):
@@ -224,6 +243,16 @@ async def test_webhooks_are_added_listed_and_removed(shop):
     assert (await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())).status_code == 204
     gone = await shop.delete(f"admin/webhooks/{made['id']}", headers=staff())
     assert (gone.status_code, gone.json()["code"]) == (404, "webhook_not_found")
+
+
+async def test_so_many_webhooks_and_no_more(shop, monkeypatch):
+    monkeypatch.setattr(news.endpoints, "MOST_ENDPOINTS", 2)
+    body = {"url": "https://a.example/hooks", "topics": []}
+    made = [await shop.post("admin/webhooks", json=body, headers=staff()) for _ in range(3)]
+    assert [answer.status_code for answer in made] == [201, 201, 409]
+    assert made[2].json()["code"] == "too_many_webhooks"
+    await shop.delete(f"admin/webhooks/{made[0].json()['id']}", headers=staff())
+    assert (await shop.post("admin/webhooks", json=body, headers=staff())).status_code == 201
 
 
 async def test_a_webhook_that_is_off_is_told_nothing_until_it_is_on_again(shop, db, receiver):

@@ -134,6 +134,27 @@ def test_logs_of_all_processes_are_read_by_command(shop):
     assert any("plan" in event for event in json.loads(slow.stdout)), slow.stdout[:500]
 
 
+def test_errors_are_followed_one_by_one(tmp_path):
+    file = tmp_path / "logs" / f"error-{clock.now().date()}.log"
+    file.parent.mkdir()
+
+    def wrong(n: int) -> None:
+        with file.open("a") as log:
+            log.write(json.dumps({"@timestamp": clock.now().isoformat(), "message": "went wrong", "n": n}) + "\n")
+
+    wrong(1)
+    command = [str(BIN), "logs", "errors", "--follow", "--json"]
+    settings = environment(TFMSHOP_HOME=str(tmp_path))
+    watch = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, start_new_session=True)
+    try:
+        assert json.loads(watch.stdout.readline())["n"] == 1
+        wrong(2)
+        assert json.loads(watch.stdout.readline())["n"] == 2
+    finally:
+        watch.terminate()
+        watch.communicate()
+
+
 def test_what_statements_cost_over_all_processes(shop):
     _, home, url = shop
     costs = json.loads(tfmshop("db", "queries", "--json", cwd=home, TFMSHOP_HOME=str(home)).stdout)

@@ -75,6 +75,19 @@ async def test_what_the_cdn_does_not_take_is_told_again_with_what_came_meanwhile
     running.cancel()
 
 
+async def test_what_is_heard_late_settles_as_long(cdn):
+    purger = purge.Purger(cdn.url, "", settle_seconds=0.4)
+    running = asyncio.create_task(purger.run())
+    purger.hear(["a"])
+    await asyncio.sleep(0.3)
+    purger.hear(["b"])
+    await until(lambda: len(cdn.heard) == 1)
+    assert told(cdn) == [["a"]]
+    await until(lambda: len(cdn.heard) == 2)
+    assert told(cdn)[1] == ["b"]
+    running.cancel()
+
+
 async def test_many_keys_are_told_in_parts_and_very_many_as_everything(cdn):
     purger = purge.Purger(cdn.url, "", settle_seconds=0.0)
     running = asyncio.create_task(purger.run())

@@ -58,6 +58,17 @@ async def test_small_allowances_are_exact_over_processes(redis: Redis, process) 
     assert await over(processes, SMALL, who(), 300) == {True: 20, False: 280}
 
 
+async def test_shops_that_share_a_redis_count_apart(process, db, wide_db) -> None:
+    names = [await db.identity(), await wide_db.identity()]
+    assert len(set(names)) == 2
+    redises = [Redis(os.environ[REDIS], 1, name) for name in names]
+    client = who()
+    for redis in redises:
+        assert await over([process(redis), process(redis)], SMALL, client, 100) == {True: 20, False: 80}
+    for redis in redises:
+        await redis.close()
+
+
 async def test_large_allowances_are_kept_within_what_processes_may_say_later(redis: Redis, process) -> None:
     processes = [process(processes=2) for _ in range(2)]
     got = await over(processes, LARGE, who(), 1600)

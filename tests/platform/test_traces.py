@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 
 import pytest
@@ -9,8 +10,12 @@ import pytest
 from tests.making import a_product
 from tfmshop.commerce import cart
 from tfmshop.platform import codec
+from tfmshop.platform.db import Query
+from tfmshop.platform.jobs import HANDLERS, enqueue, job
+from tfmshop.platform.jobs.worker import Worker
 from tfmshop.platform.observe import logs, traces
 
+HEADERS = Query("test.headers", "SELECT headers::text FROM jobs.pgqueuer")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
@@ -51,6 +56,37 @@ async def test_a_failed_request_is_marked_and_a_stranger_begins_a_trace(shop, sp
     assert missing.attributes["http.response.status_code"] == 404
     assert listing.parent is None
     assert missing.context.trace_id != listing.context.trace_id
+
+
+async def test_a_job_belongs_to_the_trace_that_made_it(wide_db, fresh_url, spans):
+    @job("test.traced")
+    async def traced(*_) -> None:
+        pass
+
+    try:
+        async with wide_db.tx() as tx:
+            await enqueue(tx, "test.traced", None)
+        (unasked,) = await headers(wide_db)
+        with traces.span("verb", first=True):
+            async with wide_db.tx() as tx:
+                await enqueue(tx, "test.traced", None)
+        assert unasked is None
+        running = asyncio.create_task((worker := Worker(fresh_url, wide_db, {"test.traced"}, by_the_clock=False)).run())
+        async with asyncio.timeout(30):
+            while await headers(wide_db):  # noqa: ASYNC110 - the queue tells nobody
+                await asyncio.sleep(0.02)
+        worker.stop()
+        await running
+    finally:
+        del HANDLERS["test.traced"]
+    (verb,) = [one for one in spans() if one.name == "verb"]
+    parents = [one.parent and one.parent.span_id for one in spans() if one.name == "job test.traced"]
+    assert sorted(parents, key=bool) == [None, verb.context.span_id]
+
+
+async def headers(db) -> list[str | None]:
+    async with db.read() as tx:
+        return [row["headers"] for row in await tx.rows(HEADERS)]
 
 
 def test_on_standard_error_each_span_is_a_line(capsys):

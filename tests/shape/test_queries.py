@@ -118,6 +118,7 @@ USES: list[tuple[str, list[object]]] = [
     (edit.TAKE_BACK_SLUG.sql, ["x", ID]),
     (catalog.DROP_PICTURES.sql, [[ID]]),
     (catalog.LIST_NEWEST.sql, [10, NOW, ID, None]),
+    (catalog.LIST_OFF_SALE.sql, [10, NOW, ID, "draft"]),
     (search.SUGGEST.sql, ["BR1234X essential", "br1234x essential"]),
     (inventory.STOCKED.sql, [[ID]]),
     (inventory.TAKE.sql, [[ID], [1], [ID], [ID]]),
@@ -166,6 +167,10 @@ USES: list[tuple[str, list[object]]] = [
     ("SELECT product_id FROM catalog.related WHERE other_id = ANY($1)", [[ID]]),
 ]
 
+DRAFTS = """
+UPDATE catalog.product SET status = 'draft' WHERE id IN (SELECT id FROM catalog.product ORDER BY id LIMIT 50)
+"""
+"""As shops have them, most of them without a moment at which they are published."""
 INDEXES = """
 SELECT c.relname FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -186,6 +191,7 @@ async def test_every_index_that_guards_no_rule_is_used_by_a_named_query(fresh_ur
     platform = platform_of(settings, wide_db)
     await fill(platform, performance, 1, lambda *_: None)
     connection = await asyncpg.connect(fresh_url)
+    await connection.execute(DRAFTS)
     await connection.execute("VACUUM ANALYZE")
     await connection.execute("SET plan_cache_mode = force_custom_plan")
     await connection.execute("SET enable_seqscan = off")

@@ -10,7 +10,7 @@ import random
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import brotli
 import httpx
@@ -180,6 +180,49 @@ async def _synonym(tx, world):
     await search.set_synonym(tx, "telly", ["lamp"])
 
 
+async def _synonym_gone(tx, world):
+    await search.drop_synonym(tx, "telly")
+
+
+async def _attribute(tx, world):
+    await catalog.attributes.define(tx, "lamps", catalog.attributes.Definition("watts", "Power", "number", "W"))
+
+
+async def _shelf_added(tx, world):
+    await catalog.arrange.add(tx, "Shades", "lamps")
+
+
+async def _branch_moved(tx, world):
+    await catalog.arrange.move(tx, "lamps", "chairs")
+
+
+async def _erased(tx, world):
+    await catalog.snapshot.erase(tx, [UUID(world["lamp"])])
+
+
+async def _imported(tx, world):
+    variants = [catalog.NewVariant(sku=sku, title=sku, price=4100, stock=1) for sku in ("LAMP", "LAMP-2")]
+    again = {"external_id": "outside", "sku": "LAMP", "title": "Desk lamp, new", "price": 4100}
+    (loaded,) = await catalog.Loader().load(tx, [new_product(**again, variants=variants)])
+    assert not loaded.created
+
+
+async def _picture_gone(tx, world):
+    await catalog.edit.drop_picture(tx, world["picture"])
+
+
+async def _rated(tx, world):
+    await catalog.keep.rate(tx, UUID(world["lamp"]), 4.5, 2)
+
+
+async def _owed(tx, world):
+    await inventory.set_rules(tx, "LAMP", "main", backorder_limit=5, low_at=None)
+
+
+async def _withdrawn(tx, world):
+    await reviews.moderate(tx, world["review"], publish=False, by="test")
+
+
 DETAIL, MOVED_TO = "products/desk-lamp", "products/moved-away"
 LISTS = ("products?category=lamps", "products", "search?q=lamp", "search/suggest?q=lam", "categories/tree")
 EVENTS = {
@@ -202,6 +245,16 @@ EVENTS = {
     "category": (_category, ("categories/lamps", "categories", DETAIL)),
     "review": (_review, ("products/desk-lamp/reviews",)),
     "synonym": (_synonym, ("search?q=telly&limit=5&sort=price",)),
+    "synonym gone": (_synonym_gone, ("search?q=telly&limit=5&sort=price",)),
+    "attribute": (_attribute, (DETAIL,)),
+    "shelf added": (_shelf_added, ("categories/lamps", "categories/tree", "categories")),
+    "branch moved": (_branch_moved, ("categories/tree", "categories/lamps", "categories/chairs", DETAIL)),
+    "erased": (_erased, (DETAIL, *LISTS)),
+    "imported": (_imported, (DETAIL, "products", "products?category=lamps", "search?q=lamp")),
+    "picture gone": (_picture_gone, (DETAIL, "products")),
+    "rated": (_rated, (DETAIL, "products", "products?rating_min=4")),
+    "owed": (_owed, (DETAIL, "products", "products?in_stock=true")),
+    "withdrawn": (_withdrawn, ("products/desk-lamp/reviews",)),
 }  # fmt: skip
 
 
@@ -211,7 +264,8 @@ async def world(request, processes) -> dict[str, str]:
     db, _ = processes
     async with db.tx() as tx:
         lamp, chair = await some_products(
-            tx, new_product(sku="LAMP", title="Desk lamp", price=5000, category=["Home", "Lamps"], stock=5),
+            tx, new_product(sku="LAMP", external_id="outside", title="Desk lamp", price=5000,
+                            category=["Home", "Lamps"], stock=0 if "owed" in request.node.name else 5),
             new_product(sku="CHAIR", title="Oak chair", price=9000, category=["Home", "Chairs"]),
         )  # fmt: skip
         draft = await a_product(tx, sku="HIDDEN", title="Hidden lamp", category=["Home", "Lamps"], status="draft")
@@ -224,9 +278,17 @@ async def world(request, processes) -> dict[str, str]:
             await catalog.edit.change(tx, lamp, catalog.edit.Changes(status="archived"))
         review = uuid4()
         await tx.execute(REVIEW, review, lamp)
+        if "withdrawn" in request.node.name:
+            await reviews.moderate(tx, review, publish=True, by="test")
+        if "synonym gone" in request.node.name:
+            await search.set_synonym(tx, "telly", ["lamp"])
+        picture = None
+        if "picture gone" in request.node.name:
+            picture = await catalog.edit.add_picture(tx, lamp, "/api/v1/media/y.webp", "y", None)
     await search.learn(db, always=True)
     await heard()
-    return {"lamp": lamp, "chair": chair, "draft": draft, "chairs": chairs, "review": review}
+    return {"lamp": lamp, "chair": chair, "draft": draft, "chairs": chairs, "review": review,
+            "picture": picture}  # fmt: skip
 
 
 @pytest.mark.parametrize("event", EVENTS)
@@ -401,6 +463,17 @@ async def test_what_is_asked_for_most_is_made_at_the_start_and_after_a_change(fr
     await db.close()
 
 
+async def test_a_search_that_finds_nothing_is_not_asked_for_again(fresh_url, tmp_path):
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    async with db.tx() as tx:
+        await a_product(tx, title="Desk lamp")
+    async with serving(db, fresh_url, tmp_path, "") as shop:
+        for words in ("lamp", "nonsense"):
+            assert (await shop.get(f"search?q={words}")).status_code == 200
+        assert list(shop.cache.asked.counts) == ["/api/v1/search?q=lamp"]
+    await db.close()
+
+
 async def test_what_is_counted_survives_a_database_that_is_away(db):
     counted = asked.Asked()
     counted.add("a", 3)
@@ -545,7 +618,7 @@ def test_compressing_gives_the_same_bytes_every_time():
         assert compress(b"abc" * 1000) == compress(b"abc" * 1000)
 
 
-async def test_a_cdn_is_told_how_long_and_by_which_keys(fresh_url, tmp_path):
+async def test_a_cdn_is_told_how_long_and_by_which_keys(fresh_url, tmp_path, monkeypatch):
     db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
     async with db.tx() as tx:
         lamp = await a_product(tx, title="Desk lamp", category=["Home", "Lamps"])
@@ -557,6 +630,16 @@ async def test_a_cdn_is_told_how_long_and_by_which_keys(fresh_url, tmp_path):
         assert f"product:{lamp}" in (await shop.get(DETAIL)).headers["surrogate-key"].split()
         for path in ("products/nowhere", "products?limit=x", "carts/mine"):
             assert "cdn-cache-control" not in (await shop.get(path)).headers
+
+        async def away():
+            raise DatabaseUnavailable
+
+        shop.cache.doubt()
+        with monkeypatch.context() as patch:
+            patch.setattr(db, "acquire", away)
+            old = await shop.get("products?category=lamps")
+        assert (old.status_code, old.json()) == (200, answer.json())
+        assert not {"cdn-cache-control", "surrogate-key"} & old.headers.keys(), "others may know what is newer"
     async with serving(db, fresh_url, tmp_path, "") as shop:
         assert "surrogate-key" not in (await shop.get(DETAIL)).headers
     await db.close()

@@ -60,6 +60,7 @@ CREATE INDEX price_list_variants ON pricing.price USING btree (list_code, varian
 CREATE INDEX product_category_newest ON catalog.product USING btree (category_id, published_at DESC, id DESC) WHERE (status = 'active'::text);
 CREATE INDEX product_created_at ON catalog.product USING btree (created_at DESC, id DESC);
 CREATE INDEX product_featured ON catalog.product USING btree (published_at DESC, id DESC) WHERE ((status = 'active'::text) AND featured);
+CREATE INDEX product_off_sale ON catalog.product USING btree (status, created_at, id) WHERE (status <> 'active'::text);
 CREATE INDEX product_sku ON catalog.product USING btree (sku) WHERE (external_id IS NULL);
 CREATE INDEX product_to_publish ON catalog.product USING btree (publish_at) WHERE ((status = 'draft'::text) AND (publish_at IS NOT NULL));
 CREATE INDEX product_to_withdraw ON catalog.product USING btree (withdraw_at) WHERE ((status = 'active'::text) AND (withdraw_at IS NOT NULL));

@@ -60,9 +60,9 @@ class Purger:
         pause = FIRST_PAUSE
         while True:
             await self._some.wait()
-            await asyncio.sleep(self._settle)
             keys, self._waiting = self._waiting, set()
             self._some.clear()
+            await asyncio.sleep(self._settle)  # what is heard meanwhile waits as long, in the next round
             try:
                 await self._purge({EVERY_PAGE} if EVERY_PAGE in keys else keys)
                 pause = FIRST_PAUSE

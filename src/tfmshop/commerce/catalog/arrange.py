@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from tfmshop.commerce.catalog.categories import CategoryPaths
+from tfmshop.commerce.catalog.categories import RESERVED, CategoryPaths
 from tfmshop.commerce.catalog.errors import CannotMoveCategory, CategoryInUse, CategoryNotFound, SlugTaken
 from tfmshop.commerce.catalog.store_edit import (
     ADD_CATEGORY,
@@ -17,6 +17,7 @@ from tfmshop.commerce.catalog.store_edit import (
     NOTE_CATEGORY_SLUG,
     ORDER_CATEGORIES,
     RENAME_CATEGORY,
+    SISTERS,
     TAKE_BACK_CATEGORY_SLUG,
 )
 from tfmshop.commerce.vocabulary import slug as slug_of
@@ -35,6 +36,8 @@ async def add(tx: Tx, name: str, parent: str | None = None, slug: str | None = N
         raise CannotMoveCategory(why="it has no name")
     id = ids.new()
     wanted = slug_of(slug or name) or id.hex
+    if wanted in RESERVED:
+        raise SlugTaken(slug=wanted)
     try:
         async with tx.savepoint():
             if not await tx.execute(ADD_CATEGORY, id, parent_id, wanted, name, DEEPEST):
@@ -61,6 +64,8 @@ async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> N
     id = await _find(tx, category)
     await tx.rows(HOLD_BRANCH, id)
     slug = slug_of(slug or "") or None
+    if slug in RESERVED:
+        raise SlugTaken(slug=slug or "")
     if slug is not None:
         await tx.execute(TAKE_BACK_CATEGORY_SLUG, slug, id)
         await tx.execute(NOTE_CATEGORY_SLUG, id, slug)
@@ -84,6 +89,17 @@ async def move(tx: Tx, category: str, parent: str | None) -> int:
     if not moved:
         raise CannotMoveCategory(why=f"it would be below itself, or more than {DEEPEST} levels deep")
     return moved
+
+
+async def held(tx: Tx, category: str) -> UUID:
+    """The id of a category, while nobody else changes the tree until the transaction ends. `CategoryNotFound`."""
+    await tx.rows(LOCK_TREE)
+    return await _find(tx, category)
+
+
+async def sisters(tx: Tx, category: str) -> list[str]:
+    """The slugs of a category and its sisters, in their order; held as by `held`. `CategoryNotFound`."""
+    return [row["slug"] for row in await tx.rows(SISTERS, await held(tx, category))]
 
 
 async def order(tx: Tx, categories: list[str]) -> None:

@@ -15,14 +15,25 @@ from tfmshop.commerce.catalog.units import in_unit
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 
+Label = Annotated[str, Meta(min_length=1, max_length=200)]
+Kind = Literal["text", "number", "flag"]
+Unit = Annotated[str, Meta(min_length=1, max_length=20)]
+
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An attribute: `name` is the key in specifications, `label` is for people; only numbers have a `unit`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=100)]
-    label: Annotated[str, Meta(min_length=1, max_length=200)]
-    kind: Literal["text", "number", "flag"] = "text"
-    unit: Annotated[str, Meta(min_length=1, max_length=20)] | None = None
+    label: Label
+    kind: Kind = "text"
+    unit: Unit | None = None
+
+
+def defined(name: str, label: str, kind: Kind, unit: str | None) -> Definition:
+    """A definition by that name. `BadSpecification`."""
+    if not 0 < len(name) <= 100:
+        raise BadSpecification(name=name[:100], why="a name has 1 to 100 characters")
+    return Definition(name, label, kind, unit)
 
 
 async def define(tx: Tx, category: str | None, definition: Definition) -> None:

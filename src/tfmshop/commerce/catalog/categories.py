@@ -12,6 +12,8 @@ from tfmshop.commerce.vocabulary import same_name, slug
 from tfmshop.platform.db import Tx, columns
 
 Path = tuple[str, ...]
+RESERVED = frozenset({"tree", "order"})
+"""Words that the addresses of all categories, and of their order, have where one's has its slug."""
 
 
 class CategoryPaths:
@@ -20,7 +22,7 @@ class CategoryPaths:
     def __init__(self) -> None:
         self._ids: dict[Path, UUID] = {}
         self._ancestors: dict[UUID, list[UUID]] = {}
-        self._slugs: set[str] = set()
+        self._slugs: set[str] = set(RESERVED)
         self._read = False
         self._made: list[UUID] = []
 

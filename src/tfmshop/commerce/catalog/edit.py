@@ -186,11 +186,12 @@ async def drop_picture(tx: Tx, picture: UUID) -> None:
     await tx.execute(NEXT_PICTURE, product)
 
 
-async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> None:
-    """Choose the products that go with one, in this order. `ProductNotFound`."""
-    await tx.execute(DROP_RELATED, product_id)
+async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> list[UUID]:
+    """Choose the products that go with one, in this order; those that did before. `ProductNotFound`."""
+    before = sorted(await tx.rows(DROP_RELATED, product_id), key=lambda row: int(row["position"]))
     try:
         async with tx.savepoint():
             await tx.execute(SET_RELATED, product_id, [other for other in others if other != product_id])
     except Refused:
         raise ProductNotFound from None
+    return [row["other_id"] for row in before]

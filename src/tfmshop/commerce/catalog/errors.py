@@ -50,6 +50,12 @@ class BadPrice(
     """The former price is not above the price."""
 
 
+class AttributeNotFound(
+    ShopError, kind=Kind.NOT_FOUND, code="attribute_not_found", says="The category defines no such attribute."
+):
+    """Nothing in the category itself says what the specification means."""
+
+
 class CannotMoveCategory(
     ShopError, kind=Kind.CONFLICT, code="cannot_move_category", says="The category cannot go there: {why}."
 ):

@@ -12,6 +12,7 @@ from tfmshop.commerce.catalog.errors import ProductNotFound
 from tfmshop.commerce.catalog.store import (
     ADD_POPULARITY,
     LIST_NEWEST,
+    LIST_OFF_SALE,
     LOCK_PRODUCTS,
     MARK_STOCKED,
     ON_SALE,
@@ -84,4 +85,5 @@ async def newest(
     tx: Tx, limit: int, *, status: str | None = None, before: tuple[datetime, UUID] | None = None
 ) -> list[Entry]:
     """The products that were added last, on sale or not; those after `before` where it is given."""
-    return [Entry(*row) for row in await tx.rows(LIST_NEWEST, limit, *(before or _AFTER_ALL), status)]
+    query = LIST_NEWEST if status in (None, "active") else LIST_OFF_SALE
+    return [Entry(*row) for row in await tx.rows(query, limit, *(before or _AFTER_ALL), status)]

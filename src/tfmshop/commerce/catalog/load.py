@@ -13,7 +13,8 @@ from tfmshop.commerce.catalog import attributes
 from tfmshop.commerce.catalog.brands import Brands
 from tfmshop.commerce.catalog.categories import CategoryPaths
 from tfmshop.commerce.catalog.errors import BadSpecification
-from tfmshop.commerce.catalog.model import NewProduct, NewVariant
+from tfmshop.commerce.catalog.known import Known, find, identity, same, with_its_sku
+from tfmshop.commerce.catalog.model import NewProduct
 from tfmshop.commerce.catalog.slugs import free_slugs
 from tfmshop.commerce.catalog.snapshot import take
 from tfmshop.commerce.catalog.store import (
@@ -22,6 +23,7 @@ from tfmshop.commerce.catalog.store import (
     DROP_PICTURES,
     FIND_IMPORTED,
     FIND_VARIANTS,
+    LOCK_PRODUCTS,
     SAVE_STAGED,
     SHOW_VARIANTS,
     STAGE_PRODUCTS,
@@ -30,28 +32,20 @@ from tfmshop.commerce.catalog.store import (
 from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.db import Tx, columns
 
-_Accepted = tuple[NewProduct, UUID, "_Known | None"]
+_Accepted = tuple[NewProduct, UUID, Known | None]
 MakeId = Callable[[datetime], UUID]
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of one product: its ids, and the stock of each variant where the source tells it."""
+    """What became of one product: its id, its variants by SKU, and the stock of each where the source tells it."""
 
     product_id: UUID
     created: bool
+    variants: dict[str, UUID]
     stock: dict[UUID, tuple[str, int]]
     before: str | None = None
     """How it was, as `catalog.snapshot` takes it, where the loader remembers."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A product that is there already: its variants by SKU, in order, and the position of the last."""
-
-    id: UUID
-    variants: dict[str, UUID]
-    last: int
 
 
 @dataclass(slots=True)
@@ -67,20 +61,27 @@ class Loader:
         """Add or update `products`; for each, what became of it or the reason it was refused (then it changed nothing).
 
         A product is the same as one in the shop when `external_id` is, or, without one, `sku`. All of `products` must
-        differ in both.
+        differ in both. Nobody else changes them meanwhile.
         """
         now = clock.now()
-        existing = await self._existing(tx, products)
+        if there := await find(tx, products):
+            await tx.rows(LOCK_PRODUCTS, [known.id for known in there.values()])
+        existing = await find(tx, products)
+        products = [with_its_sku(one, existing.get(identity(one))) for one in products]
         owners = await self._owners_of_skus(tx, products)
         outcome: list[Loaded | str] = []
         accepted: list[_Accepted] = []
+        met: set[UUID] = set()
         for product in products:
-            known = existing.get(product.external_id or product.sku)
+            known = existing.get(identity(product))
             id = known.id if known else self.make_id(product.published_at or now)
             taken = next((sku for sku in product.skus if owners.get(sku, id) != id), None)
-            outcome.append("" if taken is None else f"sku {taken!r} belongs to another product")
-            if taken is None:
+            reason = "" if taken is None else f"sku {taken!r} belongs to another product"
+            reason = reason or ("another row is the same product" if id in met else "")
+            outcome.append(reason)
+            if not reason:
                 accepted.append((product, id, known))
+                met.add(id)
         await self.categories.ensure(tx, [p.category for p, *_ in accepted if p.category], self.make_id, now)
         await self.brands.ensure(tx, [p.brand for p, *_ in accepted if p.brand], self.make_id, now)
         accepted = await self._fitting(tx, accepted, outcome)
@@ -90,13 +91,13 @@ class Loader:
 
     async def _fitting(self, tx: Tx, accepted: list[_Accepted], outcome: list[Loaded | str]) -> list[_Accepted]:
         """Those with specifications as their attributes say, numbers in their units; for others, the reason."""
-        known = await attributes.of(tx, {self.categories.id_of(p.category) for p, *_ in accepted})
+        known = await attributes.of(tx, {self._category_of(p, there) for p, _, there in accepted})
         if not known:
             return accepted
         fitting: list[_Accepted] = []
         places = [place for place, reason in enumerate(outcome) if not reason]
         for place, (product, id, there) in zip(places, accepted, strict=True):
-            definitions = known.get(self.categories.id_of(product.category), {})
+            definitions = known.get(self._category_of(product, there), {})
             try:
                 given = attributes.as_defined(definitions, product.specifications)
                 fitting.append((msgspec.structs.replace(product, specifications=given), id, there))
@@ -104,23 +105,15 @@ class Loader:
                 outcome[place] = str(error)
         return fitting
 
+    def _category_of(self, product: NewProduct, known: Known | None) -> UUID | None:
+        """Where a product will be."""
+        kept = known is not None and "category" in product.kept
+        return known.category if known and kept else self.categories.id_of(product.category)
+
     @staticmethod
     async def knows(tx: Tx, external_id: str) -> bool:
         """Whether a product with that external id is there already."""
         return bool(await tx.rows(FIND_IMPORTED, [external_id], []))
-
-    async def _existing(self, tx: Tx, products: list[NewProduct]) -> dict[str, _Known]:
-        rows = await tx.rows(
-            FIND_IMPORTED,
-            [p.external_id for p in products if p.external_id],
-            [p.sku for p in products if not p.external_id],
-        )
-        return {
-            row["external_id"] or row["sku"]: _Known(
-                row["id"], dict(zip(row["skus"], row["variants"], strict=True)), row["last"]
-            )
-            for row in rows
-        }
 
     async def _owners_of_skus(self, tx: Tx, products: list[NewProduct]) -> dict[str, UUID]:
         skus = [sku for product in products for sku in product.skus]
@@ -135,26 +128,27 @@ class Loader:
         added: list[tuple[object, ...]] = []
         changed: list[tuple[object, ...]] = []
         for product, id, known in accepted:
+            variants: dict[str, UUID] = {}
             stock: dict[UUID, tuple[str, int]] = {}
             position = known.last if known else -1
             for new in product.sold_as:
                 compare_at = product.compare_at(new)
-                variant = _same(known, product, new)
+                variant = same(known, product, new)
                 if variant is not None:
-                    title, options = (new.title, codec.encode_text(new.options)) if product.variants else (None, None)
-                    changed.append(
-                        (variant, new.sku, new.price, compare_at, product.currency, title, options, new.weight_g,
-                         new.barcode, "compare_at_price" in product.kept)
-                    )  # fmt: skip
+                    options = None if new.options is None else codec.encode_text(new.options)
+                    keeps = new.compare_at_price is msgspec.UNSET and "compare_at_price" in product.kept
+                    changed.append((variant, new.sku, new.price, compare_at, product.currency, new.title, options,
+                                    new.weight_g, new.barcode, keeps))  # fmt: skip
                 else:
                     position += 1
                     variant = self.make_id(product.published_at or now)
-                    options = codec.encode_text(new.options)
-                    added.append((variant, id, new.sku, new.title, options, new.price, compare_at, product.currency,
-                                  position, new.weight_g, new.barcode, now))  # fmt: skip
-                if known is None or product.stock is not None or product.variants:
-                    stock[variant] = (new.sku, new.stock)
-            loaded.append(Loaded(id, known is None, stock, before.get(id)))
+                    options = codec.encode_text(new.options or {})
+                    added.append((variant, id, new.sku, new.title or "", options, new.price, compare_at,
+                                  product.currency, position, new.weight_g, new.barcode, now))  # fmt: skip
+                variants[new.sku] = variant
+                if new.stock is not None or known is None or variant not in known.variants.values():
+                    stock[variant] = (new.sku, new.stock or 0)
+            loaded.append(Loaded(id, known is None, variants, stock, before.get(id)))
         if changed:
             await tx.execute(UPDATE_VARIANTS, *columns(changed))
         await tx.copy(COPY_VARIANTS, added)
@@ -171,28 +165,21 @@ class Loader:
             self.categories.id_of(p.category), p.sku, lead.price, p.compare_at(lead), p.currency,
             p.pictures[0] if p.pictures else None, p.tags, codec.encode_text(p.specifications),
             p.published_at, p.rating, p.review_count, p.popularity, p.badge,
-            any(variant.stock > 0 for variant in p.sold_as), p.codes, p.status, list(p.kept), p.tax_class,
+            any(variant.stock for variant in p.sold_as), p.codes, p.status, list(p.kept), p.tax_class,
         )  # fmt: skip
 
     async def _save_pictures(self, tx: Tx, accepted: list[_Accepted], loaded: list[Loaded], now: datetime) -> None:
         told = [(one, out) for one, out in zip(accepted, loaded, strict=True)
                 if one[2] is None or "pictures" not in one[0].kept]  # fmt: skip
-        if known := [id for (_, id, there), _ in told if there is not None]:
-            await tx.execute(DROP_PICTURES, known)
-        rows = []
+        known = [id for (_, id, there), _ in told if there is not None]
+        had = {(row["product_id"], row["url"]): row for row in (await tx.rows(DROP_PICTURES, known) if known else ())}
+        rows: list[tuple[object, ...]] = []
         for (product, id, _), outcome in told:
             shown = {variant.picture: variant.sku for variant in reversed(product.variants) if variant.picture}
-            of_sku = {sku: variant for variant, (sku, _) in outcome.stock.items()}
-            rows += [
-                (self.make_id(now), id, url, product.title, position, of_sku.get(shown.get(url, "")))
-                for position, url in enumerate(product.pictures)
-            ]
+            for position, url in enumerate(product.pictures):
+                variant = outcome.variants.get(shown.get(url, ""))
+                if old := had.get((id, url)):
+                    rows.append((old["id"], id, url, old["alt"], position, variant or old["variant_id"]))
+                else:
+                    rows.append((self.make_id(now), id, url, product.title, position, variant))
         await tx.copy(COPY_PICTURES, rows)
-
-
-def _same(known: _Known | None, product: NewProduct, new: NewVariant) -> UUID | None:
-    """The variant that `new` brings up to date: the one with its SKU, or the only one where both have only one."""
-    if known is None:
-        return None
-    only = next(iter(known.variants.values())) if len(known.variants) == len(product.sold_as) == 1 else None
-    return known.variants.get(new.sku) or (only if product.variants else next(iter(known.variants.values())))

@@ -146,11 +146,12 @@ class NewVariant(msgspec.Struct, kw_only=True):
     """A variant of a product to be added."""
 
     sku: str
-    title: str = ""
-    options: dict[str, str] = msgspec.field(default_factory=dict)
+    title: str | None = None
+    options: dict[str, str] | None = None
     price: int
-    stock: int = 0
-    compare_at_price: int | None = None
+    stock: int | None = None
+    """None, as for `title` and `options`: nothing when it is new, otherwise as it is."""
+    compare_at_price: int | msgspec.UnsetType | None = msgspec.UNSET
     weight_g: int | None = None
     barcode: str | None = None
     picture: str | None = None
@@ -187,12 +188,12 @@ class NewProduct(msgspec.Struct, kw_only=True):
     slug: str | None = None
     """Wanted for a new product; made from the title without it."""
     kept: frozenset[str] = frozenset()
-    """What the source says nothing of: a product that is known keeps it."""
+    """What the source says nothing of: a product that is known keeps it. `sku`: those here are made up."""
 
     @property
     def sold_as(self) -> list[NewVariant]:
         """Its variants; a product without any is sold as one."""
-        return self.variants or [NewVariant(sku=self.sku, price=self.price, stock=self.stock or 0)]
+        return self.variants or [NewVariant(sku=self.sku, price=self.price, stock=self.stock)]
 
     @property
     def skus(self) -> list[str]:
@@ -201,7 +202,8 @@ class NewProduct(msgspec.Struct, kw_only=True):
 
     def compare_at(self, variant: NewVariant) -> int | None:
         """The former price of a variant, or of all; it only counts when it is above the present one."""
-        former = variant.compare_at_price or self.compare_at_price
+        own = variant.compare_at_price
+        former = self.compare_at_price if own is msgspec.UNSET or not own else own
         return former if former is not None and former > variant.price else None
 
     @property

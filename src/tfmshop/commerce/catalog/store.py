@@ -153,15 +153,18 @@ SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
 FIND_IMPORTED = Query(
     "catalog.find_imported",
     """
-SELECT p.id, p.external_id, p.sku, array_agg(v.sku ORDER BY v.position) AS skus,
+SELECT p.id, p.external_id, p.sku, p.category_id, array_agg(v.sku ORDER BY v.position) AS skus,
     array_agg(v.id ORDER BY v.position) AS variants, max(v.position) AS last
 FROM (
-    SELECT id, external_id, sku FROM catalog.product WHERE external_id = ANY($1)
-    UNION ALL
-    SELECT id, external_id, sku FROM catalog.product WHERE sku = ANY($2) AND external_id IS NULL
+    SELECT id, external_id, sku, category_id FROM catalog.product WHERE external_id = ANY($1)
+    UNION
+    SELECT id, external_id, sku, category_id FROM catalog.product WHERE sku = ANY($2) AND external_id IS NULL
+    UNION
+    SELECT o.id, o.external_id, o.sku, o.category_id
+    FROM catalog.variant AS s JOIN catalog.product AS o ON o.id = s.product_id AND o.sku = s.sku WHERE s.sku = ANY($2)
 ) AS p
 JOIN catalog.variant AS v ON v.product_id = p.id
-GROUP BY p.id, p.external_id, p.sku
+GROUP BY p.id, p.external_id, p.sku, p.category_id
 """,
 )
 
@@ -205,7 +208,8 @@ FROM staged AS n LEFT JOIN LATERAL (
     -- OFFSET 0: one look into the index for each row, however few rows the planner believes the table to have.
     SELECT * FROM catalog.product AS p WHERE p.id = n.id OFFSET 0
 ) AS o ON true
-ON CONFLICT (id) DO UPDATE SET external_id = excluded.external_id, title = excluded.title, model = excluded.model,
+ON CONFLICT (id) DO UPDATE SET external_id = coalesce(excluded.external_id, catalog.product.external_id),
+    title = excluded.title, model = excluded.model,
     description = excluded.description, brand_id = excluded.brand_id, category_id = excluded.category_id,
     sku = excluded.sku, price = excluded.price, compare_at_price = excluded.compare_at_price,
     currency = excluded.currency, image = excluded.image, tags = excluded.tags, badge = excluded.badge,
@@ -254,7 +258,10 @@ WHERE p.id = v.product_id
 """,
 )
 
-DROP_PICTURES = Query("catalog.drop_pictures", "DELETE FROM catalog.picture WHERE product_id = ANY($1)")
+DROP_PICTURES = Query(
+    "catalog.drop_pictures",
+    "DELETE FROM catalog.picture WHERE product_id = ANY($1) RETURNING id, product_id, url, alt, variant_id",
+)
 
 MARK_STOCKED = Query(
     "catalog.mark_stocked",
@@ -284,14 +291,13 @@ ON_SALE = Query(
 
 RATE = Query("catalog.rate", "UPDATE catalog.product SET rating = $2, review_count = $3 WHERE id = $1")
 
-LIST_NEWEST = Query(
-    "catalog.list_newest",
-    """
+_NEWEST = """
 SELECT sku, slug, title, status, price, currency, in_stock, created_at, id, version FROM catalog.product
-WHERE (created_at, id) < ($2, $3) AND ($4::text IS NULL OR status = $4)
-ORDER BY created_at DESC, id DESC LIMIT $1
-""",
-)
+WHERE (created_at, id) < ($2, $3) AND {} ORDER BY created_at DESC, id DESC LIMIT $1
+"""
+
+LIST_NEWEST = Query("catalog.list_newest", _NEWEST.format("($4::text IS NULL OR status = $4)"))
+LIST_OFF_SALE = Query("catalog.list_off_sale", _NEWEST.format("status = $4 AND status <> 'active'"))
 
 
 Truth(

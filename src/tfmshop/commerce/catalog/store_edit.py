@@ -87,7 +87,9 @@ WHERE id = $1
 """,
 )
 
-DROP_RELATED = Query("catalog.drop_related", "DELETE FROM catalog.related WHERE product_id = $1")
+DROP_RELATED = Query(
+    "catalog.drop_related", "DELETE FROM catalog.related WHERE product_id = $1 RETURNING other_id, position"
+)
 
 SET_RELATED = Query(
     "catalog.set_related",
@@ -172,6 +174,14 @@ below AS (
 UPDATE catalog.category AS c SET ancestors = below.ancestors,
     parent_id = CASE WHEN c.id = $1 THEN $2::uuid ELSE c.parent_id END
 FROM below WHERE c.id = below.id AND (SELECT max(cardinality(ancestors)) FROM below) <= $3
+""",
+)
+
+SISTERS = Query(
+    "catalog.sister_categories",
+    """
+SELECT slug FROM catalog.category
+WHERE parent_id IS NOT DISTINCT FROM (SELECT parent_id FROM catalog.category WHERE id = $1) ORDER BY position, name
 """,
 )
 

@@ -95,6 +95,13 @@ async def add_levels(tx: Tx, levels: Iterable[Level], warehouse: str = "main") -
     await tx.copy(COPY_MOVEMENTS, [(one.variant_id, warehouse, one.available, "set") for one in new if one.available])
 
 
+async def hold(tx: Tx, variants: Iterable[UUID]) -> None:
+    """Keep others from taking variants from the main warehouse until the transaction ends; their products come first,
+    as in `set_levels`.
+    """
+    await tx.rows(LEVELS, sorted(variants))
+
+
 async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:
     """Add to the free units of variants, or take from them, never below none; what was sold meanwhile stays sold."""
     rows = await tx.rows(LEVELS, list(changes))

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from tfmshop.commerce.news.errors import EndpointNotFound, UnknownTopic
+from tfmshop.commerce.news.errors import EndpointNotFound, TooManyEndpoints, UnknownTopic
 from tfmshop.commerce.news.model import TOPICS, Delivery, Endpoint
 from tfmshop.commerce.news.store import (
     ADD_ENDPOINT,
@@ -20,6 +20,7 @@ from tfmshop.commerce.news.store import (
     ENDPOINTS,
     FIND_ENDPOINT,
     HOLD_ENDPOINT,
+    HOLD_ENDPOINTS,
     REPLAY,
     SWITCH_ENDPOINT,
 )
@@ -29,6 +30,8 @@ from tfmshop.platform.db import Tx
 from tfmshop.platform.outgoing import Outgoing
 
 NEWEST: Final = 2**63 - 1
+MOST_ENDPOINTS: Final = 100
+"""Each thing that happens is a delivery to each of them."""
 
 
 class ToDeliver(msgspec.Struct, frozen=True):
@@ -41,7 +44,7 @@ class ToDeliver(msgspec.Struct, frozen=True):
 async def add(tx: Tx, outgoing: Outgoing, url: str, topics: Sequence[str]) -> Endpoint:
     """Tell a program of topics, of all without any; its secret is in this answer only.
 
-    `UnknownTopic`, `NotAllowedThere`.
+    `UnknownTopic`, `NotAllowedThere`, `TooManyEndpoints`.
     """
     for topic in topics:
         if topic not in TOPICS:
@@ -49,7 +52,10 @@ async def add(tx: Tx, outgoing: Outgoing, url: str, topics: Sequence[str]) -> En
     outgoing.check(url)
     secret = ids.secret(32)
     endpoint = Endpoint(ids.new(), url, sorted(set(topics)), True, clock.now(), f"whsec_{_text(secret)}")
-    await tx.execute(ADD_ENDPOINT, endpoint.id, url, endpoint.topics, secret, endpoint.created_at)
+    await tx.value(HOLD_ENDPOINTS)
+    given = (endpoint.id, url, endpoint.topics, secret, endpoint.created_at)
+    if not await tx.execute(ADD_ENDPOINT, *given, MOST_ENDPOINTS):
+        raise TooManyEndpoints(most=MOST_ENDPOINTS)
     return endpoint
 
 

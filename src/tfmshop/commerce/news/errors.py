@@ -16,7 +16,24 @@ class UnknownTopic(
     topics: str
 
 
+class TooManyEndpoints(
+    ShopError, kind=Kind.CONFLICT, code="too_many_webhooks", says="There are {most} webhooks: take one out first."
+):
+    """No more programs can be told."""
+
+    most: int
+
+
 class NotDelivered(ShopError, kind=Kind.UNAVAILABLE, code="webhook_not_delivered", says="Not delivered: {why}."):
     """A receiver did not take a message; it is sent again later."""
 
     why: str
+
+
+class NewsNotKnown(
+    ShopError, kind=Kind.UNAVAILABLE, code="news_not_known",
+    says="This release knows no {topic}: it waits for a job runner that does.",
+):  # fmt: skip
+    """A newer release told of something while an older job runner works."""
+
+    topic: str

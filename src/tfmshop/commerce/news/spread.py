@@ -6,8 +6,9 @@ from uuid import UUID
 
 from tfmshop.commerce import orders
 from tfmshop.commerce.news.endpoints import ToDeliver
+from tfmshop.commerce.news.errors import NewsNotKnown
 from tfmshop.commerce.news.letters import write
-from tfmshop.commerce.news.model import LETTERS
+from tfmshop.commerce.news.model import LETTERS, TOPICS
 from tfmshop.commerce.news.store import ADDRESS, KEEP_EVENT
 from tfmshop.platform import codec, jobs
 from tfmshop.platform.db import Tx
@@ -15,9 +16,13 @@ from tfmshop.platform.jobs.events import Event
 
 
 async def spread(tx: Tx, subject: UUID, staff: str) -> list[Event]:
-    """Spread everything that happened to a subject and was not spread yet; `staff` is who looks after the shelves."""
+    """Spread everything that happened to a subject and was not spread yet; `staff` is who looks after the shelves.
+    `NewsNotKnown` for what only a newer release can tell.
+    """
     taken = await jobs.events.take(tx, subject)
     for event in taken:
+        if event.topic not in TOPICS:
+            raise NewsNotKnown(event.topic)
         await tx.execute(KEEP_EVENT, event.number, event.topic, event.subject, event.data, event.at)
         for row in await tx.rows(ADDRESS, event.number, subject, event.topic):
             await jobs.enqueue(tx, "news.deliver", ToDeliver(row["endpoint_id"], subject))

@@ -2,9 +2,15 @@
 
 from tfmshop.platform.db import Query, Truth
 
+HOLD_ENDPOINTS = Query(
+    "news.hold_endpoints", "SELECT pg_advisory_xact_lock(hashtextextended('who is told of news', 0))"
+)
 ADD_ENDPOINT = Query(
     "news.add_endpoint",
-    "INSERT INTO news.endpoint (id, url, topics, secret, created_at) VALUES ($1, $2, $3, $4, $5)",
+    """
+INSERT INTO news.endpoint (id, url, topics, secret, created_at)
+SELECT $1, $2, $3, $4, $5 WHERE (SELECT count(*) FROM news.endpoint) < $6::integer
+""",
 )
 _ENDPOINT = "id, url, topics, active, created_at"
 ENDPOINTS = Query("news.list_endpoints", f"SELECT {_ENDPOINT} FROM news.endpoint ORDER BY created_at, id")

@@ -56,9 +56,10 @@ def write(words: tuple[str, ...]) -> str:
     counted = " UNION ALL ".join(
         f"({_OF[word].format(shape.place()) if word == 'by_spec' else _OF[word]})" for word in words if word in _OF
     )
-    return f"""WITH {", ".join(shape.tables)} SELECT c.*, (SELECT are_all FROM n),
+    return f"""WITH {", ".join(shape.tables)} SELECT c.*, n.are_all,
             (SELECT greatest(reltuples / {SAMPLE}, 1) FROM pg_class WHERE oid = 'search.entry'::regclass) AS times
-        FROM ({counted}) AS c(facet, name, value, products) ORDER BY facet, name, products DESC, value"""
+        FROM n LEFT JOIN ({counted}) AS c(facet, name, value, products) ON true
+        ORDER BY facet, name, products DESC, value"""
 
 
 def shapes() -> Iterator[tuple[str, ...]]:
@@ -77,15 +78,16 @@ async def facets(tx: Tx, wanted: Wanted, filters: list[str], args: list[Any]) ->
     """The facets that were asked for, in one statement."""
     plain: list[str] = [name for name in ("brand", "price", "rating") if name in wanted.facets]
     names = [name[5:-1] for name in wanted.facets if name.startswith("spec[")]
+    stored = [name.replace("=", "_") for name in names]
     words = (*filters, *(f"by_{name}" for name in plain), *(["by_spec"] if names else []))
-    rows = await tx.rows(COUNT_FACETS.of(words), *args, *([names] if names else []))
+    rows = await tx.rows(COUNT_FACETS.of(words), *args, *([stored] if names else []))
     return _facets(rows, plain, names)
 
 
 def _facets(rows: list[Row], plain: list[str], names: list[str]) -> Facets:
-    exact = bool(rows[0]["are_all"]) if rows else True
+    exact = bool(rows[0]["are_all"])
     found: dict[str, list[tuple[str, str, int]]] = {}
-    for row in rows:
+    for row in rows if rows[0]["facet"] is not None else ():
         count = row["products"] if exact else round(row["products"] * row["times"])
         found.setdefault(row["facet"], []).append((row["name"], row["value"], count))
     brand = [Counted(value, count) for _, value, count in found.get("brand", [])]
@@ -93,7 +95,9 @@ def _facets(rows: list[Row], plain: list[str], names: list[str]) -> Facets:
     rating = sorted(((int(value), count) for _, value, count in found.get("rating", [])), reverse=True)
     specifications: dict[str, list[Counted]] = {name: [] for name in names}
     for name, value, count in found.get("spec", []):
-        specifications[name].append(Counted(value, count))
+        for asked in names:
+            if asked.replace("=", "_") == name:
+                specifications[asked].append(Counted(value, count))
     return Facets(
         exact,
         brand if "brand" in plain else UNSET,

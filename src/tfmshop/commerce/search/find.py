@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import html
-import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any, Final
-from uuid import UUID
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 
 from tfmshop.commerce.search.correct import corrected
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.facets import facets
-from tfmshop.commerce.search.listing import LIST_PRODUCTS, SORTS, strategy
+from tfmshop.commerce.search.listing import LIST_PRODUCTS, strategy
 from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
+from tfmshop.commerce.search.places import Place, digest, opened, sort_of
 from tfmshop.commerce.search.store import NOTE_MISSED
 from tfmshop.commerce.vocabulary import same_name
 from tfmshop.platform import codec, cursors, ids
@@ -26,8 +24,6 @@ from tfmshop.platform.meaning import Model
 
 Conditions = tuple[list[str], list[Any]]
 Total = tuple[int, bool]
-LONGEST_WORDS: Final = 400
-"""Characters of a corrected query: splitting words makes it longer than what may be typed."""
 
 
 async def find(tx: Tx, wanted: Wanted, model: Model | None = None) -> Listing:
@@ -38,10 +34,10 @@ async def find(tx: Tx, wanted: Wanted, model: Model | None = None) -> Listing:
     """
     typed = wanted
     words = wanted.q
-    if words and wanted.cursor is not None and _opened(wanted).sort == "likeness":
+    if words and wanted.cursor is not None and opened(wanted).sort == "likeness":
         return await _near(tx, wanted, model)
     listing, found = await _page(tx, wanted, typed)
-    better = _opened(wanted).words if words and wanted.cursor is not None else None
+    better = opened(wanted).words if words and wanted.cursor is not None else None
     if better is not None:
         wanted = replace(wanted, q=better)
         listing = msgspec.structs.replace(listing, corrected=better)
@@ -75,11 +71,11 @@ async def _near(tx: Tx, wanted: Wanted, model: Model | None) -> Listing:
 
 async def _page(tx: Tx, wanted: Wanted, typed: Wanted, meant: tuple[str, str] | None = None) -> tuple[Listing, bool]:
     """The page, and whether anything has all the words. Its cursor is for the list that was typed."""
-    sort = _sort(wanted)
-    of = _digest(*conditions(typed))
-    place: _Place | None = None
+    sort = sort_of(wanted)
+    of = digest(*conditions(typed))
+    place: Place | None = None
     if wanted.cursor is not None:
-        place = _opened(wanted)
+        place = opened(wanted)
         if (place.sort, place.of) != (sort, of):
             raise cursors.BadCursor
         wanted = replace(wanted, q=place.words or wanted.q)
@@ -102,15 +98,18 @@ async def _page(tx: Tx, wanted: Wanted, typed: Wanted, meant: tuple[str, str] | 
     rows = await tx.rows(LIST_PRODUCTS.of((sort, *filters, how, *ending)), *args, wanted.limit + 1)
     total = (place.total, place.is_exact) if place else (rows[0][0], rows[0][1])
     found = not rows[0][2] and total[0] > 0 if rows else False
+    if wanted.exact_count and place is None and how == "ranked" and not total[1]:
+        total = await _counted(tx, filters, args)
     words = wanted.q if wanted.q != typed.q else None
     made = Hit.of if not wanted.highlight else _unmarked if meant else _hit
     return _listing(rows, (sort, of, words), wanted.limit, total, made), found
 
 
-def _sort(wanted: Wanted) -> str:
-    if wanted.q:
-        return wanted.sort or "relevance"
-    return "newest" if wanted.sort in (None, "relevance") else wanted.sort
+async def _counted(tx: Tx, filters: list[str], args: list[Any]) -> Total:
+    """How many there are, of a list that shows the best of them."""
+    how = strategy("newest", filters)
+    rows = await tx.rows(LIST_PRODUCTS.of(("newest", *filters, how, "count_exact")), *args, 1)
+    return rows[0][0], rows[0][1]
 
 
 def conditions(wanted: Wanted, meant: tuple[str, str] | None = None) -> Conditions:
@@ -164,34 +163,3 @@ def _listing(
         last = rows[limit - 1]
         cursor = cursors.seal(*of, last[3], last[4], *total)
     return Listing([made(row[4:]) for row in rows[:limit]], cursor, *total)
-
-
-_KINDS: Final[dict[str, type]] = {"timestamptz": datetime, "bigint": int, "real": float, "text": str}
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a page ended: its sort, the digest of its filters, the words that were read instead of those typed, the
-    sort's value, the id, the total.
-    """
-
-    sort: str
-    of: int
-    words: str | None
-    at: Any
-    id: UUID
-    total: int
-    is_exact: bool
-
-
-def _opened(wanted: Wanted) -> _Place:
-    kind: Any = tuple[str, int, str | None, _KINDS[SORTS[_sort(wanted)][2]], UUID, int, bool]  # type: ignore[misc]
-    place = _Place(*cursors.unseal(wanted.cursor or "", kind))
-    if place.total < 0 or len(place.words or "") > LONGEST_WORDS:
-        raise cursors.BadCursor
-    return place
-
-
-def _digest(filters: list[str], args: list[Any]) -> int:
-    """A checksum of the filters, so that a cursor fits the list that gave it and no other."""
-    return zlib.crc32(codec.encode([filters, args])) if filters else 0

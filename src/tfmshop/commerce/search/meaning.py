@@ -24,11 +24,14 @@ from tfmshop.commerce.search.store import (
     PUT_MEANING,
 )
 from tfmshop.platform import codec
+from tfmshop.platform.cache import report
 from tfmshop.platform.db import Database, Tx, written
 from tfmshop.platform.jobs import job
 from tfmshop.platform.meaning import Model
 
 BATCH: Final = 500
+FOUND: Final = ("search",)
+"""The tag of pages that words found: what is near in meaning is another now."""
 DROP_INDEX: Final = written("search.drop_meaning_index", "DROP INDEX CONCURRENTLY IF EXISTS search.meaning_near")
 MAKE_INDEX: Final = written(
     "search.make_meaning_index",
@@ -62,6 +65,7 @@ async def understand(db: Database, model: Model, progress: Progress) -> int:
         if not await tx.value(HAS_MEANING_INDEX):
             await tx.execute(DROP_INDEX)
             await tx.execute(MAKE_INDEX)
+        await report.clear(tx, FOUND)
     return done
 
 
@@ -69,6 +73,7 @@ async def forget(db: Database) -> None:
     """Switch meaning off; its numbers go."""
     async with db.tx() as tx:
         await tx.value(END_MEANING)
+        await report.clear(tx, FOUND)
 
 
 def keep(model: Model | None) -> None:
@@ -80,6 +85,8 @@ def keep(model: Model | None) -> None:
         async with db.tx() as tx:
             await tx.value(LOCK_MEANING)
             await _write(tx, model, products)
+            if model is not None:
+                await report.clear(tx, FOUND)
 
 
 async def _write(tx: Tx, model: Model | None, products: Sequence[UUID]) -> None:

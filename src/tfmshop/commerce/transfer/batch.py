@@ -48,9 +48,11 @@ async def save(tx: Tx, loader: catalog.Loader, batch: list[Found]) -> Saved:
             saved.refused.append(replace(found, reason=outcome))
         else:
             saved.loaded.append(outcome)
-    saved.stock = await _stock(tx, [one.product_id for one in saved.loaded if not one.created])
+    known = [one for one in saved.loaded if not one.created]
+    await inventory.levels.hold(tx, [variant for one in known for variant in one.stock])
+    saved.stock = await _stock(tx, [one.product_id for one in known])
     await inventory.add_levels(tx, _levels(one for one in saved.loaded if one.created))
-    await inventory.set_levels(tx, _levels(one for one in saved.loaded if not one.created))
+    await inventory.set_levels(tx, _levels(known))
     return saved
 
 

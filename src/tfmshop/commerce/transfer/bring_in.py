@@ -64,7 +64,10 @@ class Import:
             else:
                 await self._run_for_good()
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            raise CannotImport(why=f"{self.file} is broken after line {self._last_line}: {error}") from None
+            why = f"{self.file} is broken after line {self._last_line}: {error}."
+            if self._run is not None:
+                why += f" What came before is in; `tfmshop catalog undo {self._run.id} --force` takes it back."
+            raise CannotImport(why=why) from None
         except Refused as error:
             raise CannotImport(
                 why=f"Something else changed the same rows ({error.constraint}). Run the same command again to go on."
@@ -140,7 +143,7 @@ class Import:
         fresh: list[Found] = []
         for found in self._batch:
             product = product_of(found)
-            identity = product.external_id or product.sku
+            identity = product.external_id or self._met.get(product.sku, product.sku)
             if self._met.setdefault(product.sku, identity) != identity:
                 self._refused.append(replace(found, reason=f"sku {product.sku!r} belongs to another product"))
             elif identity in self._seen:
@@ -173,13 +176,13 @@ class Import:
             self._noted = self._run.after(self._last_line, created, updated, len(refused), loader)
             await self._noted.note(tx, self._run)
             await note_changes(tx, self._noted.id, saved)
-        self._keep(sorted(refused, key=lambda one: one.line.number))
+        self._keep(sorted(refused, key=lambda one: one.first))
         self._loader = loader
         return created, updated, refused
 
     def _keep(self, refused: list[Found]) -> None:
         shown = refused[: SHOWN - len(self.outcome.problems)]
-        self.outcome.problems += [Rejected(found.line.number, found.reason) for found in shown]
+        self.outcome.problems += [Rejected(found.first, found.reason) for found in shown]
         if refused and self._run is not None:
             self._rejects = self._rejects or Rejects(self.file, again=bool(self.outcome.resumed_after_line))
             self._rejects.add(refused)

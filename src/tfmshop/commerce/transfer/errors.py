@@ -1,6 +1,16 @@
 """What can go wrong with imports and exports."""
 
+from typing import Final
+
 from tfmshop.platform.errors import Kind, ShopError
+
+IN_THE_WAY: Final = {
+    "variant_sku": "a SKU that one of its products had belongs to another product now",
+    "product_external_id": "an external id that one of its products had belongs to another product now",
+    "product_brand_fkey": "a brand that one of its products had is gone: undo the later import first",
+    "product_category_fkey": "a category that one of its products had is gone",
+}
+"""What keeps products from being as they were, by the constraint that says so."""
 
 
 class CannotImport(ShopError, kind=Kind.INVALID, code="cannot_import", says="{why}"):

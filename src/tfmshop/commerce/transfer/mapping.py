@@ -160,14 +160,17 @@ def _variants(given: Any) -> list[NewVariant]:
 def _clean(variant: NewVariant) -> NewVariant:
     """A variant with text that can be kept, each number within its bounds. `BadImport`."""
     row = msgspec.structs.asdict(variant)
-    compare_at, weight = variant.compare_at_price, variant.weight_g
-    if not 0 <= variant.price <= LARGEST_AMOUNT or not 0 <= variant.stock < MOST_UNITS:
+    weight = variant.weight_g
+    compare_at = None if variant.compare_at_price is msgspec.UNSET else variant.compare_at_price
+    if not 0 <= variant.price <= LARGEST_AMOUNT or not 0 <= (variant.stock or 0) < MOST_UNITS:
         raise BadImport(f"variants: {short(variant.sku)} has a price or stock out of range")
     if not 0 <= (compare_at or 0) <= LARGEST_AMOUNT or not 0 <= (weight or 0) <= HEAVIEST:
         raise BadImport(f"variants: {short(variant.sku)} has a weight or a price to compare with out of range")
+    options = variant.options and {clean(name)[:200]: clean(value)[:200] for name, value in variant.options.items()}
+    title = text_of(row, "title", "variant's title")
     return msgspec.structs.replace(
-        variant, sku=required(row, "sku", "sku"), title=text_of(row, "title", "variant's title") or "",
-        options={clean(name)[:200]: clean(value)[:200] for name, value in variant.options.items()},
+        variant, sku=required(row, "sku", "sku"), title=title if variant.title is None else title or "",
+        options=options,
         barcode=text_of(row, "barcode", "barcode"),
         picture=text_of(row, "picture", "picture"),
     )  # fmt: skip

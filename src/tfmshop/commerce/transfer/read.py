@@ -18,12 +18,21 @@ from tfmshop.platform.files.rows import Line, RowFile
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What rows came to: a product, or the reason why it cannot be one; `last` is the number of the last row."""
+    """What rows came to: a product, or the reason why it cannot be one."""
 
-    line: Line
-    last: int
+    lines: list[Line]
     product: NewProduct | None
     reason: str = ""
+
+    @property
+    def first(self) -> int:
+        """The number of the first row."""
+        return self.lines[0].number
+
+    @property
+    def last(self) -> int:
+        """The number of the last row."""
+        return self.lines[-1].number
 
 
 def read(source: RowFile, mapping: Mapping, currency: str, after: int) -> Iterator[Found]:
@@ -44,16 +53,15 @@ def _products(
     for group in groups:
         if group[-1].number <= after:
             continue
-        line, last = group[0], group[-1].number
         rows = [one.row if columns is None else _unescaped(one.row) for one in group if one.row is not None]
         try:
             if not rows:
-                raise BadImport(line.problem)
+                raise BadImport(group[0].problem)
             product = shopify.product(rows, currency) if is_shopify else mapping.product(rows[0], currency)
         except BadImport as error:
-            yield Found(line, last, None, str(error))
+            yield Found(group, None, str(error))
         else:
-            yield Found(line, last, product)
+            yield Found(group, product)
 
 
 def _unescaped(row: dict[str, Any]) -> dict[str, Any]:

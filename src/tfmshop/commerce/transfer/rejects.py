@@ -22,8 +22,9 @@ class Rejects:
     def add(self, refused: list[Found]) -> None:
         """Write rows, and have them on disk."""
         for found in refused:
-            row = {"line": found.line.number, "reason": found.reason, "row": found.line.raw}
-            self._sink.write(codec.encode(row) + b"\n")
+            for line in found.lines:
+                row = {"line": line.number, "reason": found.reason, "row": line.raw}
+                self._sink.write(codec.encode(row) + b"\n")
         self._sink.flush()
 
     def close(self) -> None:

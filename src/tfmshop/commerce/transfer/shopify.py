@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import html
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
+
+from msgspec import UNSET, UnsetType
 
 from tfmshop.commerce.catalog import NewProduct, NewVariant
 from tfmshop.commerce.transfer.values import (
@@ -56,11 +59,10 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
     first = rows[0]
     handle = required(first, "Handle", "Handle")
     names = [text_of(first, f"Option{n} Name", "option") for n in _OPTIONS]
-    variants = [_variant(row, handle, names, currency) for row in rows if row.get("Variant Price")]
+    variants = [_variant(row, handle, names, currency) for row in rows if _is_variant(row)]
     if not variants:
         raise BadImport("Variant Price is missing")
-    doubled = {v.sku for v in variants if sum(other.sku == v.sku for other in variants) > 1}
-    if doubled:
+    if doubled := [sku for sku, times in Counter(variant.sku for variant in variants).items() if times > 1]:
         raise BadImport(f"two variants have the SKU {short(min(doubled))}")
     kind = text_of(first, "Type", "category")
     only = len(variants) == 1 and not variants[0].options
@@ -70,10 +72,20 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
         sku=lead.sku, external_id=handle, slug=slug(handle) or None, title=required(first, "Title", "title"),
         description=_plain(text_of(first, "Body (HTML)", "description") or ""), brand=text_of(first, "Vendor", "brand"),
         category=path, tags=list_of(first, "Tags", ","),
-        price=lead.price, compare_at_price=lead.compare_at_price, currency=currency, status=_status(first),
+        price=lead.price, compare_at_price=None, currency=currency, status=_status(first),
         pictures=_pictures(rows), variants=variants, stock=lead.stock if only else None,
-        kept=frozenset({"model", "badge", "specifications", *(n for n, name in _KEPT.items() if name not in first)}),
+        kept=frozenset({"model", "badge", "specifications", *(n for n, name in _KEPT.items() if name not in first),
+                        *(() if first.get("Variant SKU") else ("sku",))}),
     )  # fmt: skip
+
+
+def _is_variant(row: Raw) -> bool:
+    """Whether a row is a variant, or only another picture. `BadImport` for a variant without a price."""
+    if row.get("Variant Price"):
+        return True
+    if named := text_of(row, "Variant SKU", "sku") or text_of(row, "Option1 Value", "option"):
+        raise BadImport(f"Variant Price is missing in {short(named)}")
+    return False
 
 
 def _variant(row: Raw, handle: str, names: list[str | None], currency: str) -> NewVariant:
@@ -85,14 +97,21 @@ def _variant(row: Raw, handle: str, names: list[str | None], currency: str) -> N
     price = amount_of(row, "Variant Price", "major", currency, needed=True) or 0
     return NewVariant(
         sku=text_of(row, "Variant SKU", "sku") or made or handle, title=" / ".join(options.values()), options=options,
-        price=price, compare_at_price=amount_of(row, "Variant Compare At Price", "major", currency, needed=False),
+        price=price, compare_at_price=_compare_at(row, currency),
         stock=_units(row), weight_g=_grams(row), barcode=text_of(row, "Variant Barcode", "barcode"),
         picture=text_of(row, "Variant Image", "picture"),
     )  # fmt: skip
 
 
-def _units(row: Raw) -> int:
-    """What is in stock; Shopify also counts what it owes, below zero."""
+def _compare_at(row: Raw, currency: str) -> int | UnsetType | None:
+    name = "Variant Compare At Price"
+    return amount_of(row, name, "major", currency, needed=False) if name in row else UNSET
+
+
+def _units(row: Raw) -> int | None:
+    """What is in stock, where the file tells; Shopify also counts what it owes, below zero."""
+    if "Variant Inventory Qty" not in row:
+        return None
     text = str(row.get("Variant Inventory Qty") or "0").strip()
     if not re.fullmatch(r"-?\d{1,9}", text):
         raise BadImport(f"Variant Inventory Qty is not a number of units: {short(text)}")
@@ -108,12 +127,13 @@ def _grams(row: Raw) -> int | None:
     return round(float(text))
 
 
-def _status(row: Raw) -> str:
+def _status(row: Raw) -> str | None:
     given = (text_of(row, "Status", "status") or "").lower()
     if given and given not in {"draft", "active", "archived"}:
         raise BadImport(f"Status is none of draft, active, archived: {short(given)}")
-    published = str(row.get("Published") or "true").strip().lower() == "true"
-    return given or ("active" if published else "draft")
+    if given or "Published" not in row:
+        return given or None
+    return "active" if str(row["Published"] or "true").strip().lower() == "true" else "draft"
 
 
 def _pictures(rows: Sequence[Raw]) -> list[str]:

@@ -71,4 +71,7 @@ STOCK = Query(
     "SELECT product_id, variant_id, available FROM inventory.main_level WHERE product_id = ANY($1)",
 )
 
-UNDONE = Query("transfer.undone", "UPDATE transfer.import_run SET undone_at = now() WHERE id = $1")
+UNDONE = Query(
+    "transfer.undone",
+    "UPDATE transfer.import_run SET undone_at = now(), finished_at = coalesce(finished_at, now()) WHERE id = $1",
+)

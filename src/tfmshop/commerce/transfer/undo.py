@@ -7,19 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce import catalog, inventory
-from tfmshop.commerce.transfer.errors import CannotUndo, ImportNotFound
+from tfmshop.commerce.transfer.errors import IN_THE_WAY, CannotUndo, ImportNotFound
 from tfmshop.commerce.transfer.store import CHANGES, LOCK_RUN, SOLD, UNDONE
 from tfmshop.platform import codec
 from tfmshop.platform.db import Refused, Row, Tx
 
 BATCH: Final = 500
-IN_THE_WAY: Final = {
-    "variant_sku": "a SKU that one of its products had belongs to another product now",
-    "product_external_id": "an external id that one of its products had belongs to another product now",
-    "product_brand_fkey": "a brand that one of its products had is gone: undo the later import first",
-    "product_category_fkey": "a category that one of its products had is gone",
-}
-"""What keeps products from being as they were, by the constraint that says so."""
 
 
 @dataclass(slots=True)
@@ -34,15 +27,17 @@ class Undone:
 async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
     """Take an import back in one transaction, in batches.
 
-    Added products that were sold meanwhile are archived. `ImportNotFound`; `CannotUndo` when it was undone before, is
-    not finished, when what a product had is another's now, or when a product was changed since, unless `force` (then
-    that change is lost).
+    Added products that were sold meanwhile are archived. `ImportNotFound`; `CannotUndo` when it was undone before, when
+    what a product had is another's now, or, unless `force`, when it did not come to its end (then it never will), or a
+    product was changed since (then that change is lost).
     """
     run = await tx.row(LOCK_RUN, run_id)
     if run is None:
         raise ImportNotFound
-    if run["finished_at"] is None or run["undone_at"] is not None:
-        raise CannotUndo(why="it was undone before" if run["undone_at"] else "it is not finished")
+    if run["undone_at"] is not None:
+        raise CannotUndo(why="it was undone before")
+    if run["finished_at"] is None and not force:
+        raise CannotUndo(why="it did not come to its end; --force takes back what went in")
     done = Undone()
     after = UUID(int=0)
     while batch := await tx.rows(CHANGES, run_id, after, BATCH):
@@ -67,6 +62,7 @@ async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
     before = {row["product_id"]: row["before"] for row in batch if row["before"] and row["product_id"] in now}
     added = [row["product_id"] for row in batch if not row["before"] and row["product_id"] in now]
     variants = {UUID(v["id"]): id for id in [*before, *added] for v in now[id]["variants"]}
+    await inventory.levels.hold(tx, variants)
     sold = {row["variant_id"] for row in await tx.rows(SOLD, list(variants))}
     changes: dict[UUID, int] = {}
     for text in before.values():

@@ -48,10 +48,12 @@ class Script(Protocol):
 class Redis:
     """A client whose every call gives up after `timeout_seconds`, behind a breaker."""
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
+    def __init__(self, url: str, timeout_seconds: float, shop: str = "") -> None:
+        """`shop` keeps the keys of shops apart that share a Redis."""
         self._client = client_of(url, timeout_seconds, self._connected)
         self.is_cluster = isinstance(self._client, RedisCluster)
-        self.tags = [f"{{tfmshop:{part}}}" for part in range(PARTS)] if self.is_cluster else ["{tfmshop}"]
+        name = f"tfmshop:{shop}" if shop else "tfmshop"
+        self.tags = [f"{{{name}:{part}}}" for part in range(PARTS)] if self.is_cluster else [f"{{{name}}}"]
         """What the keys of each part begin with: those of one part are always on one server."""
         self._errors = (*ERRORS, AttributeError) if self.is_cluster else ERRORS
         self._timeout = timeout_seconds

@@ -23,6 +23,7 @@ from tfmshop.platform.db.share import Share
 from tfmshop.platform.db.slow import Slow
 from tfmshop.platform.db.tx import RolledBack, Tx
 from tfmshop.platform.errors import DatabaseUnavailable
+from tfmshop.platform.observe import traces
 from tfmshop.platform.observe.metrics import Counter
 
 T = TypeVar("T")
@@ -34,6 +35,14 @@ RETRIES = 5
 RETRIED = Counter("tfmshop_transactions_retried_total", "Transactions tried again after a deadlock or a conflict.")
 PING = Query("db.ping", "SELECT 1")
 VACUUM = Query("db.vacuum", "VACUUM (ANALYZE)")
+IDENTITY = Query(
+    "db.identity",
+    """
+SELECT left(md5(c.system_identifier || '/' || d.oid), 12)
+FROM pg_control_system() AS c, pg_database AS d WHERE d.datname = current_database()
+""",
+)
+TRACED = Query("db.traced", "SELECT set_config('tfmshop.traceparent', $1, true)")
 EMPTY = Query("db.empty", "SELECT platform.empty_shop()")
 
 _holding: ContextVar[bool] = ContextVar("holding a connection", default=False)
@@ -157,6 +166,11 @@ class Database:
         async with self.read() as tx:
             await tx.value(PING)
 
+    async def identity(self) -> str:
+        """A name that no other database has, and that its replicas share; a copy restored elsewhere has another."""
+        async with self.read() as tx:
+            return str(await tx.value(IDENTITY))
+
     async def vacuum(self) -> None:
         """Tidy every table after it grew a lot, and let the planner know: reads are at their best at once."""
         async with _Lent(self, transaction=False) as tx:
@@ -203,6 +217,8 @@ class _Lent:
                 transaction = connection.transaction()
                 await transaction.start()
                 self._transaction = transaction
+                if traces.on and (here := traces.here()):
+                    await connection.execute(TRACED.sql, here)
             except BaseException as error:
                 self._let_go(broken=True)
                 raise as_fact(error) or error from error

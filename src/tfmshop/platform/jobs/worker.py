@@ -162,7 +162,7 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
 
     async def run(job: Job) -> None:
         try:
-            with timed(name):
+            with timed(name, str((job.otel_headers() or {}).get("traceparent", ""))):
                 await handler(db, job.payload or b"")
         except Exception as error:
             if job.attempts >= MOST_TRIES:
@@ -189,11 +189,11 @@ def _bind_schedule(runner: PgQueuer, db: Database, name: str, cron: str, task: T
 
 
 @contextmanager
-def timed(name: str) -> Iterator[None]:
-    """Measure a run of a job."""
+def timed(name: str, parent: str = "") -> Iterator[None]:
+    """Measure a run of a job, of the trace that it was made in."""
     started, outcome = monotonic(), "failed"
     try:
-        with traces.span(f"job {name}", first=True):
+        with traces.span(f"job {name}", first=True, parent=parent):
             yield
         outcome = "ok"
     finally:

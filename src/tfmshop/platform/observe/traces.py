@@ -155,13 +155,26 @@ def call(name: str, seconds: float, outcome: str) -> None:
     _ended(name, seconds, {"tfmshop.outcome": outcome}, trace.SpanKind.CLIENT)
 
 
+def here() -> str:
+    """What a job is given so that it belongs to this trace (`traceparent` of W3C Trace Context); empty without one."""
+    if not on or not _inside():
+        return ""
+    from opentelemetry import trace
+
+    found = trace.get_current_span().get_span_context()
+    return f"00-{found.trace_id:032x}-{found.span_id:016x}-{found.trace_flags:02x}"
+
+
 @contextmanager
-def span(name: str, *, first: bool = False) -> Iterator[None]:
-    """Everything inside the block belongs to this; `first` begins a trace where there is none."""
-    if not on or not (_inside() or (first and wanted(None))):
+def span(name: str, *, first: bool = False, parent: str = "") -> Iterator[None]:
+    """Everything inside the block belongs to this; `first` begins a trace where there is none, and a `parent` has one
+    already.
+    """
+    if not on or not (parent or _inside() or (first and wanted(None))):
         yield
         return
-    with _Made.tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False):
+    context = _parent(parent.encode()) if parent else None
+    with _Made.tracer.start_as_current_span(name, context, record_exception=False, set_status_on_exception=False):
         yield
 
 

@@ -14,10 +14,13 @@ from tfmshop.platform import Platform
 from tfmshop.platform.cache import report
 from tfmshop.platform.db import migrate
 from tfmshop.surface import backups, readiness
+from tfmshop.surface.cli.course import Course
 from tfmshop.surface.cli.db import migrate_command
 from tfmshop.surface.cli.host import Failure, host_of
-from tfmshop.surface.cli.output import AsJson, out
+from tfmshop.surface.cli.output import AsJson, out, print_json
+from tfmshop.surface.cli.plan import refuse_long, rehearsed, schema_of
 from tfmshop.surface.cli.production import show, tried, worst
+from tfmshop.surface.connected import TELL_SECONDS
 from tfmshop.surface.readiness import BEFORE
 from tfmshop.surface.serving import Status, is_alive, read_status
 
@@ -28,7 +31,7 @@ NOT_YET: Final = ("migrations", "indexes", "age of backups")
 """Boxes that a deployment itself mends, and one that must not keep a mend from being deployed."""
 LONGER_SECONDS: Final = 90.0
 """What an exchange takes at most, besides the start of the new workers and the goodbye of the old ones."""
-WARM_SECONDS: Final = 10.0
+WARM_SECONDS: Final = 15.0
 LockTimeout = Annotated[
     float, typer.Option(min=0.001, max=3600, help="Longest wait for a lock on a table, in seconds.")
 ]
@@ -39,43 +42,72 @@ def deploy(
     context: typer.Context,
     lock_timeout: LockTimeout = 3.0,
     backup: Annotated[bool, typer.Option(help="Make a backup before the schema is changed.")] = True,
+    plan: Annotated[bool, typer.Option(help="Try migrations on a copy first, as `tfmshop db plan` does.")] = True,
+    as_json: AsJson = False,
 ) -> None:
-    """Check, back up, migrate, exchange the workers, warm the cache, and verify, with the release installed now.
+    """Check, back up, plan, migrate, exchange the workers, warm the cache, and verify, with the release installed now.
 
-    Whatever fails, the release that serves goes on: a migration that fails leaves nothing behind, workers that cannot
-    work never get a request, and a release that does not pass makes way for the one before. Exit code 1 then.
+    Whatever fails, the release that serves goes on: migrations that would close a table for longer than requests wait
+    are not begun, one that fails leaves nothing behind, workers that cannot work never get a request, and a release
+    that does not pass makes way for the one before. Exit code 1 then.
 
-    Example: `tfmshop deploy`
+    Examples: `tfmshop deploy`, `tfmshop deploy --no-plan --json`
     """
     if context.invoked_subcommand is not None:
         return
-    _step("check")
+    course = Course(as_json=as_json)
+    try:
+        _ready(context, course)
+        _migrate(context, course, lock_timeout, backup=backup, plan=plan)
+        course.step("exchange the workers")
+        course.say(_exchange(context))
+        course.step("warm the cache")
+        course.say(_warmed(*_warm(context)))
+        _verify(context, course)
+    except Exception as error:
+        course.end(str(error))
+        raise
+    course.end(None)
+    if not as_json:
+        out.print("Deployed.")
+
+
+def _ready(context: typer.Context, course: Course) -> None:
+    course.step("check")
     found = tried(context, [one for one in readiness.BOXES if one.when == BEFORE and one.name not in NOT_YET])
     failed = [one for one in found if one.result.state == "fail"]
     if failed:
-        show(failed, as_json=False)
+        course.show(failed)
         raise Failure("Nothing was changed: the installation is not fit for it. See `tfmshop deploy check`.")
+
+
+def _migrate(context: typer.Context, course: Course, lock_timeout: float, *, backup: bool, plan: bool) -> None:
     host = host_of(context)
     with host.running(host.settings()) as config:
+        has, name = schema_of(config), ""
         if backup:
-            _step("backup")
+            course.step("backup")
             made, _ = asyncio.run(backups.make(config, "dump"))
-            out.print(made.name, markup=False)
-        _step("migrate")
-        for name in asyncio.run(migrate.upgrade(config.text("DATABASE_URL"), lock_timeout_seconds=lock_timeout)):
-            out.print(f"applied {name}", markup=False)
-    _step("exchange the workers")
-    _exchange(context)
-    _step("warm the cache")
-    _warm(context)
-    _step("verify")
+            name = made.name
+            course.say(name)
+        if plan and has is not None and has != migrate.newest():
+            course.step("plan")
+            steps = asyncio.run(rehearsed(config, name))
+            refuse_long(steps, config.number("DB_LOCK_TIMEOUT"))
+            course.say(f"{len(steps)} migrations take {sum(one.seconds for one in steps):.1f} s on a copy")
+        course.step("migrate")
+        for one in asyncio.run(migrate.upgrade(config.text("DATABASE_URL"), lock_timeout_seconds=lock_timeout)):
+            course.say(f"applied {one}")
+
+
+def _verify(context: typer.Context, course: Course) -> None:
+    course.step("verify")
     verified = tried(context, [one for one in readiness.BOXES if one.name in VERIFIED])
     if worst(verified):
-        show(verified, as_json=False)
-        _step("go back")
+        course.show(verified)
+        course.step("go back")
         program = _back(context)
         raise Failure(f"The release does not pass, and {program} serves again: have the path lead there, too.")
-    out.print("Deployed.")
 
 
 @app.command("check")
@@ -93,25 +125,32 @@ app.command("migrate")(migrate_command)
 
 
 @app.command("cache-warmup")
-def cache_warmup(context: typer.Context) -> None:
+def cache_warmup(context: typer.Context, as_json: AsJson = False) -> None:
     """Have the web servers make the pages that were asked for most, and wait until they have.
 
-    Example: `tfmshop deploy cache-warmup`
+    Exit code 1 where none has any after 15 seconds. Example: `tfmshop deploy cache-warmup`
     """
-    _warm(context)
+    servers, pages = _warm(context)
+    if as_json:
+        print_json({"processes": servers, "pages": pages})
+    if not pages:
+        raise Failure(_warmed(servers, pages))
+    if not as_json:
+        out.print(_warmed(servers, pages), markup=False)
 
 
 @app.command("reload")
-def reload(context: typer.Context) -> None:
+def reload(context: typer.Context, as_json: AsJson = False) -> None:
     """Exchange the workers of the web server on this machine for those of the release that is installed now.
 
     Exit code 1 where the new ones cannot work: those before go on. Example: `tfmshop deploy reload`
     """
-    _exchange(context)
-
-
-def _step(name: str) -> None:
-    out.print(f"[bold]{name}[/bold]")
+    said = _exchange(context)
+    if as_json:
+        config = host_of(context).read_config()
+        print_json(read_status(config.home, config.number("PORT")))
+    else:
+        out.print(said, markup=False)
 
 
 def _back(context: typer.Context) -> str:
@@ -124,7 +163,8 @@ def _back(context: typer.Context) -> str:
     return now.before
 
 
-def _exchange(context: typer.Context, by: signal.Signals = signal.SIGHUP) -> None:
+def _exchange(context: typer.Context, by: signal.Signals = signal.SIGHUP) -> str:
+    """Have the workers exchanged, and wait for it; what came of it."""
     config = host_of(context).read_config()
     before = read_status(config.home, config.number("PORT"))
     if before is None or not is_alive(before.pid):
@@ -135,32 +175,40 @@ def _exchange(context: typer.Context, by: signal.Signals = signal.SIGHUP) -> Non
     while time.monotonic() < over:
         now = read_status(config.home, config.number("PORT"))
         if now is not None and now.generation > before.generation and now.state != "starting":
-            _told(now)
-            return
+            return _told(now)
         time.sleep(0.1)
     raise Failure(f"The web server said nothing for {longest:.0f} s: see its log.")
 
 
-def _told(now: Status) -> None:
+def _told(now: Status) -> str:
     if now.state != "serving":
         raise Failure(f"The new workers cannot work ({now.why}): those before go on. The log says more.")
-    out.print(f"generation {now.generation} serves", markup=False)
+    return f"generation {now.generation} serves"
 
 
-def _warm(context: typer.Context) -> None:
+def _warm(context: typer.Context) -> tuple[int, int]:
+    """Have pages made until there are no more of them; processes, and pages in their memory. `Failure` without one."""
+
     async def work(platform: Platform) -> tuple[int, int]:
         async with platform.db.tx() as tx:
             await report.warm(tx)
-        over = time.monotonic() + WARM_SECONDS
+        over, before = time.monotonic() + WARM_SECONDS, 0
         while True:
             async with platform.db.read() as tx:
                 told = await report.told(tx)
-            entries = sum(one.entries for one in told)
-            if entries or time.monotonic() > over:
-                return len(told), entries
-            await asyncio.sleep(0.5)
+            pages = sum(one.entries for one in told)
+            if pages == before > 0 or time.monotonic() > over:
+                return len(told), pages
+            before = pages
+            await asyncio.sleep(TELL_SECONDS + 0.5)
 
-    servers, entries = host_of(context).with_platform(work)
+    servers, pages = host_of(context).with_platform(work)
     if not servers:
         raise Failure("No web server tells of its cache: start `tfmshop serve`.")
-    out.print(f"{entries:,} pages in the memory of {servers} processes", markup=False)
+    return servers, pages
+
+
+def _warmed(servers: int, pages: int) -> str:
+    if not pages:
+        return f"no page in the memory of {servers} processes: is ENABLE_CACHING off?"
+    return f"{pages:,} pages in the memory of {servers} processes"

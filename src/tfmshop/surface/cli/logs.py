@@ -35,12 +35,18 @@ def errors(
     grep: Grep = None,
     limit: Limit = 20,
     trace: Annotated[bool, typer.Option(help="With the traceback of the last of each group.")] = False,
+    follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show errors in groups: those that are the same but for numbers and ids, the most frequent first.
+    """Show errors in groups: those that are the same but for numbers and ids, the most frequent first. With --follow
+    they are shown one by one, as they come.
 
-    Examples: `tfmshop logs errors`, `tfmshop logs errors --since 1h --trace`
+    Examples: `tfmshop logs errors`, `tfmshop logs errors --since 1h --trace`, `tfmshop logs errors --follow`
     """
+    if follow:
+        columns: Columns = (("at", _at), ("message", lambda e: e["message"]), ("because", _reason))
+        _show(context, "error", since, grep, limit, columns, follow=True, as_json=as_json)
+        return
     folder = _folder(context)
     groups = told.grouped(_wanted(told.events(folder, ["error"], _start(since)), grep))[:limit]
     if as_json:
@@ -163,9 +169,12 @@ def _show(
     events = [event for event in _wanted(told.events(folder, [kind], start), grep) if only(event)][-limit:]
     if as_json and not follow:
         print_json(events)
+    elif as_json:
+        for event in events:
+            print_json(event)
     elif not events and not follow:
         _nothing(folder, since)
-    elif not as_json and events:
+    elif events:
         print_table([name for name, _ in columns], [[cell(event) for _, cell in columns] for event in events])
     if follow:
         for event in _wanted(fresh, grep):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -10,7 +11,7 @@ import typer
 from tfmshop.platform import Config, backup
 from tfmshop.platform.backup import Vault, scratch
 from tfmshop.platform.db import check_server, migrate
-from tfmshop.platform.db.rehearsal import Step, rehearse
+from tfmshop.platform.db.rehearsal import Lock, Step, rehearse
 from tfmshop.surface import backups
 from tfmshop.surface.cli.db import app as db
 from tfmshop.surface.cli.host import Failure, host_of
@@ -37,26 +38,41 @@ def plan(
     """
     host = host_of(context)
     with host.running(host.settings()) as config:
-        asyncio.run(check_server(config.text("DATABASE_URL")))
-        has = asyncio.run(migrate.applied(config.text("DATABASE_URL")))
-        if has is not None and has > migrate.newest():
-            raise Failure(f"The schema is at {has}, newer than this release's {migrate.newest()}: update TFMShop.")
-        pending = (has or "") < migrate.newest()
-        steps = asyncio.run(_rehearsed(config, name)) if pending else []
-    bound = (most or config.number("DB_LOCK_TIMEOUT")) / 1000
-    too_long = [lock for step in steps for lock in step.locks if lock.seconds > bound]
+        has = schema_of(config)
+        steps = asyncio.run(rehearsed(config, name)) if has != migrate.newest() else []
+    bound = most or config.number("DB_LOCK_TIMEOUT")
     if as_json:
-        print_json({"revision": has, "steps": steps, "too_long": too_long})
-    elif not pending:
+        print_json({"revision": has, "steps": steps, "too_long": too_long(steps, bound)})
+    elif has == migrate.newest():
         typer.echo(f"The schema is at {has}, as this release wants it: there is nothing to plan.")
     else:
         _show(steps)
-    if too_long:
-        closed = ", ".join(sorted({lock.table for lock in too_long}))
-        raise Failure(f"Longer than {bound * 1000:.0f} ms would be closed: {closed}. Requests would fail meanwhile.")
+    refuse_long(steps, bound)
 
 
-async def _rehearsed(config: Config, name: str) -> list[Step]:
+def schema_of(config: Config) -> str | None:
+    """Where the schema is; `Failure` where that is newer than this release."""
+    asyncio.run(check_server(config.text("DATABASE_URL")))
+    has = asyncio.run(migrate.applied(config.text("DATABASE_URL")))
+    if has is not None and has > migrate.newest():
+        raise Failure(f"The schema is at {has}, newer than this release's {migrate.newest()}: update TFMShop.")
+    return has
+
+
+def too_long(steps: Sequence[Step], bound: float) -> list[Lock]:
+    """The locks that are held longer than a bound in milliseconds."""
+    return [lock for step in steps for lock in step.locks if lock.seconds * 1000 > bound]
+
+
+def refuse_long(steps: Sequence[Step], bound: float) -> None:
+    """`Failure` where a table would be closed longer than a bound in milliseconds."""
+    if long := too_long(steps, bound):
+        closed = ", ".join(sorted({lock.table for lock in long}))
+        raise Failure(f"Longer than {bound:.0f} ms would be closed: {closed}. Requests would fail meanwhile.")
+
+
+async def rehearsed(config: Config, name: str) -> list[Step]:
+    """What each migration of this release takes and closes on a copy: a backup by its name, or one made now."""
     vault = backups.vault_of(config)
     with scratch.folder(vault) as home:
         if name:

@@ -18,7 +18,9 @@ from tfmshop import __version__
 from tfmshop.platform import Config
 from tfmshop.surface.http import health, openapi, problems, scrape
 from tfmshop.surface.http.backoffice import assortment as admin_assortment
+from tfmshop.surface.http.backoffice import attributes as admin_attributes
 from tfmshop.surface.http.backoffice import audit as admin_audit
+from tfmshop.surface.http.backoffice import categories as admin_categories
 from tfmshop.surface.http.backoffice import customers as admin_customers
 from tfmshop.surface.http.backoffice import operations as admin_operations
 from tfmshop.surface.http.backoffice import order_lists as admin_order_lists
@@ -138,7 +140,8 @@ def routes(only: Parts = EVERYTHING) -> Litestar:
             *admin_products.ROUTES, *admin_orders.ROUTES, *admin_order_lists.ROUTES, *admin_reviews.ROUTES,
             *admin_search.ROUTES, *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
             *admin_customers.ROUTES, *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES,
-            *admin_stock.ROUTES, *admin_promotions.ROUTES, *admin_operations.ROUTES,
+            *admin_stock.ROUTES, *admin_promotions.ROUTES, *admin_operations.ROUTES, *admin_categories.ROUTES,
+            *admin_attributes.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],

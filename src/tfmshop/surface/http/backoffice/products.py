@@ -7,8 +7,9 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from litestar import delete, patch, post
+from litestar import delete, patch, post, put
 from litestar.params import Parameter
+from msgspec import Meta
 
 from tfmshop.commerce import catalog
 from tfmshop.platform.db import Tx
@@ -26,6 +27,12 @@ class Version(msgspec.Struct, frozen=True):
     """What a product is at now; send it as `If-Match` with the next change."""
 
     version: int
+
+
+class Related(msgspec.Struct, forbid_unknown_fields=True):
+    """Products by slug or id."""
+
+    products: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=50)]
 
 
 class Uploaded(msgspec.Struct, frozen=True):
@@ -54,6 +61,23 @@ async def change_product(
         return new
 
     return Version(await shop_of(request).platform.db.transact(work))
+
+
+@put("/products/{id_or_slug:str}/related", summary="Choose related products", tags=["admin: catalogue"],
+     opt=needs("catalog"), status_code=204)  # fmt: skip
+async def relate_products(request: AnyRequest, id_or_slug: str, data: Related) -> None:
+    """Show these products, in this order, with one; without any, those of its category are shown.
+
+    Errors: `product_not_found`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
+    """
+
+    async def work(tx: Tx) -> None:
+        product = await catalog.edit.held(tx, id_or_slug)
+        others = [(await catalog.edit.found(tx, one))[0] for one in data.products]
+        before = await catalog.edit.relate(tx, product, others)
+        await noted(request, tx, "products.relate", product, before=before, after=others)
+
+    await shop_of(request).platform.db.transact(work)
 
 
 @patch(
@@ -135,4 +159,4 @@ async def facts_of(tx: Tx, product: UUID) -> dict[str, object]:
     return catalog.snapshot.facts((await catalog.snapshot.take(tx, [product])).get(product))
 
 
-ROUTES = [change_product, change_variant, add_picture, drop_picture]
+ROUTES = [change_product, relate_products, change_variant, add_picture, drop_picture]

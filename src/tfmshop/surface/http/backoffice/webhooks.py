@@ -102,8 +102,8 @@ async def list_webhooks(request: AnyRequest) -> Endpoints:
 async def add_webhook(request: AnyRequest, data: NewEndpoint) -> news.Endpoint:
     """Tell a program what happens, signed as Standard Webhooks has it. The secret is in this answer only.
 
-    Errors: `topic_unknown`, `address_not_allowed`, `invalid_request`, `sign_in_required`, `invalid_token`,
-    `not_allowed`.
+    Errors: `topic_unknown`, `address_not_allowed`, `too_many_webhooks`, `invalid_request`, `sign_in_required`,
+    `invalid_token`, `not_allowed`.
     """
     platform = shop_of(request).platform
     outgoing = Outgoing(private=platform.config.flag("WEBHOOKS_PRIVATE"))

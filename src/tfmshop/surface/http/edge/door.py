@@ -264,6 +264,7 @@ class Edge:
         else:
             if pages.cdn:
                 exit.told = _NONE
+                page = page if pages.cache.sure else page.without_cdn()
             encoding = chosen(named.get(b"accept-encoding", b"")) if self._rules.compresses else IDENTITY
             await exit.show(page.form(encoding), page.status, named.get(b"if-none-match"))
 

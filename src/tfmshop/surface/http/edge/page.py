@@ -12,6 +12,7 @@ from tfmshop.surface.http.problems import Problem
 
 PUBLIC: Final = (b"cache-control", b"public, no-cache")
 """Anyone may keep the answer, and asks with its ETag whether it still holds."""
+FOR_CDN: Final = {b"cdn-cache-control", b"surrogate-key"}
 _VARY: Final = (b"vary", b"accept-encoding")
 
 
@@ -41,6 +42,10 @@ class Page:
         if found is None:
             found = self._forms[encoding] = Form(self, encoding)
         return found
+
+    def without_cdn(self) -> Page:
+        """The same, for nobody to keep: what it shows may have changed since."""
+        return Page(self.status, [pair for pair in self.extra if pair[0] not in FOR_CDN], self.body, self.problem)
 
     def pack(self) -> bytes:
         """As bytes, for other processes."""

@@ -132,7 +132,7 @@ class Pages:
         else:
             async with self._admission.place(Line.OTHERS):
                 page = await self.cache.get(kind, key, make)
-        if page.problem is None:
+        if page.problem is None and self.cache.is_near(key, monotonic()):  # what is not kept is not made beforehand
             self.cache.asked.add(key)
         return page
 

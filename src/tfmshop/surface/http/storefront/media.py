@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Final, Literal
@@ -21,6 +22,7 @@ from tfmshop.surface.http.tiers import limited
 FOREVER = "public, max-age=31536000, immutable"
 LARGEST_KEPT: Final = 64 << 10
 """Bytes of a picture that is kept in memory."""
+_REFUSED: Final = re.compile(r"q\s*=\s*0(\.0*)?")
 Format = Literal["avif", "webp", "jpg"] | None
 Picture = tuple[bytes, str]
 PICTURES: Final[cache.Kind[Picture | None]] = cache.Kind(
@@ -71,7 +73,9 @@ async def show_file(
 
 def _best(accept: str) -> str:
     """The smallest format that the client says it takes."""
-    return "avif" if "image/avif" in accept else "webp" if "image/webp" in accept else "jpg"
+    parts = (part.partition(";") for part in accept.lower().split(","))
+    takes = {name.strip() for name, _, quality in parts if not _REFUSED.fullmatch(quality.strip())}
+    return "avif" if "image/avif" in takes else "webp" if "image/webp" in takes else "jpg"
 
 
 async def _made(files: Files, key: str, width: int | None, kind: str) -> cache.Made[Picture | None]:

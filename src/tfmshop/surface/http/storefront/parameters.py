@@ -14,7 +14,7 @@ from tfmshop.surface.http.problems import InvalidField
 
 Limit = Annotated[int, Parameter(ge=1, le=100, description="Rows a page, 1 to 100.")]
 Cursor = Annotated[
-    str | None, Parameter(max_length=2000, description="`next_cursor` of the page before, handed back unread.")
+    str | None, Parameter(max_length=4000, description="`next_cursor` of the page before, handed back unread.")
 ]
 Words = Annotated[str, Parameter(min_length=1, max_length=200, description='Words; "a phrase"; -without.')]
 Name = Annotated[str | None, Parameter(max_length=200)]
@@ -27,6 +27,7 @@ Amount = Annotated[
 Rating = Annotated[float | None, Parameter(ge=0, le=5, schema_extra=_FROM_ZERO)]
 Tags = Annotated[list[str] | None, Parameter(max_items=10, description="Repeatable; all must fit.")]
 Page = Annotated[int | None, Parameter(ge=1, le=10_000, description="Instead of a cursor, for people.")]
+ExactCount = Annotated[Literal["exact"] | None, Parameter(description="Count all matches exactly.")]
 Sort = Literal["newest", "price", "-price", "rating", "title", "popular", "relevance"] | None
 _ONE = r"\s*(brand|price|rating|spec\[[^\[\]]{1,100}\])\s*"
 _FACETS: Final = rf"^{_ONE}(,{_ONE}){{0,7}}$(?!\n)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import get
@@ -13,7 +13,7 @@ from litestar.params import Parameter
 from tfmshop.commerce import catalog, search
 from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import Limit, list_wanted
+from tfmshop.surface.http.storefront.parameters import ExactCount, Limit, list_wanted
 
 
 class Items(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ async def list_products(
     request: AnyRequest,
     wanted: search.Wanted,
     q: Annotated[str | None, Parameter(max_length=200, description="Words to find.")] = None,
-    count: Annotated[Literal["exact"] | None, Parameter(description="Count all matches exactly.")] = None,
+    count: ExactCount = None,
 ) -> Public:
     """Products on sale, filtered and sorted, a page at a time.
 

@@ -11,7 +11,7 @@ from litestar.di import Provide
 from tfmshop.commerce import search
 from tfmshop.surface.http.answers import Public, public
 from tfmshop.surface.http.context import AnyRequest, shop_of
-from tfmshop.surface.http.storefront.parameters import Words, list_wanted
+from tfmshop.surface.http.storefront.parameters import ExactCount, Words, list_wanted
 
 
 class Suggestions(msgspec.Struct, frozen=True):
@@ -27,7 +27,7 @@ class Suggestions(msgspec.Struct, frozen=True):
     dependencies={"wanted": Provide(list_wanted, sync_to_thread=False)},
     **public(search.Listing, "What was found.", search.cached.RESULTS, "search"),
 )
-async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
+async def find(request: AnyRequest, q: Words, wanted: search.Wanted, count: ExactCount = None) -> Public:
     """Products by words, best first: `"a phrase"`, `-without`, `begin*`; filters and facets as for products.
 
     Each hit has its title with the found words in `<em>`. When the words find nothing, the nearest words of the
@@ -37,7 +37,7 @@ async def find(request: AnyRequest, q: Words, wanted: search.Wanted) -> Public:
     Errors: `invalid_request`, `bad_cursor`, `page_too_deep`.
     """
     platform = shop_of(request).platform
-    wanted = replace(wanted, q=q, highlight=True)
+    wanted = replace(wanted, q=q, highlight=True, exact_count=count == "exact")
     listing = await platform.db.look_up(lambda tx: search.find(tx, wanted, platform.model), may_be_old=True)
     return Public(listing, search.cached.page_of(wanted, listing))
 
