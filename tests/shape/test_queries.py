@@ -168,7 +168,8 @@ USES: list[tuple[str, list[object]]] = [
 ]
 
 DRAFTS = """
-UPDATE catalog.product SET status = 'draft' WHERE id IN (SELECT id FROM catalog.product ORDER BY id LIMIT 50)
+INSERT INTO catalog.product (id, slug, title, sku, price, currency, status)
+SELECT gen_random_uuid(), 'draft-' || n, 'Draft', 'draft-' || n, 100, 'USD', 'draft' FROM generate_series(1, 50) AS n
 """
 """As shops have them, most of them without a moment at which they are published."""
 INDEXES = """
