@@ -68,7 +68,12 @@ async def opened(config: Config, bounds: db.Options) -> AsyncIterator[Platform]:
     """A platform on the servers that `config` names; closed at the end."""
     secret = config.text("JWT_SECRET") or secret_kept_in(config.home / "jwt.secret")
     database = await db.connect(config.text("DATABASE_POOL_URL" if bounds.pooled else "DATABASE_URL"), bounds)
-    redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"), await database.identity())
+    try:
+        name = await database.identity()
+    except BaseException:
+        await database.close()
+        raise
+    redis = Redis(config.text("REDIS_URL"), config.seconds("REDIS_TIMEOUT"), name)
     platform = Platform(
         config=config,
         db=database,

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from contextlib import suppress
+from contextvars import copy_context
 from pathlib import Path
 from uuid import UUID
 
@@ -13,12 +14,15 @@ import pytest
 
 from tests.commerce.test_transfer import bring_in, everything, facts_of  # noqa: F401 - a fixture
 from tfmshop.commerce import catalog, inventory, transfer
+from tfmshop.commerce.transfer.run import ImportRun
 from tfmshop.platform import ids
 from tfmshop.platform.db import Query
 
 LAMP = {"sku": "L", "external_id": "l", "title": "Lamp", "price": 100}
 VARIANTS = Query("test.variants_by_sku", "SELECT sku, id, title, options::text FROM catalog.variant ORDER BY sku")
 PICTURES = Query("test.pictures", "SELECT id, alt, variant_id FROM catalog.picture ORDER BY position")
+WAITING = Query("test.waiting", "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock'")  # fmt: skip
 DETAILS = Query("test.details", "SELECT description, status, title, sku FROM catalog.product")
 
 
@@ -42,29 +46,39 @@ async def sell(tx, sku: str, units: int) -> None:
     assert await inventory.take(tx, [inventory.Taking(ids.new(), ids.new(), {variants[sku]: units})]) == {}
 
 
-async def beside(work, change):
-    """Do `work` while the transaction of `change(tx)` is open, and after it."""
-    began = asyncio.Event()
+async def beside(db, work, change):
+    """Do `work` while the transaction of `change(tx)` is open, which ends once somebody waits for it."""
+    context, began = copy_context(), asyncio.Event()
 
     async def after():
         await began.wait()
         return await work()
 
+    async def somebody_waits() -> None:
+        async with asyncio.timeout(20):
+            while not await _waiting(db):  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.01)
+
     working = asyncio.create_task(after())
-    await change(began)
+    async with db.tx() as tx:
+        await change(tx)
+        began.set()
+        await asyncio.create_task(somebody_waits(), context=context)
     return await working
+
+
+async def _waiting(db) -> int:
+    async with db.read() as tx:
+        return await tx.value(WAITING)
 
 
 async def test_a_price_list_beside_staff_keeps_what_they_change(bring_in, wide_db, file):  # noqa: F811
     await bring_in(file(LAMP | {"description": "Old."}), into=wide_db)
 
-    async def edit(began):
-        async with wide_db.tx() as tx:
-            await catalog.edit.change(tx, "lamp", catalog.edit.Changes(description="New.", status="archived"))
-            began.set()
-            await asyncio.sleep(0.3)
+    async def edit(tx):
+        await catalog.edit.change(tx, "lamp", catalog.edit.Changes(description="New.", status="archived"))
 
-    await beside(lambda: bring_in(file(LAMP | {"price": 200}, name="prices.jsonl"), into=wide_db), edit)
+    await beside(wide_db, lambda: bring_in(file(LAMP | {"price": 200}, name="prices.jsonl"), into=wide_db), edit)
     async with wide_db.read() as tx:
         row = await tx.row(DETAILS)
     assert (row["description"], row["status"]) == ("New.", "archived")
@@ -73,13 +87,10 @@ async def test_a_price_list_beside_staff_keeps_what_they_change(bring_in, wide_d
 async def test_an_undo_gives_back_no_unit_that_was_sold_while_the_import_began(bring_in, wide_db, file):  # noqa: F811
     await bring_in(file(LAMP | {"stock": 10}), into=wide_db)
 
-    async def buy(began):
-        async with wide_db.tx() as tx:
-            await sell(tx, "L", 3)
-            began.set()
-            await asyncio.sleep(0.3)
+    async def buy(tx):
+        await sell(tx, "L", 3)
 
-    outcome = await beside(lambda: bring_in(file(LAMP | {"stock": 20}, name="more.jsonl"), into=wide_db), buy)
+    outcome = await beside(wide_db, lambda: bring_in(file(LAMP | {"stock": 20}, name="more.jsonl"), into=wide_db), buy)
     assert await levels(wide_db) == {"L": 20}
     async with wide_db.tx() as tx:
         await transfer.undo(tx, outcome.run)
@@ -89,13 +100,10 @@ async def test_an_undo_gives_back_no_unit_that_was_sold_while_the_import_began(b
 async def test_an_undo_waits_for_who_buys(bring_in, wide_db, file):  # noqa: F811
     run = (await bring_in(file(LAMP | {"stock": 5}), into=wide_db)).run
 
-    async def buy(began):
-        async with wide_db.tx() as tx:
-            await sell(tx, "L", 1)
-            began.set()
-            await asyncio.sleep(0.3)
+    async def buy(tx):
+        await sell(tx, "L", 1)
 
-    undone = await beside(lambda: wide_db.transact(lambda tx: transfer.undo(tx, run)), buy)
+    undone = await beside(wide_db, lambda: wide_db.transact(lambda tx: transfer.undo(tx, run)), buy)
     assert (undone.removed, undone.archived) == (0, 1)
     assert await levels(wide_db) == {"L": 4}
 
@@ -146,6 +154,31 @@ async def test_pictures_keep_their_text_and_their_variant(bring_in, db, file):  
     async with db.read() as tx:
         after = [tuple(one) for one in await tx.rows(PICTURES)]
     assert after[1:] == [before[2], before[0], before[1]]
+
+
+async def test_a_picture_that_is_named_twice_comes_again(bring_in, db, file):  # noqa: F811
+    row = LAMP | {"pictures": ["https://x.example/1.jpg"] * 2}
+    for name in ("one.jsonl", "two.jsonl"):
+        outcome = await bring_in(file(row, name=name))
+        assert (outcome.created + outcome.updated, outcome.rejected) == (1, 0)
+
+
+async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, file):  # noqa: F811
+    async with db.tx() as tx:
+        run = await ImportRun.start(tx, "fingerprint", "lamps.csv")
+        await transfer.undo(tx, run.id, force=True)
+        with pytest.raises(transfer.CannotImport, match="was taken back"):
+            await run.finish(tx)
+
+
+async def test_an_export_says_which_variant_has_no_former_price(bring_in, db, file, tmp_path):  # noqa: F811
+    variants = [{"sku": "S", "price": 100, "compare_at_price": 300}, {"sku": "M", "price": 100}]
+    await bring_in(file(LAMP | {"sku": "S", "variants": variants}))
+    before = await everything(db)
+    (tmp_path / "out.jsonl").write_bytes(b"".join([part async for _, part in transfer.export(db, "jsonl")]))
+    outcome = await bring_in(tmp_path / "out.jsonl", dry_run=True)
+    assert outcome.changes == []
+    assert await everything(db) == before
 
 
 async def test_attributes_of_the_category_that_stays_count(bring_in, db, file):  # noqa: F811

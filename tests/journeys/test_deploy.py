@@ -24,6 +24,7 @@ import pytest
 
 from tests.processes import BIN, UNLIMITED, environment, free_port, kill_group, tfmshop, wait_for
 from tests.servers import REDIS
+from tfmshop.platform.backup import encryption
 from tfmshop.platform.db import migrate
 from tfmshop.platform.embedded import Postgres
 from tfmshop.surface.readiness.box import BOXES, Place, Result
@@ -207,9 +208,11 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         assert str(BIN) in serving(served)
 
         run(production["DATABASE_URL"], HEALED, "0036")  # the next migration will find its own work there, and fail
-        planned = tfmshop("deploy", "--json", cwd=tmp_path, **production)
+        closed = production | {"BACKUP_KEY": encryption.new()[1]}  # nobody here can open the backup
+        planned = tfmshop("deploy", "--json", cwd=tmp_path, **closed)
         assert planned.returncode == 1
         assert json.loads(planned.stdout)["steps"][-1]["step"] == "plan"
+        assert "What it had begun was undone." in json.loads(planned.stdout)["why"]
         migrated = tfmshop("deploy", "--no-plan", cwd=tmp_path, **production)
         assert migrated.returncode == 1
         assert "What it had begun was undone." in migrated.stderr

@@ -52,6 +52,8 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(shelves):
         ("PATCH", "categories/home", {"name": "Y", "parent": "lamps"}, (409, "cannot_move_category")),
         ("PATCH", "categories/home", {"slug": "garden"}, (409, "slug_taken")),
         ("PATCH", "categories/home", {"colour": "red"}, (422, "invalid_request")),
+        ("PATCH", "categories/home", {"name": " "}, (409, "cannot_move_category")),
+        ("PATCH", "categories/home", {"slug": "!!!"}, (409, "cannot_move_category")),
         ("DELETE", "categories/home", None, (409, "category_in_use")),
         ("PUT", "categories/order", {"categories": ["home", "nowhere"]}, (404, "category_not_found")),
     ):
@@ -80,6 +82,10 @@ async def test_attributes_are_defined_listed_and_taken_out(shelves):
     assert (await shelves.get("products/lamp")).json()["attributes"]["watts"]["label"] == "Power"
     below = await shelves.get("admin/categories/lamps/attributes", headers=staff())
     assert below.json() == defined.json()
+    same = await shelves.put("admin/categories/lamps/attributes/watts", json=body, headers=staff())
+    assert same.status_code == 200
+    (act,) = await acts(shelves, 1)
+    assert (act["before"], act["after"]["unit"]) == (None, "W"), "what stands above is not its own"
     wrong = await shelves.put(f"{path}/colour", json={"label": "Colour", "unit": "W"}, headers=staff())
     assert await code_of(wrong) == (409, "bad_specification")
     assert (await shelves.delete(f"{path}/watts", headers=staff())).status_code == 204
@@ -89,7 +95,9 @@ async def test_attributes_are_defined_listed_and_taken_out(shelves):
 
 async def test_related_products_are_chosen(shelves):
     path = "admin/products/lamp/related"
-    assert (await shelves.put(path, json={"products": ["bulb"]}, headers=staff())).status_code == 204
+    asked = {"products": ["lamp", "bulb", "bulb"]}
+    assert (await shelves.put(path, json=asked, headers=staff())).status_code == 204
+    assert len((await acts(shelves, 1))[0]["after"]) == 1
     assert [one["slug"] for one in (await shelves.get("products/lamp/related")).json()["items"]] == ["bulb"]
     assert await code_of(await shelves.put(path, json={"products": ["no"]}, headers=staff())) == (
         404, "product_not_found",

@@ -63,6 +63,10 @@ async def rename(tx: Tx, category: str, name: str, slug: str | None = None) -> N
     await tx.rows(LOCK_TREE)
     id = await _find(tx, category)
     await tx.rows(HOLD_BRANCH, id)
+    if not name.strip():
+        raise CannotMoveCategory(why="it has no name")
+    if slug and not slug_of(slug):
+        raise CannotMoveCategory(why="its slug has neither letter nor digit")
     slug = slug_of(slug or "") or None
     if slug in RESERVED:
         raise SlugTaken(slug=slug or "")

@@ -10,7 +10,13 @@ import msgspec
 from msgspec import Meta
 
 from tfmshop.commerce.catalog.errors import BadSpecification, CategoryNotFound
-from tfmshop.commerce.catalog.store_edit import ATTRIBUTES, DEFINE_ATTRIBUTE, DROP_ATTRIBUTE, FIND_CATEGORY
+from tfmshop.commerce.catalog.store_edit import (
+    ATTRIBUTES,
+    DEFINE_ATTRIBUTE,
+    DROP_ATTRIBUTE,
+    FIND_CATEGORY,
+    OWN_ATTRIBUTE,
+)
 from tfmshop.commerce.catalog.units import in_unit
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
@@ -52,6 +58,12 @@ async def define(tx: Tx, category: str | None, definition: Definition) -> None:
 async def drop(tx: Tx, category: str | None, name: str) -> bool:
     """Take a definition out; whether it was there. Products keep what they have."""
     return bool(await tx.execute(DROP_ATTRIBUTE, await _id_of(tx, category), name))
+
+
+async def own(tx: Tx, category: UUID, name: str) -> Definition | None:
+    """What a category itself says of a specification, not those above it."""
+    row = await tx.row(OWN_ATTRIBUTE, category, name)
+    return Definition(*row) if row else None
 
 
 async def listed(tx: Tx, category: str | None) -> list[Definition]:

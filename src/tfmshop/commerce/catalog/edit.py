@@ -19,6 +19,7 @@ from tfmshop.commerce.catalog.errors import (
     SlugTaken,
     StaleVersion,
 )
+from tfmshop.commerce.catalog.model import Facts
 from tfmshop.commerce.catalog.slugs import may_be_slug
 from tfmshop.commerce.catalog.store import SHOW_VARIANTS
 from tfmshop.commerce.catalog.store_edit import (
@@ -45,6 +46,7 @@ Amount = Annotated[int, Meta(ge=0, le=LARGEST_AMOUNT)]
 Slug = Annotated[str, Meta(min_length=1, max_length=120, pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$(?!\n)")]
 TaxClass = Annotated[str, Meta(min_length=1, max_length=50)]
 Moment = Annotated[datetime, Meta(tz=True)]
+Specifications = Facts
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -60,7 +62,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     category_id: UUID | UnsetType | None = UNSET
     status: Literal["draft", "active", "archived"] | UnsetType = UNSET
     tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)] | UnsetType = UNSET
-    specifications: dict[str, Any] | UnsetType = UNSET
+    specifications: Specifications | UnsetType = UNSET
     badge: Annotated[str, Meta(max_length=40)] | UnsetType | None = UNSET
     featured: bool | UnsetType = UNSET
     publish_at: Moment | UnsetType | None = UNSET

@@ -178,7 +178,7 @@ class Loader:
             shown = {variant.picture: variant.sku for variant in reversed(product.variants) if variant.picture}
             for position, url in enumerate(product.pictures):
                 variant = outcome.variants.get(shown.get(url, ""))
-                if old := had.get((id, url)):
+                if old := had.pop((id, url), None):
                     rows.append((old["id"], id, url, old["alt"], position, variant or old["variant_id"]))
                 else:
                     rows.append((self.make_id(now), id, url, product.title, position, variant))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from tfmshop.commerce.vocabulary import Money
 
-Facts = dict[str, str | float | int | bool | None]
+Facts = dict[Annotated[str, Meta(min_length=1, max_length=200)], str | float | int | bool | None]
+"""Specifications: what they are called, and what they are."""
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -203,7 +205,7 @@ class NewProduct(msgspec.Struct, kw_only=True):
     def compare_at(self, variant: NewVariant) -> int | None:
         """The former price of a variant, or of all; it only counts when it is above the present one."""
         own = variant.compare_at_price
-        former = self.compare_at_price if own is msgspec.UNSET or not own else own
+        former = self.compare_at_price if own is msgspec.UNSET else own
         return former if former is not None and former > variant.price else None
 
     @property

@@ -214,6 +214,11 @@ DROP_ATTRIBUTE = Query(
     "DELETE FROM catalog.attribute WHERE category_id IS NOT DISTINCT FROM $1::uuid AND name = $2",
 )
 
+OWN_ATTRIBUTE = Query(
+    "catalog.own_attribute",
+    "SELECT name, label, kind, unit FROM catalog.attribute WHERE category_id = $1 AND name = $2",
+)
+
 ATTRIBUTES = Query(
     "catalog.list_attributes",
     """

@@ -13,7 +13,7 @@ import msgspec
 from tfmshop.commerce.search.correct import corrected
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.facets import facets
-from tfmshop.commerce.search.listing import LIST_PRODUCTS, strategy
+from tfmshop.commerce.search.listing import FULL_ENOUGH, LIST_PRODUCTS, strategy
 from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
 from tfmshop.commerce.search.places import Place, digest, opened, sort_of
 from tfmshop.commerce.search.store import NOTE_MISSED
@@ -99,7 +99,8 @@ async def _page(tx: Tx, wanted: Wanted, typed: Wanted, meant: tuple[str, str] | 
     total = (place.total, place.is_exact) if place else (rows[0][0], rows[0][1])
     found = not rows[0][2] and total[0] > 0 if rows else False
     if wanted.exact_count and place is None and how == "ranked" and not total[1]:
-        total = await _counted(tx, filters, args)
+        counted = await _counted(tx, filters, args)
+        total = total if counted[0] < FULL_ENOUGH else counted  # fewer are followed by those with some of the words
     words = wanted.q if wanted.q != typed.q else None
     made = Hit.of if not wanted.highlight else _unmarked if meant else _hit
     return _listing(rows, (sort, of, words), wanted.limit, total, made), found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce.catalog import Loader
@@ -11,6 +12,8 @@ from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.store import FINISH, LIST, NOTE, START
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
+
+GONE: Final = "The same file is being imported by another command, which goes on with it, or was taken back."
 
 
 @dataclass(slots=True)
@@ -46,11 +49,12 @@ class ImportRun:
             before.line,
         )  # fmt: skip
         if noted is None:
-            raise CannotImport(why="The same file is being imported by another command, which goes on with it.")
+            raise CannotImport(why=GONE)
 
     async def finish(self, tx: Tx) -> None:
-        """Mark the import as done."""
-        await tx.execute(FINISH, self.id)
+        """Mark the import as done. `CannotImport`: it was taken back meanwhile."""
+        if await tx.value(FINISH, self.id) is None:
+            raise CannotImport(why=GONE)
 
 
 @dataclass(frozen=True, slots=True)

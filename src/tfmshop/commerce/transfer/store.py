@@ -21,7 +21,10 @@ RETURNING id
 """,
 )
 
-FINISH = Query("transfer.finish_import", "UPDATE transfer.import_run SET finished_at = now() WHERE id = $1")
+FINISH = Query(
+    "transfer.finish_import",
+    "UPDATE transfer.import_run SET finished_at = now() WHERE id = $1 AND finished_at IS NULL RETURNING id",
+)
 
 LIST = Query(
     "transfer.list_imports",

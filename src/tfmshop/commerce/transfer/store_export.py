@@ -19,8 +19,8 @@ FROM catalog.exportable AS p CROSS JOIN LATERAL (
     SELECT count(*) > 1 OR bool_or(o.options <> '{}' OR o.weight_g IS NOT NULL OR o.barcode IS NOT NULL) AS several,
         sum(s.available) AS stock,
         jsonb_agg(jsonb_strip_nulls(jsonb_build_object('sku', o.sku, 'title', o.title, 'options', o.options,
-            'price', o.price, 'compare_at_price', o.compare_at_price, 'stock', coalesce(s.available, 0),
-            'weight_g', o.weight_g, 'barcode', o.barcode)) ORDER BY o.position) AS variants
+            'price', o.price, 'stock', coalesce(s.available, 0), 'weight_g', o.weight_g, 'barcode', o.barcode))
+            || jsonb_build_object('compare_at_price', o.compare_at_price) ORDER BY o.position) AS variants
     FROM catalog.offered AS o LEFT JOIN inventory.main_level AS s ON s.variant_id = o.id WHERE o.product_id = p.id
 ) AS v
 WHERE p.id > $1 ORDER BY p.id LIMIT $2

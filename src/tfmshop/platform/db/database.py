@@ -167,7 +167,7 @@ class Database:
             await tx.value(PING)
 
     async def identity(self) -> str:
-        """A name that no other database has, and that its replicas share; a copy restored elsewhere has another."""
+        """A name that no other database has, but for its replicas and for copies of all its files."""
         async with self.read() as tx:
             return str(await tx.value(IDENTITY))
 

@@ -100,13 +100,15 @@ def list_imports(
 def undo_import(
     context: typer.Context,
     run: Annotated[UUID, typer.Argument(help="The id of the import (`tfmshop catalog imports`).")],
-    force: Annotated[bool, typer.Option("--force", help="Also where a product was changed since.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where a product was changed since, or the import broke off.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a whole import back: what it changed is as before, what it added is gone.
 
     Added products that were sold meanwhile are archived. Nothing is undone when a product was changed since the
-    import, unless `--force`.
+    import, or the import did not come to its end, unless `--force`.
 
     Examples: `tfmshop catalog undo 0197...`, `tfmshop catalog undo 0197... --force --json`
     """

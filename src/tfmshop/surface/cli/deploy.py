@@ -88,8 +88,11 @@ def _migrate(context: typer.Context, course: Course, lock_timeout: float, *, bac
         if backup:
             course.step("backup")
             made, _ = asyncio.run(backups.make(config, "dump"))
-            name = made.name
-            course.say(name)
+            course.say(made.name)
+            key = backups.vault_of(config).key
+            name = (
+                made.name if key is None or key.identity is not None else ""
+            )  # what is closed for good is copied anew
         if plan and has is not None and has != migrate.newest():
             course.step("plan")
             steps = asyncio.run(rehearsed(config, name))

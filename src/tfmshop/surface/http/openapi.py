@@ -105,6 +105,8 @@ def _refuse_nul(schema: Any) -> None:
     elif isinstance(schema, dict):
         for one in list(schema.values()):
             _refuse_nul(one)
+        if isinstance(schema.get("additionalProperties"), dict):
+            schema["propertyNames"] = schema.get("propertyNames", {}) | {"pattern": _NO_NUL}
         if schema.get("type") == "string" and not {"enum", "const", "format"} & schema.keys():
             if "pattern" in schema:
                 schema["allOf"] = [{"pattern": _NO_NUL}]

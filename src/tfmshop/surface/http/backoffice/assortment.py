@@ -68,7 +68,7 @@ class NewProduct(msgspec.Struct, forbid_unknown_fields=True):
     category: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=10)] = []
     model: Text | None = None
     tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)] = []
-    specifications: dict[str, Any] = {}
+    specifications: catalog.edit.Specifications = {}
     slug: catalog.edit.Slug | None = None
     status: Status = "draft"
     published_at: Annotated[datetime, Meta(tz=True)] | None = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import msgspec
 from litestar import delete, get, put
 
@@ -52,7 +50,7 @@ async def define_attribute(request: AnyRequest, id_or_slug: str, name: str, data
 
     async def work(tx: Tx) -> Definitions:
         id = await catalog.arrange.held(tx, id_or_slug)
-        before = await _defined(tx, id, name)
+        before = await catalog.attributes.own(tx, id, name)
         await catalog.attributes.define(tx, str(id), definition)
         await noted(request, tx, "attributes.define", f"{id} {name}", before=before, after=definition)
         return Definitions(await catalog.attributes.listed(tx, str(id)))
@@ -70,16 +68,12 @@ async def drop_attribute(request: AnyRequest, id_or_slug: str, name: str) -> Non
 
     async def work(tx: Tx) -> None:
         id = await catalog.arrange.held(tx, id_or_slug)
-        before = await _defined(tx, id, name)
+        before = await catalog.attributes.own(tx, id, name)
         if not await catalog.attributes.drop(tx, str(id), name):
             raise catalog.errors.AttributeNotFound
         await noted(request, tx, "attributes.drop", f"{id} {name}", before=before)
 
     await shop_of(request).platform.db.transact(work)
-
-
-async def _defined(tx: Tx, category: UUID, name: str) -> catalog.attributes.Definition | None:
-    return next((one for one in await catalog.attributes.listed(tx, str(category)) if one.name == name), None)
 
 
 ROUTES = [list_attributes, define_attribute, drop_attribute]
