@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 import urllib.request
 from datetime import timedelta
@@ -148,11 +149,14 @@ def test_errors_are_followed_one_by_one(tmp_path):
     command = [str(BIN), "logs", "errors", "--follow", "--json"]
     settings = environment(TFMSHOP_HOME=str(tmp_path))
     watch = subprocess.Popen(command, cwd=tmp_path, env=settings, stdout=subprocess.PIPE, start_new_session=True)
+    late = threading.Timer(30, watch.kill)  # what never comes is an empty line, and no test that hangs
+    late.start()
     try:
         assert json.loads(watch.stdout.readline())["n"] == 1
         wrong(2)
         assert json.loads(watch.stdout.readline())["n"] == 2
     finally:
+        late.cancel()
         watch.terminate()
         watch.communicate()
 
