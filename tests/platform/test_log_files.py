@@ -145,9 +145,9 @@ def test_events_go_where_they_belong_and_are_found_by_kind(all_kinds, tmp_path, 
 
 async def test_a_sample_of_requests_has_every_failed_one(kept, tmp_path, monkeypatch):
     monkeypatch.setattr("tfmshop.platform.observe.access.FILES", kept)
-    sampled = AccessLog(shown=False, filed=True, percent=0)
+    sampled = AccessLog(shown=False, percent=0)
     for status in (200, 404, 500, 503):
-        sampled.note("GET", "/x", status, "id", 0.1, "", "/x")
+        sampled.note("GET", "/x", status, "id", 0.1)
     sampled.flush()
     found = told.events(tmp_path, ["access"], datetime(2020, 1, 1, tzinfo=UTC))
     assert [event["http.response.status_code"] for event in found] == [500, 503]

@@ -53,7 +53,7 @@ def test_a_line_is_json_with_lists_and_names(log, capsys):
 
 @pytest.mark.parametrize(("level", "shown"), [("error", False), ("warn", False), ("info", False), ("http", True),
                                               ("debug", True)])  # fmt: skip
-async def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, level, shown):
+def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, level, shown):
     monkeypatch.setattr(logs, "_requests", structlog.get_logger("access"))
     logs.configure(level, "text")
     logs.access("GET", "/x", 200, "id", 0.25)

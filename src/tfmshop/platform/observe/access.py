@@ -1,4 +1,4 @@
-"""Requests that were answered: kept as they are, and counted, encoded and written many at a time."""
+"""One line for each answered request, kept as it is and encoded and written many at a time."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from typing import ClassVar, Final
+from typing import Final
 
 import msgspec
 
@@ -22,10 +22,6 @@ LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
 ALWAYS: Final = 500
 """From this status on every request is shown, whatever part of them is."""
-
-
-Answered = tuple[str, str, int, str, float, float, str, str]
-"""Method, path, status, id, seconds, the moment (of `clock.monotonic`), the trace, and the route."""
 
 
 class _Line(
@@ -48,40 +44,32 @@ class AccessLog:
     waits is written at the end; a kill loses what waits.
     """
 
-    count: ClassVar[Callable[[list[Answered]], None]] = staticmethod(lambda _: None)
-    """Counts what was answered."""
-
-    def __init__(self, *, shown: bool, filed: bool, percent: int = 100) -> None:
-        """`shown` on standard error, `filed` in the file of the day; of so many of a hundred requests."""
-        self._shown, self._written = shown, shown or filed
+    def __init__(self, *, shown: bool, percent: int = 100) -> None:
+        """`shown` on standard error; of so many of a hundred requests."""
+        self._shown = shown
         self._part = percent / 100
-        self._kept: list[Answered] = []
+        self._kept: list[tuple[str, str, int, str, float, float, str]] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def note(
-        self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str, route: str
-    ) -> None:
-        """Add a request. All but its moment can wait: in a row, they cost a third of what each costs by itself."""
-        self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id, route))
+    def note(self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
+        """Add a line. All but its moment can wait: in a row, lines cost a third of what each costs by itself."""
+        if self._part < 1 and status < ALWAYS and random.random() >= self._part:  # noqa: S311 - a sample, no secret
+            return
+        self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
         elif len(self._kept) >= MOST_LINES:
             self.flush()
 
     def flush(self) -> None:
-        """Count what waits, and write it, each line whole."""
+        """Write what waits, each line whole."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         kept, self._kept = self._kept, []
-        AccessLog.count(kept)
-        if not self._written:
-            return
         moment, lines, latest = clock.now(), [], -1
         began = moment.timestamp() - monotonic()
-        for method, path, status, id, seconds, at, trace, _ in kept:
-            if self._part < 1 and status < ALWAYS and random.random() >= self._part:  # noqa: S311 - a sample, no secret
-                continue
+        for method, path, status, id, seconds, at, trace in kept:
             if (milliseconds := int(1000 * (began + at))) != latest:
                 latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
             lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace))

@@ -31,7 +31,7 @@ class _Access:
     """Where lines about requests go: to a writer of their own, or as text with the other events."""
 
     shown = False
-    lines = AccessLog(shown=False, filed=False)
+    lines: AccessLog | None = None
 
 
 class _Slow:
@@ -40,11 +40,10 @@ class _Slow:
     request = query = job = float("inf")
 
 
-def access(
-    method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "", route: str = ""
-) -> None:  # fmt: skip
-    """Log a request that was answered, where the level shows them or there is a file for them; it is counted soon."""
-    _Access.lines.note(method, path, status, request_id, seconds, trace_id, route)
+def access(method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
+    """Log a request that was answered, where the level shows them or there is a file for them."""
+    if _Access.lines is not None:
+        _Access.lines.note(method, path, status, request_id, seconds, trace_id)
     if _Access.shown:
         milliseconds = round(seconds * 1000, 2)
         _requests.info(
@@ -76,8 +75,9 @@ def slow_from(*, request: float, query: float, job: float) -> None:
 
 
 def flush() -> None:
-    """Count and write what waits."""
-    _Access.lines.flush()
+    """Write what waits."""
+    if _Access.lines is not None:
+        _Access.lines.flush()
 
 
 def configure(level: str, form: str, percent: int = 100) -> None:
@@ -88,7 +88,7 @@ def configure(level: str, form: str, percent: int = 100) -> None:
     shown, filed = level in WITH_ACCESS, "app" in FILES.kinds
     _Access.shown = shown and as_text
     in_json = shown and not as_text
-    _Access.lines = AccessLog(shown=in_json, filed=filed, percent=percent)
+    _Access.lines = AccessLog(shown=in_json, percent=percent) if in_json or filed else None
     render: Any = _text() if as_text else render_json
     names: list[Any] = [in_one_line] if as_text else [ecs_names]
     structlog.configure(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tfmshop.platform.observe import logs, metrics, traces
-from tfmshop.platform.observe.access import AccessLog, Answered
+from tfmshop.platform.observe import logs, traces
 from tfmshop.platform.observe.metrics import Gauge, Histogram
 
 DURATION = Histogram(
@@ -16,17 +15,6 @@ ACTIVE = Gauge("http_server_active_requests", "Requests that are being answered,
 GONE: Final = 499
 """The status of a request whose client went away before it was answered."""
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-
-
-def count(answered: list[Answered]) -> None:
-    """Count requests by method, route and status, with how long they took."""
-    of = DURATION.of
-    for method, _, status, _, seconds, _, _, route in answered:
-        of(method if method in METHODS else "_OTHER", route, status).add(seconds)
-
-
-AccessLog.count = staticmethod(count)
-metrics.sampled(logs.flush)
 
 
 def begin(
@@ -43,11 +31,13 @@ def answered(
     method: str, path: str, route: str, status: int, request_id: str, seconds: float, trace_id: str = ""
 ) -> None:  # fmt: skip
     """Count a request that was answered, and log it."""
-    logs.access(method, path, status, request_id, seconds, trace_id, route)
+    DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
+    logs.access(method, path, status, request_id, seconds, trace_id)
 
 
 def at_once(path: str, route: str, status: int, request_id: str, seconds: float, traceparent: bytes | None) -> None:
     """The same of one that was answered from memory."""
-    logs.access("GET", path, status, request_id, seconds, traces.given(traceparent) if traceparent else "", route)
+    DURATION.of("GET", route, status).add(seconds)
+    logs.access("GET", path, status, request_id, seconds, traces.given(traceparent) if traceparent else "")
     if traces.on:
         traces.answered("GET", route, status, seconds, traceparent)
