@@ -15,6 +15,7 @@ from tfmshop.commerce.catalog.errors import (
     BadSpecification,
     CannotMoveCategory,
     CategoryInUse,
+    CategoryNotFound,
     SlugTaken,
     StaleVersion,
 )
@@ -210,6 +211,8 @@ async def test_no_category_takes_the_address_of_the_tree(db):
         await catalog.Loader().load(tx, [new_product(category=("Tree",)), new_product(category=("Garden", "Tree"))])
         page = await catalog.show_category(tx, "garden-tree")
         assert (page.name, page.product_count) == ("Tree", 1)
+        with pytest.raises(CategoryNotFound):
+            await catalog.show_category(tx, "tree")
         with pytest.raises(SlugTaken):
             await catalog.arrange.add(tx, "Tree")
         with pytest.raises(SlugTaken):

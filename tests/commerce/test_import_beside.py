@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.commerce.test_transfer import bring_in, everything, facts_of  # noqa: F401 - a fixture
+from tests.commerce.test_transfer import everything, facts_of
 from tfmshop.commerce import catalog, inventory, transfer
 from tfmshop.commerce.transfer.run import ImportRun
 from tfmshop.platform import ids
@@ -72,7 +72,7 @@ async def _waiting(db) -> int:
         return await tx.value(WAITING)
 
 
-async def test_a_price_list_beside_staff_keeps_what_they_change(bring_in, wide_db, file):  # noqa: F811
+async def test_a_price_list_beside_staff_keeps_what_they_change(bring_in, wide_db, file):
     await bring_in(file(LAMP | {"description": "Old."}), into=wide_db)
 
     async def edit(tx):
@@ -84,7 +84,7 @@ async def test_a_price_list_beside_staff_keeps_what_they_change(bring_in, wide_d
     assert (row["description"], row["status"]) == ("New.", "archived")
 
 
-async def test_an_undo_gives_back_no_unit_that_was_sold_while_the_import_began(bring_in, wide_db, file):  # noqa: F811
+async def test_an_undo_gives_back_no_unit_that_was_sold_while_the_import_began(bring_in, wide_db, file):
     await bring_in(file(LAMP | {"stock": 10}), into=wide_db)
 
     async def buy(tx):
@@ -97,7 +97,7 @@ async def test_an_undo_gives_back_no_unit_that_was_sold_while_the_import_began(b
     assert await levels(wide_db) == {"L": 7}
 
 
-async def test_an_undo_waits_for_who_buys(bring_in, wide_db, file):  # noqa: F811
+async def test_an_undo_waits_for_who_buys(bring_in, wide_db, file):
     run = (await bring_in(file(LAMP | {"stock": 5}), into=wide_db)).run
 
     async def buy(tx):
@@ -108,7 +108,7 @@ async def test_an_undo_waits_for_who_buys(bring_in, wide_db, file):  # noqa: F81
     assert await levels(wide_db) == {"L": 4}
 
 
-async def test_variants_keep_what_a_file_does_not_name(bring_in, db, file):  # noqa: F811
+async def test_variants_keep_what_a_file_does_not_name(bring_in, db, file):
     variants = [{"sku": sku, "price": 100, "stock": 4, "title": sku, "options": {"size": sku},
                  "compare_at_price": 300} for sku in "SM"]  # fmt: skip
     await bring_in(file(LAMP | {"sku": "S", "variants": variants}))
@@ -122,7 +122,7 @@ async def test_variants_keep_what_a_file_does_not_name(bring_in, db, file):  # n
     assert (seen["variants.S.compare_at_price"], seen["variants.M.compare_at_price"]) == (300, 400)
 
 
-async def test_a_price_list_by_sku_finds_what_has_an_external_id(bring_in, db, file):  # noqa: F811
+async def test_a_price_list_by_sku_finds_what_has_an_external_id(bring_in, db, file):
     await bring_in(file(LAMP))
     prices = file("sku,title,price", "L,Lamp,250", name="prices.csv")
     assert (await bring_in(prices, dry_run=True)).updated == 1
@@ -133,7 +133,7 @@ async def test_a_price_list_by_sku_finds_what_has_an_external_id(bring_in, db, f
     assert (seen["price"], seen["external_id"]) == (250, "l")
 
 
-async def test_two_rows_that_are_one_product_are_not_both_taken(bring_in, db, file):  # noqa: F811
+async def test_two_rows_that_are_one_product_are_not_both_taken(bring_in, db, file):
     await bring_in(file(LAMP))
     rows = (LAMP | {"sku": "L2"}, {"sku": "L", "title": "Lamp", "price": 300})
     outcome = await bring_in(file(*rows, name="both.jsonl"))
@@ -141,7 +141,7 @@ async def test_two_rows_that_are_one_product_are_not_both_taken(bring_in, db, fi
     assert "same product" in outcome.problems[0].reason
 
 
-async def test_pictures_keep_their_text_and_their_variant(bring_in, db, file):  # noqa: F811
+async def test_pictures_keep_their_text_and_their_variant(bring_in, db, file):
     row = LAMP | {"pictures": ["https://x.example/1.jpg", "https://x.example/2.jpg"]}
     await bring_in(file(row))
     async with db.tx() as tx:
@@ -156,14 +156,14 @@ async def test_pictures_keep_their_text_and_their_variant(bring_in, db, file):  
     assert after[1:] == [before[2], before[0], before[1]]
 
 
-async def test_a_picture_that_is_named_twice_comes_again(bring_in, db, file):  # noqa: F811
+async def test_a_picture_that_is_named_twice_comes_again(bring_in, db, file):
     row = LAMP | {"pictures": ["https://x.example/1.jpg"] * 2}
     for name in ("one.jsonl", "two.jsonl"):
         outcome = await bring_in(file(row, name=name))
         assert (outcome.created + outcome.updated, outcome.rejected) == (1, 0)
 
 
-async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, file):  # noqa: F811
+async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, file):
     async with db.tx() as tx:
         run = await ImportRun.start(tx, "fingerprint", "lamps.csv")
         await transfer.undo(tx, run.id, force=True)
@@ -171,7 +171,7 @@ async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, fil
             await run.finish(tx)
 
 
-async def test_an_export_says_which_variant_has_no_former_price(bring_in, db, file, tmp_path):  # noqa: F811
+async def test_an_export_says_which_variant_has_no_former_price(bring_in, db, file, tmp_path):
     variants = [{"sku": "S", "price": 100, "compare_at_price": 300}, {"sku": "M", "price": 100}]
     await bring_in(file(LAMP | {"sku": "S", "variants": variants}))
     before = await everything(db)
@@ -181,7 +181,7 @@ async def test_an_export_says_which_variant_has_no_former_price(bring_in, db, fi
     assert await everything(db) == before
 
 
-async def test_attributes_of_the_category_that_stays_count(bring_in, db, file):  # noqa: F811
+async def test_attributes_of_the_category_that_stays_count(bring_in, db, file):
     await bring_in(file(LAMP | {"category": "Disks"}))
     async with db.tx() as tx:
         definition = catalog.attributes.Definition("capacity", "Capacity", "number", "GB")
@@ -194,7 +194,7 @@ async def test_attributes_of_the_category_that_stays_count(bring_in, db, file): 
     assert outcome.rejected == 1
 
 
-async def test_shopify_without_a_status_brings_nothing_back_and_renames_nothing(bring_in, db, file):  # noqa: F811
+async def test_shopify_without_a_status_brings_nothing_back_and_renames_nothing(bring_in, db, file):
     head = "Handle,Title,Variant SKU,Variant Price,Variant Inventory Qty"
     await bring_in(file(head, "lamp,Lamp,OWN-1,10,5", name="all.csv"))
     async with db.tx() as tx:
@@ -206,7 +206,7 @@ async def test_shopify_without_a_status_brings_nothing_back_and_renames_nothing(
     assert await levels(db) == {"OWN-1": 5}
 
 
-async def test_every_row_of_a_rejected_shopify_product_is_kept(bring_in, file):  # noqa: F811
+async def test_every_row_of_a_rejected_shopify_product_is_kept(bring_in, file):
     head = "Handle,Title,Option1 Name,Option1 Value,Variant Price"
     rows = ("lamp,Lamp,Size,S,10", "lamp,,,M,", "lamp,,,L,12")
     outcome = await bring_in(file(head, *rows, name="three.csv"))
@@ -216,7 +216,7 @@ async def test_every_row_of_a_rejected_shopify_product_is_kept(bring_in, file): 
     assert [json.loads(line)["line"] for line in kept] == [2, 3, 4]
 
 
-async def test_an_import_of_a_broken_file_is_taken_back(bring_in, db, file, tmp_path):  # noqa: F811
+async def test_an_import_of_a_broken_file_is_taken_back(bring_in, db, file, tmp_path):
     await bring_in(file(LAMP | {"stock": 1}))
     before = await everything(db)
     rows = [{"sku": f"{n}", "title": f"Lamp {n} {ids.new()}", "price": 1, "stock": 1} for n in range(3000)]

@@ -13,8 +13,7 @@ import pytest
 
 from tests.making import new_product, some_products
 from tfmshop.commerce import catalog, inventory, search, transfer
-from tfmshop.platform.db import Database, Query, broken
-from tfmshop.platform.files.rows import RowFile
+from tfmshop.platform.db import Query, broken
 
 TABLES = ("product", "variant", "picture", "category", "brand", "former_price", "former_slug", "attribute", "related")
 EVERYTHING = Query(
@@ -35,18 +34,6 @@ SELECT id, -1, 'sold', gen_random_uuid() FROM catalog.variant WHERE sku = $1
 )
 
 TAX_CLASS = Query("test.tax_class_of", "SELECT tax_class FROM catalog.product")
-
-
-@pytest.fixture
-def bring_in(db, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    async def bring_in(path: Path, *, dry_run: bool = False, into: Database = db) -> transfer.Outcome:
-        how = transfer.Mapping()
-        job = transfer.Import(into, path, RowFile(path), how, "USD", dry_run=dry_run, progress=lambda *_: None)
-        return await job.run()
-
-    return bring_in
 
 
 async def everything(db) -> dict[str, str]:
