@@ -43,7 +43,7 @@ async def checked(shop: Shop, report: Report, seed: int, part: int) -> None:
             "--max-time", str(SECONDS // part), "--generation-database", "none", "--seed", str(seed + 1),
             "--report", "json", "--report-dir", str(folder / "report"),
         ],
-        shop.environment | {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("made.py"))}, folder,
+        shop.environment | {"SCHEMATHESIS_HOOKS": str(Path(__file__).with_name("strategies.py"))}, folder,
     )  # fmt: skip
     found = json.loads(next((folder / "report").glob("*.json")).read_text())
     if found["failures"] or found["errors"]:
