@@ -188,12 +188,13 @@ async def drop_picture(tx: Tx, picture: UUID) -> None:
     await tx.execute(NEXT_PICTURE, product)
 
 
-async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> list[UUID]:
-    """Choose the products that go with one, in this order; those that did before. `ProductNotFound`."""
+async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> tuple[list[UUID], list[UUID]]:
+    """Choose the products that go with one, in this order; those before, and those from now on. `ProductNotFound`."""
+    after = [other for other in dict.fromkeys(others) if other != product_id]
     before = sorted(await tx.rows(DROP_RELATED, product_id), key=lambda row: int(row["position"]))
     try:
         async with tx.savepoint():
-            await tx.execute(SET_RELATED, product_id, [other for other in others if other != product_id])
+            await tx.execute(SET_RELATED, product_id, after)
     except Refused:
         raise ProductNotFound from None
-    return [row["other_id"] for row in before]
+    return [row["other_id"] for row in before], after

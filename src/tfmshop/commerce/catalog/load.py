@@ -13,7 +13,7 @@ from tfmshop.commerce.catalog import attributes
 from tfmshop.commerce.catalog.brands import Brands
 from tfmshop.commerce.catalog.categories import CategoryPaths
 from tfmshop.commerce.catalog.errors import BadSpecification
-from tfmshop.commerce.catalog.known import Known, find, identity, same, with_its_sku
+from tfmshop.commerce.catalog.match import Known, hold, identity, same, with_its_sku
 from tfmshop.commerce.catalog.model import NewProduct
 from tfmshop.commerce.catalog.slugs import free_slugs
 from tfmshop.commerce.catalog.snapshot import take
@@ -23,7 +23,6 @@ from tfmshop.commerce.catalog.store import (
     DROP_PICTURES,
     FIND_IMPORTED,
     FIND_VARIANTS,
-    LOCK_PRODUCTS,
     SAVE_STAGED,
     SHOW_VARIANTS,
     STAGE_PRODUCTS,
@@ -64,9 +63,7 @@ class Loader:
         differ in both. Nobody else changes them meanwhile.
         """
         now = clock.now()
-        if there := await find(tx, products):
-            await tx.rows(LOCK_PRODUCTS, [known.id for known in there.values()])
-        existing = await find(tx, products)
+        existing = await hold(tx, products)
         products = [with_its_sku(one, existing.get(identity(one))) for one in products]
         owners = await self._owners_of_skus(tx, products)
         outcome: list[Loaded | str] = []

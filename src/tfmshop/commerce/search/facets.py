@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import UNSET
 
 from tfmshop.commerce.search.listing import FILTERS, Shape
-from tfmshop.commerce.search.model import Counted, Facets, PriceRange, RatingAtLeast, Wanted
+from tfmshop.commerce.search.model import Counted, Facets, PriceRange, RatingAtLeast, Wanted, fact_name
 from tfmshop.platform.db import Family, Row, Tx
 
 COUNTED: Final = 1000
@@ -78,7 +78,7 @@ async def facets(tx: Tx, wanted: Wanted, filters: list[str], args: list[Any]) ->
     """The facets that were asked for, in one statement."""
     plain: list[str] = [name for name in ("brand", "price", "rating") if name in wanted.facets]
     names = [name[5:-1] for name in wanted.facets if name.startswith("spec[")]
-    stored = [name.replace("=", "_") for name in names]
+    stored = [fact_name(name) for name in names]
     words = (*filters, *(f"by_{name}" for name in plain), *(["by_spec"] if names else []))
     rows = await tx.rows(COUNT_FACETS.of(words), *args, *([stored] if names else []))
     return _facets(rows, plain, names)
@@ -96,7 +96,7 @@ def _facets(rows: list[Row], plain: list[str], names: list[str]) -> Facets:
     specifications: dict[str, list[Counted]] = {name: [] for name in names}
     for name, value, count in found.get("spec", []):
         for asked in names:
-            if asked.replace("=", "_") == name:
+            if fact_name(asked) == name:
                 specifications[asked].append(Counted(value, count))
     return Facets(
         exact,

@@ -14,7 +14,7 @@ from tfmshop.commerce.search.correct import corrected
 from tfmshop.commerce.search.errors import PageTooDeep
 from tfmshop.commerce.search.facets import facets
 from tfmshop.commerce.search.listing import FULL_ENOUGH, LIST_PRODUCTS, strategy
-from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted
+from tfmshop.commerce.search.model import DEEPEST_PAGE, Hit, Listing, Wanted, fact_name
 from tfmshop.commerce.search.places import Place, digest, opened, sort_of
 from tfmshop.commerce.search.store import NOTE_MISSED
 from tfmshop.commerce.vocabulary import same_name
@@ -136,7 +136,7 @@ def conditions(wanted: Wanted, meant: tuple[str, str] | None = None) -> Conditio
     if wanted.rating_min is not None:
         add("rating_min", wanted.rating_min)
     if wanted.tags or wanted.specifications:
-        named = [(name.replace("=", "_"), value) for name, value in wanted.specifications.items()]
+        named = [(fact_name(name), value) for name, value in wanted.specifications.items()]
         add("facts", [*(f"t:{tag}" for tag in wanted.tags), *(f"s:{name}={value}" for name, value in named)])
     if meant is not None:
         add("meaning", *meant)

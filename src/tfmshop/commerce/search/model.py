@@ -97,3 +97,8 @@ class Suggestion(msgspec.Struct, frozen=True):
     kind: str
     slug: str
     title: str
+
+
+def fact_name(name: str) -> str:
+    """How a specification is called among the facts of an entry, where `=` parts it from its value."""
+    return name.replace("=", "_")

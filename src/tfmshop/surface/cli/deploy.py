@@ -14,8 +14,8 @@ from tfmshop.platform import Platform
 from tfmshop.platform.cache import report
 from tfmshop.platform.db import migrate
 from tfmshop.surface import backups, readiness
-from tfmshop.surface.cli.course import Course
 from tfmshop.surface.cli.db import migrate_command
+from tfmshop.surface.cli.deployment import Deployment
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json
 from tfmshop.surface.cli.plan import refuse_long, rehearsed, schema_of
@@ -55,60 +55,60 @@ def deploy(
     """
     if context.invoked_subcommand is not None:
         return
-    course = Course(as_json=as_json)
+    deployment = Deployment(as_json=as_json)
     try:
-        _ready(context, course)
-        _migrate(context, course, lock_timeout, backup=backup, plan=plan)
-        course.step("exchange the workers")
-        course.say(_exchange(context))
-        course.step("warm the cache")
-        course.say(_warmed(*_warm(context)))
-        _verify(context, course)
+        _ready(context, deployment)
+        _migrate(context, deployment, lock_timeout, backup=backup, plan=plan)
+        deployment.step("exchange the workers")
+        deployment.say(_exchange(context))
+        deployment.step("warm the cache")
+        deployment.say(_warmed(*_warm(context)))
+        _verify(context, deployment)
     except Exception as error:
-        course.end(str(error))
+        deployment.end(str(error))
         raise
-    course.end(None)
+    deployment.end(None)
     if not as_json:
         out.print("Deployed.")
 
 
-def _ready(context: typer.Context, course: Course) -> None:
-    course.step("check")
+def _ready(context: typer.Context, deployment: Deployment) -> None:
+    deployment.step("check")
     found = tried(context, [one for one in readiness.BOXES if one.when == BEFORE and one.name not in NOT_YET])
     failed = [one for one in found if one.result.state == "fail"]
     if failed:
-        course.show(failed)
+        deployment.show(failed)
         raise Failure("Nothing was changed: the installation is not fit for it. See `tfmshop deploy check`.")
 
 
-def _migrate(context: typer.Context, course: Course, lock_timeout: float, *, backup: bool, plan: bool) -> None:
+def _migrate(context: typer.Context, deployment: Deployment, lock_timeout: float, *, backup: bool, plan: bool) -> None:
     host = host_of(context)
     with host.running(host.settings()) as config:
         has, name = schema_of(config), ""
         if backup:
-            course.step("backup")
+            deployment.step("backup")
             made, _ = asyncio.run(backups.make(config, "dump"))
-            course.say(made.name)
+            deployment.say(made.name)
             key = backups.vault_of(config).key
             name = (
                 made.name if key is None or key.identity is not None else ""
             )  # what is closed for good is copied anew
         if plan and has is not None and has != migrate.newest():
-            course.step("plan")
+            deployment.step("plan")
             steps = asyncio.run(rehearsed(config, name))
             refuse_long(steps, config.number("DB_LOCK_TIMEOUT"))
-            course.say(f"{len(steps)} migrations take {sum(one.seconds for one in steps):.1f} s on a copy")
-        course.step("migrate")
+            deployment.say(f"{len(steps)} migrations take {sum(one.seconds for one in steps):.1f} s on a copy")
+        deployment.step("migrate")
         for one in asyncio.run(migrate.upgrade(config.text("DATABASE_URL"), lock_timeout_seconds=lock_timeout)):
-            course.say(f"applied {one}")
+            deployment.say(f"applied {one}")
 
 
-def _verify(context: typer.Context, course: Course) -> None:
-    course.step("verify")
+def _verify(context: typer.Context, deployment: Deployment) -> None:
+    deployment.step("verify")
     verified = tried(context, [one for one in readiness.BOXES if one.name in VERIFIED])
     if worst(verified):
-        course.show(verified)
-        course.step("go back")
+        deployment.show(verified)
+        deployment.step("go back")
         program = _back(context)
         raise Failure(f"The release does not pass, and {program} serves again: have the path lead there, too.")
 

@@ -73,10 +73,9 @@ async def relate_products(request: AnyRequest, id_or_slug: str, data: Related) -
 
     async def work(tx: Tx) -> None:
         product = await catalog.edit.held(tx, id_or_slug)
-        found = [(await catalog.edit.found(tx, one))[0] for one in data.products]
-        others = [other for other in dict.fromkeys(found) if other != product]
-        before = await catalog.edit.relate(tx, product, others)
-        await noted(request, tx, "products.relate", product, before=before, after=others)
+        others = [(await catalog.edit.found(tx, one))[0] for one in data.products]
+        before, after = await catalog.edit.relate(tx, product, others)
+        await noted(request, tx, "products.relate", product, before=before, after=after)
 
     await shop_of(request).platform.db.transact(work)
 

@@ -1,4 +1,4 @@
-"""Which products of a file are there already, and what they are sold as."""
+"""Matching products of a file with those of the shop, and what they are sold as with their variants."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from tfmshop.commerce.catalog.model import NewProduct, NewVariant
-from tfmshop.commerce.catalog.store import FIND_IMPORTED
+from tfmshop.commerce.catalog.store import FIND_IMPORTED, LOCK_PRODUCTS
 from tfmshop.platform.db import Tx
 
 _BY_ID: Final = "id"
@@ -45,6 +45,18 @@ async def find(tx: Tx, products: list[NewProduct]) -> dict[Identity, Known]:
         known = Known(row["id"], row["category_id"], variants, row["last"])
         found[_BY_ID, row["external_id"] or ""] = found[_BY_SKU, row["sku"]] = known
     return found
+
+
+async def hold(tx: Tx, products: list[NewProduct]) -> dict[Identity, Known]:
+    """Those of `products` that are there, which nobody else changes until the transaction ends."""
+    held: set[UUID] = set()
+    while True:
+        found = await find(tx, products)
+        free = {known.id for known in found.values()} - held
+        if not free:
+            return found
+        await tx.rows(LOCK_PRODUCTS, list(free))
+        held |= free
 
 
 def with_its_sku(product: NewProduct, known: Known | None) -> NewProduct:

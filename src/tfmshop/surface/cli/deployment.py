@@ -20,7 +20,7 @@ class Step(msgspec.Struct):
     seconds: float = 0.0
 
 
-class Course:
+class Deployment:
     """The steps of a deployment, told one by one to people, or at the end as one document to a script."""
 
     def __init__(self, *, as_json: bool) -> None:
