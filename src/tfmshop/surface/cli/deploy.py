@@ -24,7 +24,7 @@ from tfmshop.surface.connected import TELL_SECONDS
 from tfmshop.surface.readiness import BEFORE
 from tfmshop.surface.serving import Status, is_alive, read_status
 
-app = typer.Typer(invoke_without_command=True, help="A release takes the place of the one that serves.")
+app = typer.Typer(invoke_without_command=True)
 VERIFIED: Final = ("health", "security of answers")
 """The boxes that a release must pass once it serves."""
 NOT_YET: Final = ("migrations", "indexes", "age of backups")
