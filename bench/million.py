@@ -114,7 +114,8 @@ def shop(products: int) -> Iterator[Served]:
         url = config.text("DATABASE_URL")
         port = free_port()
         environment = {"DATABASE_URL": url, "REDIS_URL": config.text("REDIS_URL"), "TFMSHOP_HOME": str(home),
-                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off"} | UNLIMITED  # fmt: skip
+                       "PORT": str(port), "LOG_LEVEL": "error", "SUSPICION": "off",
+                       "ENABLE_CACHING": "false"} | UNLIMITED  # fmt: skip
         seeded, memory = seed(products, environment)
         file = home / "export.jsonl.gz"
         _, export_memory = finished([str(BIN / "tfmshop"), "catalog", "export", str(file), "--json"], environment)
