@@ -1,4 +1,4 @@
-"""What Schemathesis sends where the document asks for a picture or an e-mail address: small real ones."""
+"""What Schemathesis sends where the document asks for a picture, a file or an e-mail address: small real ones."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ def _made(kind: str) -> strategies.SearchStrategy[bytes]:
 
 for media, kind in (("image/jpeg", "JPEG"), ("image/png", "PNG"), ("image/webp", "WEBP"), ("image/avif", "AVIF")):
     schemathesis.openapi.media_type(media, _made(kind))
+
+FILES = [b"sku,title,price\nA,Lamp,100\n", b'{"sku": "A", "title": "Lamp", "price": 100}\n', b"", b"\xff\x00"]
+for media in ("text/csv", "application/x-ndjson", "application/octet-stream"):
+    schemathesis.openapi.media_type(media, strategies.sampled_from(FILES))
 
 schemathesis.openapi.format(
     "email", strategies.from_regex(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,20}@[a-z0-9]{1,20}\.[a-z]{2,9}", fullmatch=True)

@@ -13,10 +13,11 @@ from uuid import uuid4
 import httpx
 import pyotp
 
-from tfmshop.commerce import accounts, news
+from tfmshop.commerce import accounts, catalog, news
 from tfmshop.commerce.payments import Payment
 from tfmshop.commerce.vocabulary import Money
 from tfmshop.platform import clock, ids, limits
+from tfmshop.platform.db import Query
 from tfmshop.platform.security.seals import Seals
 from torture.asking import API, PASSWORD, Asked
 from torture.shop import Shop
@@ -31,6 +32,13 @@ RUNNER_SECONDS: Final = 120.0
 """How long a job may take."""
 PROOFS: Final = {"/auth/reset-password": "reset", "/auth/verify-email": "verify", "/me/email/confirm": "email"}
 """Which letter carries the token of an operation."""
+STAGED: Final = Query(
+    "torture.staged", "UPDATE transfer.staged SET state = $2, tried = '{}', changed_at = now() WHERE id = $1"
+)
+RUN: Final = Query(
+    "torture.run",
+    "INSERT INTO transfer.import_run (id, fingerprint, file, finished_at) VALUES ($1, 'lamps', 'lamps.csv', now())",
+)
 ADDRESS: Final = {"name": "Ada", "line1": "1 Main Street", "city": "Portland", "country": "US", "region": "lamp"}
 BUY: Final = {"payment": {"provider": "fake", "token": "ok"}, "email": "a@example.com"}
 PICTURE: Final = base64.b64decode(
@@ -118,6 +126,14 @@ class World:
         if "picture_id" in wanted:
             path = "/products/forest-monstera/pictures"
             got["picture_id"] = self.admin("POST", path, PICTURE, Content_Type="image/png")["id"]
+        if "variant" in wanted:
+            got["variant"] = f"v{uuid4().hex}"
+            self._few_variants()
+            self.admin("POST", f"/products/{got['changed_id']}/variants", {"sku": got["variant"], "price": 1})
+        if "import_id" in wanted:
+            path = "/imports?file=lamps.csv"
+            got["import_id"] = self.admin("POST", path, b"sku,title,price\n", Content_Type="text/csv")["id"]
+            asyncio.run(self._staged(got["import_id"], "applied" if name.endswith("/undo") else "tried"))
         if "block" in wanted:
             got["block"] = f"all:{uuid4()}"
             asyncio.run(self._block(got["block"]))
@@ -232,6 +248,19 @@ class World:
         async with self._shop.database() as db, db.tx() as tx:
             await accounts.proofs.add(tx, purpose, letter)
             return await accounts.proofs.token_of(tx, seals, letter.id)
+
+    def _few_variants(self) -> None:
+        """Take variants out while there are nearly as many as there may be."""
+        there = self.call("GET", "/products/sand-monstera")["variants"]
+        for one in there[1:] if len(there) > catalog.variants.MOST - 10 else ():
+            self.http.delete(f"/admin/variants/{one['sku']}", headers={"Authorization": f"Bearer {self.staff}"})
+
+    async def _staged(self, id: str, state: str) -> None:
+        """Have an import come so far without waiting for its jobs."""
+        async with self._shop.database() as db, db.tx() as tx:
+            await tx.execute(STAGED, id, state)
+            if state == "applied":
+                await tx.execute(RUN, id)
 
     async def _block(self, key: str) -> None:
         async with self._shop.database() as db, db.tx() as tx:

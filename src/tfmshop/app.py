@@ -27,6 +27,7 @@ from tfmshop.commerce import (
     promotions,
     reviews,  # noqa: F401 - the same
     search,
+    transfer,  # noqa: F401 - the same
 )
 from tfmshop.commerce.payments import FakeProvider, Provider, Providers
 from tfmshop.config import Config, ConfigError
@@ -240,7 +241,7 @@ def keep_logs(config: Config) -> None:
 
 
 def opened_for_commands(config: Config) -> AbstractAsyncContextManager[Platform]:
-    """A platform for commands and jobs: connections for four lanes of jobs and the clock, opened when they are needed,
+    """A platform for commands and jobs: connections for five lanes of jobs and the clock, opened when they are needed,
     and statements that may take minutes.
     """
     bounds = db.Options(

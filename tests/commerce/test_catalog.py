@@ -112,14 +112,14 @@ async def test_the_lowest_price_of_thirty_days_is_the_one_before_the_reduction(t
     assert await lowest() is None
     for price in (4000, 6000):
         await tx.execute(DAYS_PASS, timedelta(days=10))
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=price))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=price))
     assert await lowest() == 4000
     assert (await catalog.show(tx, id)).price.amount == 6000
     await tx.execute(DAYS_PASS, timedelta(days=40))
-    await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=3000))
+    await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=3000))
     assert await lowest() == 6000
     with pytest.raises(BadPrice):
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(compare_at_price=2000))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(compare_at_price=2000))
     assert await broken(tx) == {}
 
 

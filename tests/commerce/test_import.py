@@ -13,7 +13,7 @@ import pytest
 
 from tests.making import a_product, new_product
 from tfmshop.commerce import catalog, inventory, search, transfer
-from tfmshop.commerce.transfer import bring_in
+from tfmshop.commerce.transfer import portions
 from tfmshop.platform.db import Query, broken
 from tfmshop.platform.files.rows import RowFile, UnknownFormat
 
@@ -91,7 +91,7 @@ async def test_the_same_file_again_updates(run, db, here):
 
 async def test_an_import_goes_on_after_a_crash(run, db, here, monkeypatch):
     file = jsonl(here / "lamps.jsonl", *[lamp(n, price=-1 if n == 3 else n) for n in range(1, 31)])
-    monkeypatch.setattr(bring_in, "BATCH", 10)
+    monkeypatch.setattr(portions, "BATCH", 10)
     batches = []
 
     def crash(*_: object) -> None:
@@ -113,7 +113,7 @@ async def test_an_import_goes_on_after_a_crash(run, db, here, monkeypatch):
 
 async def test_one_file_imported_twice_at_once_is_imported_once(run, wide_db, here, monkeypatch):
     file = jsonl(here / "lamps.jsonl", *[lamp(n) for n in range(1, 41)])
-    monkeypatch.setattr(bring_in, "BATCH", 10)
+    monkeypatch.setattr(portions, "BATCH", 10)
 
     async def one() -> transfer.Outcome:
         job = transfer.Import(
@@ -123,7 +123,7 @@ async def test_one_file_imported_twice_at_once_is_imported_once(run, wide_db, he
 
     outcomes = await asyncio.gather(one(), one(), return_exceptions=True)
     done = [one for one in outcomes if isinstance(one, transfer.Outcome)]
-    stopped = [one for one in outcomes if isinstance(one, transfer.CannotImport)]
+    stopped = [one for one in outcomes if isinstance(one, transfer.TakenOver)]
     assert (len(done), len(stopped)) == (1, 1)
     assert "another command" in str(stopped[0])
     async with wide_db.read() as tx:

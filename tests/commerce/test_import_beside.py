@@ -146,7 +146,7 @@ async def test_pictures_keep_their_text_and_their_variant(bring_in, db, file):
     await bring_in(file(row))
     async with db.tx() as tx:
         (variant,) = await tx.rows(VARIANTS)
-        of_variant = await catalog.edit.add_picture(tx, "lamp", "https://x.example/3.jpg", "From behind", "L")
+        of_variant = await catalog.pictures.add(tx, "lamp", "https://x.example/3.jpg", "From behind", "L")
         before = [tuple(one) for one in await tx.rows(PICTURES)]
     assert before[2] == (of_variant, "From behind", variant["id"])
     more = ["https://x.example/4.jpg", "https://x.example/3.jpg", *row["pictures"]]
@@ -167,7 +167,7 @@ async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, fil
     async with db.tx() as tx:
         run = await ImportRun.start(tx, "fingerprint", "lamps.csv")
         await transfer.undo(tx, run.id, force=True)
-        with pytest.raises(transfer.CannotImport, match="was taken back"):
+        with pytest.raises(transfer.TakenOver, match="was taken back"):
             await run.finish(tx)
 
 
@@ -236,3 +236,9 @@ async def test_an_import_of_a_broken_file_is_taken_back(bring_in, db, file, tmp_
         await bring_in(broken)
     async with db.read() as tx:
         assert [one.undone_at is None for one in await transfer.imports(tx, 2)] == [True, False]
+
+
+async def test_a_sku_that_is_renamed_is_that_of_its_level(bring_in, db, file):
+    for sku in ("OLD", "NEW"):
+        await bring_in(file({"sku": sku, "external_id": "x", "title": "Lamp", "price": 100}))
+    assert await levels(db) == {"NEW": 0}

@@ -153,7 +153,7 @@ async def test_a_job_follows_every_change(wide_db, goods, model):
         assert await tx.value(KNOWN) == await tx.value(STORED) == len(GOODS)
         assert (await search.status(tx)).meanings == Waiting(0, 0.0)
         await catalog.edit.change(tx, goods["sofa"], catalog.edit.Changes(status="active"))
-        await catalog.edit.change_variant(tx, "TENT", catalog.edit.VariantChanges(price=1))
+        await catalog.variants.change(tx, "TENT", catalog.variants.VariantChanges(price=1))
     assert await run_jobs(wide_db) == 1, "a price means nothing"
     assert (await found(wide_db, model, "couch")).items[0].title == GOODS["sofa"][0]
 

@@ -208,7 +208,7 @@ async def test_the_category_job_overwrites_nothing_newer(wide_db):
         ids = await some_products(tx, *[new_product(title=f"Lamp {n}", sku=f"L-{n}") for n in range(2)])
         category = (await catalog.show_category(tx, "lighting")).id
     async with wide_db.tx() as tx:
-        await catalog.edit.change_variant(tx, "L-0", catalog.edit.VariantChanges(price=777))
+        await catalog.variants.change(tx, "L-0", catalog.variants.VariantChanges(price=777))
         await catalog.edit.change(tx, ids[1], catalog.edit.Changes(status="archived"))
         job = asyncio.create_task(_outside(category_changed(wide_db, codec.encode(category))))
         await asyncio.sleep(0.5)

@@ -168,15 +168,15 @@ async def test_what_is_exported_comes_back_the_same(bring_in, db, tmp_path, kind
 async def test_a_real_tree_of_categories(db, data):
     content = gzip.decompress((data / "bestbuy_categories.json.gz").read_bytes())
     async with db.tx() as tx:
-        tree = await transfer.bring_in_tree(tx, content)
+        tree = await transfer.trees.bring_in_tree(tx, content)
         assert tree.made > 4000
         assert tree.skipped < 10
-        assert (await transfer.bring_in_tree(tx, content)).made == 0
+        assert (await transfer.trees.bring_in_tree(tx, content)).made == 0
         assert await broken(tx) == {}
         assert len(await catalog.tree(tx)) > 5
         for wrong in (b"{}", b"[1]", b'[{"path": []}]', b'[{"path": [""]}]', b"[", b'[{"path": [{"id": 1}]}]'):
             with pytest.raises(transfer.CannotImport):
-                await transfer.bring_in_tree(tx, wrong)
+                await transfer.trees.bring_in_tree(tx, wrong)
 
 
 async def test_stock_of_variants_is_set_again(bring_in, db, tmp_path):
@@ -387,10 +387,10 @@ def test_a_file_of_categories_unpacks_to_no_more_than_is_said(tmp_path):
             target.write(bytes(1 << 20))
     assert file.stat().st_size < 100_000
     with pytest.raises(transfer.CannotImport, match="more than 64 MiB"):
-        transfer.read_tree(file)
+        transfer.trees.read_tree(file)
     for content in (b"no gzip", file.read_bytes()[:1000]):
         (tmp_path / "broken.gz").write_bytes(content)
         with pytest.raises(transfer.CannotImport, match="Cannot read"):
-            transfer.read_tree(tmp_path / "broken.gz")
+            transfer.trees.read_tree(tmp_path / "broken.gz")
     with pytest.raises(transfer.CannotImport, match="Cannot read"):
-        transfer.read_tree(tmp_path / "nowhere.json")
+        transfer.trees.read_tree(tmp_path / "nowhere.json")

@@ -37,7 +37,7 @@ INSERT INTO accounts.customer (id, email, name, password_hash, created_at)
 VALUES ($1, 'ada@example.com', 'Ada', 'none', now())
 """,
 )
-MAKES = {"add", "note", "view", "replay", "invoice", "sign_out"}
+MAKES = {"add", "note", "view", "replay", "invoice", "sign_out", "send"}
 """What there is nothing before of."""
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 MODULES = [

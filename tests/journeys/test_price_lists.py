@@ -161,14 +161,14 @@ async def test_a_price_that_staff_changed_during_a_sale_stays(db, lamp):
     await a_sale(db)
     await run(db, after=timedelta(minutes=61))
     async with db.tx() as tx:
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=1400))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=1400))
     assert await run(db, after=timedelta(hours=1)) == (1400, 2000)
 
 
 async def test_a_sale_that_lowers_nothing_any_more_does_not_begin(db, lamp):
     await a_sale(db)
     async with db.tx() as tx:
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=1400))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=1400))
     assert await run(db, after=timedelta(minutes=61)) == (1400, None)
 
 
@@ -241,7 +241,7 @@ async def test_a_price_that_staff_set_while_a_sale_begins_stays(wide_db):
     async with wide_db.tx() as tx:
         await tx.execute(LATER, timedelta(minutes=61))
     async with wide_db.tx() as tx:
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=900))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=900))
         beginning = asyncio.create_task(wide_db.transact(pricing.sales.move_due), context=contextvars.Context())
         await asyncio.sleep(0.3)
     await beginning
@@ -252,7 +252,7 @@ async def test_what_staff_set_beside_the_price_during_a_sale_stays(db, lamp):
     await a_sale(db)
     await run(db, after=timedelta(minutes=61))
     async with db.tx() as tx:
-        await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(compare_at_price=2600))
+        await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(compare_at_price=2600))
     assert await run(db, after=timedelta(hours=1)) == (2000, 2600)
 
 

@@ -33,6 +33,7 @@ from tfmshop.commerce.search import store as search
 from tfmshop.commerce.search.facets import COUNT_FACETS
 from tfmshop.commerce.search.listing import LIST_PRODUCTS
 from tfmshop.commerce.transfer import store as transfer
+from tfmshop.commerce.transfer import store_staged as staged
 from tfmshop.platform import idempotency
 from tfmshop.platform.db import migrate
 from tfmshop.platform.db.query import FAMILIES, QUERIES
@@ -113,6 +114,8 @@ USES: list[tuple[str, list[object]]] = [
     (catalog.SAVE_STAGED.sql, [ID, NOW]),
     (transfer.START.sql, [ID, "f", "f"]),
     (transfer.LIST.sql, [10]),
+    (staged.LIST.sql, [NOW, ID, 10]),
+    (staged.FORGET.sql, [timedelta(days=7)]),
     (edit.PUBLISH_DUE.sql, []),
     (edit.WITHDRAW_DUE.sql, []),
     (edit.TAKE_BACK_SLUG.sql, ["x", ID]),

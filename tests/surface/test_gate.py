@@ -14,7 +14,8 @@ from tests.client import Client, client_of, has_headers
 from tests.conftest import platform_of
 from tests.processes import free_port, serving
 from tests.surface.test_access import filled, routes
-from tfmshop.commerce import checkout
+from tests.surface.test_backoffice import staff
+from tfmshop.commerce import checkout, transfer
 from tfmshop.commerce.payments import Providers
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
@@ -184,6 +185,19 @@ async def test_a_request_has_a_deadline(gate, monkeypatch):
         answer = await shop.get("products")
         assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "took_too_long", "1")
         assert (await shop.get("categories")).status_code == 200
+
+
+@pytest.mark.parametrize(("still", "came"), [(0.4, b"abcd"), (3.0, b"ab")])
+async def test_a_stream_may_take_longer_than_an_answer_but_not_stand_still(gate, monkeypatch, still, came):
+    async def pieces(*_):
+        for piece, pause in ((b"a", 0.4), (b"b", 0.4), (b"c", still), (b"d", 0.4)):
+            await asyncio.sleep(pause)
+            yield 1, piece
+
+    monkeypatch.setattr(transfer, "export", pieces)
+    async with gate(REQUEST_TIMEOUT=1000, PAYMENT_TIMEOUT=500) as shop:
+        answer = await shop.get("admin/exports/products", headers=staff())
+        assert answer.content == came
 
 
 async def test_the_headers_of_every_route(shop):

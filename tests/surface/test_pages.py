@@ -109,7 +109,7 @@ async def heard() -> None:
 
 
 async def _new_price(tx, world):
-    await catalog.edit.change_variant(tx, "LAMP", catalog.edit.VariantChanges(price=4200))
+    await catalog.variants.change(tx, "LAMP", catalog.variants.VariantChanges(price=4200))
 
 
 async def _new_title(tx, world):
@@ -153,7 +153,7 @@ async def _sold_out(tx, world):
 
 
 async def _picture(tx, world):
-    await catalog.edit.add_picture(tx, world["lamp"], "/api/v1/media/x.webp", "x", None)
+    await catalog.pictures.add(tx, world["lamp"], "/api/v1/media/x.webp", "x", None)
 
 
 async def _related(tx, world):
@@ -208,7 +208,7 @@ async def _imported(tx, world):
 
 
 async def _picture_gone(tx, world):
-    await catalog.edit.drop_picture(tx, world["picture"])
+    await catalog.pictures.drop(tx, world["picture"])
 
 
 async def _rated(tx, world):
@@ -284,7 +284,7 @@ async def world(request, processes) -> dict[str, str]:
             await search.set_synonym(tx, "telly", ["lamp"])
         picture = None
         if "picture gone" in request.node.name:
-            picture = await catalog.edit.add_picture(tx, lamp, "/api/v1/media/y.webp", "y", None)
+            picture = await catalog.pictures.add(tx, lamp, "/api/v1/media/y.webp", "y", None)
     await search.learn(db, always=True)
     await heard()
     return {"lamp": lamp, "chair": chair, "draft": draft, "chairs": chairs, "review": review,

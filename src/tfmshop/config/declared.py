@@ -237,7 +237,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("RATE_LIMIT_CHECKOUT", 30, "Requests a window: checkout.", least=1, most=MANY),
     Setting("RATE_LIMIT_PAYMENTS", 3000, "Requests a window: webhooks of a payment company.", least=1, most=MANY),
     Setting("RATE_LIMIT_ACCOUNTS", 60, "Requests a window: signing in, registering, and the like.", least=1, most=MANY),
-    Setting("RATE_LIMIT_UPLOAD", 60, "Requests a window: sending pictures.", least=1, most=MANY),
+    Setting("RATE_LIMIT_UPLOAD", 60, "Requests a window: sending pictures and files.", least=1, most=MANY),
     Setting("RATE_LIMIT_ADMIN", 600, "Requests a window: the back office.", least=1, most=MANY),
     Setting("RATE_LIMIT_AUTH", 5, "Wrong passwords of an account in 15 minutes.", least=1, most=1_000_000),
     Setting("ENABLE_FILE_LOGGING", False, "Also write logs/*.log files, one of each kind and day."),

@@ -81,6 +81,8 @@ CREATE INDEX session_customer ON accounts.session USING btree (customer_id, crea
 CREATE INDEX session_expires ON accounts.session USING btree (expires_at);
 CREATE INDEX session_place ON accounts.session USING btree (customer_id, address);
 CREATE INDEX staged_batch ON catalog.staged USING btree (batch);
+CREATE INDEX staged_created ON transfer.staged USING btree (created_at DESC, id DESC);
+CREATE INDEX staged_kept ON transfer.staged USING btree (changed_at) WHERE (content IS NOT NULL);
 CREATE INDEX stock_product ON inventory.stock USING btree (product_id);
 CREATE INDEX word_trigrams ON search.word USING gist (word gist_trgm_ops (siglen='64'));
 CREATE UNIQUE INDEX address_default ON accounts.address USING btree (customer_id) WHERE is_default;
@@ -168,6 +170,7 @@ CREATE UNIQUE INDEX shadow_due_pkey ON search.shadow_due USING btree (number);
 CREATE UNIQUE INDEX shipment_pkey ON orders.shipment USING btree (order_id, id);
 CREATE UNIQUE INDEX shipped_pkey ON orders.shipped USING btree (order_id, shipment_id, "position");
 CREATE UNIQUE INDEX shipping_method_pkey ON pricing.shipping_method USING btree (code);
+CREATE UNIQUE INDEX staged_pkey ON transfer.staged USING btree (id);
 CREATE UNIQUE INDEX state_pkey ON search.state USING btree (only_row);
 CREATE UNIQUE INDEX stock_pkey ON inventory.stock USING btree (variant_id, warehouse);
 CREATE UNIQUE INDEX suspicion_pkey ON platform.suspicion USING btree (key);

@@ -7,7 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from tfmshop.commerce.catalog.store import ADD_BRANDS, FIND_BRANDS
+from tfmshop.commerce.catalog.store_edit import ADD_BRAND, FIND_BRAND
 from tfmshop.commerce.vocabulary import same_name, slug
+from tfmshop.platform import ids
 from tfmshop.platform.db import Tx, columns
 
 
@@ -49,3 +51,15 @@ class Brands:
                 rows.append((id, free, name, key))
         if rows:
             await tx.execute(ADD_BRANDS, *columns(rows))
+
+
+async def brand_id(tx: Tx, name: str | None) -> UUID | None:
+    """The id of a brand, made if it is new, whoever makes it at the same time; None without a name."""
+    if name is None:
+        return None
+    key = same_name(name)
+    found: UUID | None = await tx.value(FIND_BRAND, key)
+    while found is None:
+        await tx.execute(ADD_BRAND, ids.new(), slug(name), " ".join(name.split()), key)
+        found = await tx.value(FIND_BRAND, key)
+    return found

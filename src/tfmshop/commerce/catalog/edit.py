@@ -1,4 +1,4 @@
-"""Changing one product: its facts, slug, status and schedule, its variants, what goes with it."""
+"""Changing one product: its facts, slug, status and schedule, what goes with it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from tfmshop.commerce.catalog import attributes
+from tfmshop.commerce.catalog.brands import brand_id
 from tfmshop.commerce.catalog.errors import (
-    BadPrice,
     BadSpecification,
     CategoryNotFound,
     PictureNotFound,
@@ -21,21 +21,14 @@ from tfmshop.commerce.catalog.errors import (
 )
 from tfmshop.commerce.catalog.model import Facts
 from tfmshop.commerce.catalog.slugs import may_be_slug
-from tfmshop.commerce.catalog.store import SHOW_VARIANTS
 from tfmshop.commerce.catalog.store_edit import (
-    ADD_PICTURE,
     CHANGE_PRODUCT,
-    CHANGE_VARIANT,
-    DROP_PICTURE,
     DROP_RELATED,
     FIND_PRODUCT,
     HOLD,
-    LEAD_PICTURE,
-    NEXT_PICTURE,
     NOTE_SLUG,
     SET_RELATED,
     TAKE_BACK_SLUG,
-    TOUCH,
     VERSION_OF,
 )
 from tfmshop.commerce.vocabulary import LARGEST_AMOUNT, YEARS
@@ -50,7 +43,7 @@ Specifications = Facts
 
 
 class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What shall be different about a product; what is not named stays. `category_id` by id.
+    """What shall be different about a product; what is not named stays. `category_id` by id; a new `brand` is made.
 
     `publish_at` makes a draft active and `withdraw_at` archives a product when their time comes.
     """
@@ -68,16 +61,7 @@ class Changes(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     publish_at: Moment | UnsetType | None = UNSET
     withdraw_at: Moment | UnsetType | None = UNSET
     tax_class: TaxClass | UnsetType = UNSET
-
-
-class VariantChanges(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What shall be different about a variant."""
-
-    title: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
-    price: Amount | UnsetType = UNSET
-    compare_at_price: Amount | UnsetType | None = UNSET
-    weight_g: Annotated[int, Meta(ge=0, le=2000000000)] | UnsetType | None = UNSET
-    barcode: Annotated[str, Meta(max_length=100)] | UnsetType | None = UNSET
+    brand: Annotated[str, Meta(min_length=1, max_length=200, pattern=r"\S")] | UnsetType | None = UNSET
 
 
 async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None = None) -> int:
@@ -100,6 +84,8 @@ async def change(tx: Tx, id_or_slug: str, changes: Changes, version: int | None 
     if changes.specifications is not UNSET:
         wanted["specifications"] = await attributes.checked(tx, wanted["category_id"], wanted["specifications"])
     wanted["specifications"] = codec.encode_text(wanted["specifications"])
+    if changes.brand is not UNSET:
+        wanted["brand"] = await brand_id(tx, changes.brand)
     for name in ("publish_at", "withdraw_at"):
         wanted[name] = _moment(name, wanted[name])
     if wanted["slug"] != row["slug"]:
@@ -144,48 +130,6 @@ async def held(tx: Tx, id_or_slug: str = "", *, sku: str | None = None, picture:
     if found is None:
         raise PictureNotFound if picture else ProductNotFound
     return found
-
-
-async def change_variant(tx: Tx, sku: str, changes: VariantChanges, version: int | None = None) -> None:
-    """Change a variant, if its product is at `version`; its former price is kept, and the product's lists show the new
-    one. `ProductNotFound`, `StaleVersion`.
-
-    `BadPrice` when the price to compare with is not above the price.
-    """
-    given = {name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not UNSET}
-    args = [(given.get(name), name in given) for name in changes.__struct_fields__]
-    product = await held(tx, sku=sku)
-    if version is not None and (now := (await found(tx, str(product)))[1]) != version:
-        raise StaleVersion(version=now)
-    if not given:
-        return
-    try:
-        async with tx.savepoint():
-            changed = await tx.value(CHANGE_VARIANT, sku, *(part for pair in args for part in pair))
-    except Refused:
-        raise BadPrice from None
-    if changed != product:
-        raise ProductNotFound
-    await tx.execute(SHOW_VARIANTS, [product])
-    await tx.execute(TOUCH, product)
-
-
-async def add_picture(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | None) -> UUID:
-    """Add a picture after the others, of one variant if `sku` says so; its id. `ProductNotFound`."""
-    product = await held(tx, id_or_slug)
-    picture: UUID | None = await tx.value(ADD_PICTURE, ids.new(), product, url, alt, sku)
-    if picture is None:
-        raise ProductNotFound
-    await tx.execute(LEAD_PICTURE, picture)
-    return picture
-
-
-async def drop_picture(tx: Tx, picture: UUID) -> None:
-    """Take a picture out; its product shows the next one in lists. `PictureNotFound`."""
-    product = await held(tx, picture=picture)
-    if await tx.value(DROP_PICTURE, picture) is None:
-        raise PictureNotFound
-    await tx.execute(NEXT_PICTURE, product)
 
 
 async def relate(tx: Tx, product_id: UUID, others: list[UUID]) -> tuple[list[UUID], list[UUID]]:

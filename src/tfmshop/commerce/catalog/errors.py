@@ -50,6 +50,20 @@ class BadPrice(
     """The former price is not above the price."""
 
 
+class SkuTaken(ShopError, kind=Kind.CONFLICT, code="sku_taken", says="Another variant has the SKU {sku!r}."):
+    """SKUs are of one variant each, in all of the shop."""
+
+    sku: str
+
+
+class VariantStays(
+    ShopError, kind=Kind.CONFLICT, code="cannot_change_variants", says="The variants stay as they are: {why}."
+):
+    """It is the only variant, was sold, or there are too many."""
+
+    why: str
+
+
 class AttributeNotFound(
     ShopError, kind=Kind.NOT_FOUND, code="attribute_not_found", says="The category defines no such attribute."
 ):

@@ -48,22 +48,24 @@ def facts(snapshot: str | None) -> dict[str, Any]:
     return seen
 
 
-async def restore(tx: Tx, snapshots: Mapping[UUID, str], kept: list[UUID]) -> None:
+async def restore(tx: Tx, snapshots: Mapping[UUID, str], kept: list[UUID]) -> list[tuple[UUID, UUID, str]]:
     """Put products back as they were, former prices included. What sells, ratings and stock go on as they are.
 
-    Variants that came since are gone, but for those that are `kept`.
+    Variants that came since are gone, but for those that are `kept`; those that were taken out are there again: id,
+    product and SKU of each, which have no stock.
     """
     products, given = list(snapshots), list(snapshots.values())
     await tx.execute(RESTORE_PRODUCTS, given)
     await tx.execute(DROP_PICTURES_OF, products)
     await tx.execute(DROP_NEW_VARIANTS, products, given, kept)
     await tx.execute(MAKE_ROOM, products, given)
-    await tx.execute(RESTORE_VARIANTS, given)
+    restored = await tx.rows(RESTORE_VARIANTS, given)
     await tx.execute(RESTORE_PRICED_AT, given)
     await tx.execute(DROP_NEW_PRICES, products, given)
     await tx.execute(RESTORE_PICTURES, given)
     if kept:
         await tx.execute(SHOW_VARIANTS, products)
+    return [(row["id"], row["product_id"], row["sku"]) for row in restored if row["again"]]
 
 
 async def erase(tx: Tx, products: list[UUID]) -> None:

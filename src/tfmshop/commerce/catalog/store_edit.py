@@ -7,8 +7,21 @@ FIND_PRODUCT = Query(
     "catalog.find_product",
     """
 SELECT id, version, title, slug, model, description, category_id, status, tags, specifications, badge, featured,
-    publish_at, withdraw_at, tax_class
+    publish_at, withdraw_at, tax_class, brand_id AS brand
 FROM catalog.product WHERE id = $1::uuid OR slug = $2 FOR NO KEY UPDATE
+""",
+)
+
+FIND_BRAND = Query("catalog.find_brand", "SELECT id FROM catalog.brand WHERE name_key = $1")
+
+ADD_BRAND = Query(
+    "catalog.add_brand",
+    """
+INSERT INTO catalog.brand (id, slug, name, name_key)
+SELECT n.id, CASE WHEN n.slug = '' OR EXISTS (SELECT FROM catalog.brand WHERE slug = n.slug)
+    THEN ltrim(n.slug || '-' || right(n.id::text, 12), '-') ELSE n.slug END, n.name, n.name_key
+FROM (SELECT $1::uuid, $2::text, $3::text, $4::text) AS n(id, slug, name, name_key)
+ON CONFLICT DO NOTHING
 """,
 )
 
@@ -17,7 +30,7 @@ CHANGE_PRODUCT = Query(
     """
 UPDATE catalog.product SET title = $2, slug = $3, model = $4, description = $5, category_id = $6, status = $7,
     tags = $8, specifications = $9, badge = $10, featured = $11, publish_at = $12, withdraw_at = $13,
-    tax_class = $14, updated_at = now(), version = version + 1
+    tax_class = $14, brand_id = $15, updated_at = now(), version = version + 1
 WHERE id = $1 RETURNING version
 """,
 )
@@ -50,12 +63,50 @@ UPDATE catalog.variant SET
     price = CASE WHEN $5 THEN $4::bigint ELSE price END,
     compare_at_price = CASE WHEN $7 THEN $6::bigint ELSE compare_at_price END,
     weight_g = CASE WHEN $9 THEN $8::integer ELSE weight_g END,
-    barcode = CASE WHEN $11 THEN $10::text ELSE barcode END
+    barcode = CASE WHEN $11 THEN $10::text ELSE barcode END,
+    sku = CASE WHEN $13 THEN $12::text ELSE sku END,
+    options = CASE WHEN $15 THEN $14::jsonb ELSE options END
 WHERE sku = $1 RETURNING product_id
 """,
 )
 
-TOUCH = Query("catalog.touch", "UPDATE catalog.product SET updated_at = now(), version = version + 1 WHERE id = $1")
+ADD_VARIANT = Query(
+    "catalog.add_variant",
+    """
+INSERT INTO catalog.variant (id, product_id, sku, title, options, price, compare_at_price, currency, position, weight_g,
+    barcode)
+SELECT $1, p.id, $3, $4, $5::jsonb, $6::bigint, $7::bigint, p.currency, there.next, $8::integer, $9::text
+FROM catalog.product AS p CROSS JOIN LATERAL (
+    SELECT coalesce(max(position), -1) + 1 AS next, count(*) AS several FROM catalog.variant WHERE product_id = p.id
+) AS there
+WHERE p.id = $2 AND there.several < $10
+RETURNING id
+""",
+)
+
+VARIANT_OF = Query("catalog.variant_of", "SELECT id FROM catalog.variant WHERE product_id = $1 AND sku = $2")
+
+DROP_VARIANT = Query(
+    "catalog.drop_variant",
+    """
+WITH gone AS (
+    DELETE FROM catalog.variant AS v WHERE v.id = $1
+        AND EXISTS (SELECT FROM catalog.variant AS o WHERE o.product_id = v.product_id AND o.id <> v.id)
+    RETURNING v.id, v.sku
+), shown AS (UPDATE catalog.picture SET variant_id = NULL WHERE variant_id IN (SELECT id FROM gone))
+SELECT sku FROM gone
+""",
+)
+
+LEAD_SKU = Query(
+    "catalog.lead_sku",
+    """
+UPDATE catalog.product AS p SET updated_at = now(), version = version + 1, sku = CASE
+    WHEN sku <> $2 OR EXISTS (SELECT FROM catalog.variant WHERE product_id = $1 AND sku = $2) THEN sku
+    ELSE (SELECT sku FROM catalog.variant WHERE product_id = $1 ORDER BY position LIMIT 1) END
+WHERE id = $1
+""",
+)
 
 ADD_PICTURE = Query(
     "catalog.add_picture",
@@ -73,6 +124,27 @@ LEAD_PICTURE = Query(
     """
 UPDATE catalog.product AS p SET image = coalesce(p.image, i.url), updated_at = now(), version = p.version + 1
 FROM catalog.picture AS i WHERE i.id = $1 AND p.id = i.product_id
+""",
+)
+
+DESCRIBE_PICTURE = Query(
+    "catalog.describe_picture",
+    """
+UPDATE catalog.picture AS i SET alt = $2 FROM (SELECT id, alt FROM catalog.picture WHERE id = $1) AS o WHERE i.id = o.id
+RETURNING o.alt
+""",
+)
+
+ORDER_PICTURES = Query(
+    "catalog.order_pictures",
+    """
+UPDATE catalog.picture AS i SET position = o.base + o.nth
+FROM (SELECT p.id, max(p.position) OVER () + 1 AS base,
+        row_number() OVER (ORDER BY w.nth NULLS LAST, p.position)::integer AS nth, w.nth IS NOT NULL AS named
+    FROM catalog.picture AS p LEFT JOIN unnest($2::uuid[]) WITH ORDINALITY AS w(id, nth) ON w.id = p.id
+    WHERE p.product_id = $1) AS o
+WHERE i.id = o.id
+RETURNING o.named
 """,
 )
 

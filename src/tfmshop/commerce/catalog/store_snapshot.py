@@ -62,8 +62,9 @@ WHERE v.product_id = ANY($1)
 RESTORE_VARIANTS = Query(
     "catalog.restore_variants",
     f"""
-UPDATE catalog.variant AS v SET {", ".join(f"{name} = r.{name}" for name in _VARIANT)}
-FROM {_VARIANTS_IN} WHERE v.id = r.id
+INSERT INTO catalog.variant AS v SELECT r.* FROM {_VARIANTS_IN}
+ON CONFLICT (id) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _VARIANT)}
+RETURNING v.id, v.product_id, v.sku, v.xmax = 0 AS again
 """,
 )
 

@@ -13,6 +13,7 @@ from tfmshop.commerce.inventory.store import (
     ADD_WAREHOUSE,
     COPY_LEVELS,
     COPY_MOVEMENTS,
+    EVERYWHERE,
     FIND_VARIANT,
     HISTORY,
     LEVELS,
@@ -100,6 +101,14 @@ async def hold(tx: Tx, variants: Iterable[UUID]) -> None:
     as in `set_levels`.
     """
     await tx.rows(LEVELS, sorted(variants))
+
+
+async def empty(tx: Tx, variant: UUID) -> int:
+    """Take what is free of a variant out of every warehouse; how many units. Nobody takes any until the end."""
+    rows = await tx.rows(EVERYWHERE, variant)
+    for row in rows:
+        await set_levels(tx, [Level(variant, row["product_id"], row["sku"], 0)], row["warehouse"])
+    return sum(row["available"] for row in rows)
 
 
 async def change_levels(tx: Tx, changes: Mapping[UUID, int]) -> None:

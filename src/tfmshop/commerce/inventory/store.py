@@ -221,6 +221,14 @@ ORDER BY variant_id FOR UPDATE
 """,
 )
 
+EVERYWHERE = Query(
+    "inventory.hold_everywhere",
+    """
+SELECT warehouse, product_id, sku, available FROM inventory.stock WHERE variant_id = $1
+ORDER BY variant_id, warehouse FOR UPDATE
+""",
+)
+
 FREE = Query(
     "inventory.free",
     """

@@ -85,13 +85,13 @@ async def _move(tx: Tx, row: Row) -> bool:
     now = await tx.row(PRICE_NOW, row["variant_id"])
     if now is not None and row["state"] == "planned" and not row["ends"] and row["price"] < now["price"]:
         state, regular, compare = "running", now["price"], now["compare_at_price"]
-        changes = catalog.edit.VariantChanges(price=row["price"], compare_at_price=now["price"])
-        await catalog.edit.change_variant(tx, now["sku"], changes)
+        changes = catalog.variants.VariantChanges(price=row["price"], compare_at_price=now["price"])
+        await catalog.variants.change(tx, now["sku"], changes)
     elif now is not None and row["state"] == "running" and now["price"] == row["price"]:
         kept = compare if now["compare_at_price"] == regular else now["compare_at_price"]
         kept = kept if kept is not None and kept > regular else None
-        await catalog.edit.change_variant(
-            tx, now["sku"], catalog.edit.VariantChanges(price=regular, compare_at_price=kept)
+        await catalog.variants.change(
+            tx, now["sku"], catalog.variants.VariantChanges(price=regular, compare_at_price=kept)
         )
     await tx.execute(MOVE_SALE, row["id"], state, regular, compare)
     return True

@@ -37,7 +37,7 @@ class Wanted:
     highlight: bool = False
 
 
-class Hit(catalog.Item, frozen=True, gc=False):
+class Hit(catalog.model.Item, frozen=True, gc=False):
     """A product in a list; in a search, `highlight` is its title as HTML with the found words in <em>."""
 
     highlight: str | UnsetType = UNSET

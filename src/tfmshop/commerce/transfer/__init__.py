@@ -1,14 +1,14 @@
 """Products in and out of files: imports with a dry run and undo, Shopify's files, exports, category trees."""
 
-from tfmshop.commerce.transfer.add import add
+from tfmshop.commerce.transfer import by_hand, staged, trees
+from tfmshop.commerce.transfer import jobs as jobs
 from tfmshop.commerce.transfer.bring_in import Import
 from tfmshop.commerce.transfer.difference import ProductChange
-from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound
+from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound, NotNow, TakenOver
 from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.outcome import Outcome
 from tfmshop.commerce.transfer.run import Listed, imports
 from tfmshop.commerce.transfer.send_out import count, export
-from tfmshop.commerce.transfer.trees import Tree, bring_in_tree, read_tree
 from tfmshop.commerce.transfer.undo import Undone, undo
 from tfmshop.commerce.transfer.values import BadImport
 
@@ -20,15 +20,16 @@ __all__ = [
     "ImportNotFound",
     "Listed",
     "Mapping",
+    "NotNow",
     "Outcome",
     "ProductChange",
-    "Tree",
+    "TakenOver",
     "Undone",
-    "add",
-    "bring_in_tree",
+    "by_hand",
     "count",
     "export",
     "imports",
-    "read_tree",
+    "staged",
+    "trees",
     "undo",
 ]

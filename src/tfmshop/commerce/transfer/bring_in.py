@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import lzma
 import zlib
@@ -9,12 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 from tfmshop.commerce import catalog
 from tfmshop.commerce.transfer.batch import differences, names_of, note_changes, product_of, save, save_singly
 from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.mapping import Mapping
-from tfmshop.commerce.transfer.outcome import SHOWN, Outcome, Rejected
+from tfmshop.commerce.transfer.outcome import MOST_TOLD, Outcome, Rejected
+from tfmshop.commerce.transfer.portions import portion
 from tfmshop.commerce.transfer.read import Found, read
 from tfmshop.commerce.transfer.rejects import Rejects
 from tfmshop.commerce.transfer.run import ImportRun
@@ -22,11 +25,7 @@ from tfmshop.platform import codec
 from tfmshop.platform.db import Database, Refused, Tx, Unkept
 from tfmshop.platform.files.rows import RowFile
 
-BATCH: Final = 500
 ATTEMPTS: Final = 3
-DIFFERENCES: Final = 1000
-"""How many differences a dry run keeps."""
-
 
 _Counts = tuple[int, int, list[Found]]
 """How many were created and updated, and what was rejected."""
@@ -34,7 +33,7 @@ _Counts = tuple[int, int, list[Found]]
 
 @dataclass(slots=True)
 class Import:
-    """One run over one file; `currency` is that of amounts without one."""
+    """One run over one file; `currency` is that of amounts without one. Of what is `staged`, no reject file is kept."""
 
     db: Database
     file: Path
@@ -42,7 +41,8 @@ class Import:
     mapping: Mapping
     currency: str
     dry_run: bool
-    progress: Callable[[str, int, int], None]
+    progress: Callable[[str, int, int], None] = lambda *_: None
+    staged: UUID | None = None
     outcome: Outcome = field(default_factory=Outcome)
     _loader: catalog.Loader = field(default_factory=lambda: catalog.Loader(remember=True))
     _run: ImportRun | None = None
@@ -64,13 +64,13 @@ class Import:
             else:
                 await self._run_for_good()
         except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-            why = f"{self.file} is broken after line {self._last_line}: {error}."
+            why = f"{self.file.name} is broken after line {self._last_line}: {error}."
             if self._run is not None:
                 why += f" What came before is in; `tfmshop catalog undo {self._run.id} --force` takes it back."
             raise CannotImport(why=why) from None
         except Refused as error:
             raise CannotImport(
-                why=f"Something else changed the same rows ({error.constraint}). Run the same command again to go on."
+                why=f"Something else changed the same rows ({error.constraint}). Begin again, to go on."
             ) from None
         finally:
             if self._rejects is not None:
@@ -80,7 +80,7 @@ class Import:
     async def _run_for_good(self) -> None:
         fingerprint = self._fingerprint()
         async with self.db.tx() as tx:
-            self._run = await ImportRun.start(tx, fingerprint, self.file.name)
+            self._run = await ImportRun.start(tx, fingerprint, self.file.name, self.staged)
         self.outcome.run = self._run.id
         self.outcome.resumed_after_line = self._run.line
         await self._read()
@@ -88,15 +88,15 @@ class Import:
             await self._run.finish(tx)
 
     async def _read(self) -> None:
-        for found in read(self.source, self.mapping, self.currency, self.outcome.resumed_after_line):
-            if found.product is None:
-                self._refused.append(found)
-            else:
-                await self._add(found, found.product)
-            self._last_line = found.last
-            if len(self._batch) + len(self._refused) >= BATCH:
-                await self._flush()
-        await self._flush()
+        products = read(self.source, self.mapping, self.currency, self.outcome.resumed_after_line)
+        while batch := await asyncio.to_thread(portion, products):
+            for found in batch:
+                if found.product is None:
+                    self._refused.append(found)
+                else:
+                    await self._add(found, found.product)
+                self._last_line = found.last
+            await self._flush()
         self.progress("reading", self.source.size, self.source.size)
 
     async def _add(self, found: Found, product: catalog.NewProduct) -> None:
@@ -171,7 +171,7 @@ class Import:
         created = sum(one.created for one in saved.loaded)
         updated = len(saved.loaded) - created
         if self.dry_run:
-            self.outcome.changes += (await differences(tx, saved))[: DIFFERENCES - len(self.outcome.changes)]
+            self.outcome.changes += (await differences(tx, saved))[: MOST_TOLD - len(self.outcome.changes)]
         elif self._run is not None:
             self._noted = self._run.after(self._last_line, created, updated, len(refused), loader)
             await self._noted.note(tx, self._run)
@@ -181,9 +181,9 @@ class Import:
         return created, updated, refused
 
     def _keep(self, refused: list[Found]) -> None:
-        shown = refused[: SHOWN - len(self.outcome.problems)]
+        shown = refused[: MOST_TOLD - len(self.outcome.problems)]
         self.outcome.problems += [Rejected(found.first, found.reason) for found in shown]
-        if refused and self._run is not None:
+        if refused and self._run is not None and self.staged is None:
             self._rejects = self._rejects or Rejects(self.file, again=bool(self.outcome.resumed_after_line))
             self._rejects.add(refused)
             self.outcome.rejects_file = str(self._rejects.path)

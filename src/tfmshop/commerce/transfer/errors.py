@@ -19,8 +19,22 @@ class CannotImport(ShopError, kind=Kind.INVALID, code="cannot_import", says="{wh
     why: str
 
 
+class TakenOver(ShopError, kind=Kind.UNAVAILABLE, code="import_taken_over", says="{why}"):
+    """The same import runs elsewhere, which goes on with it, or it was taken back."""
+
+    why: str
+
+
 class ImportNotFound(ShopError, kind=Kind.NOT_FOUND, code="import_not_found", says="There is no such import."):
     """No import has that id."""
+
+
+class NotNow(
+    ShopError, kind=Kind.CONFLICT, code="import_not_ready", says="The import is {state}: that is not possible now."
+):
+    """It is applied after it was tried, and undone after it was applied, each once."""
+
+    state: str
 
 
 class CannotUndo(ShopError, kind=Kind.CONFLICT, code="cannot_undo", says="The import cannot be undone: {why}."):

@@ -81,8 +81,12 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """A mapping from TOML. `BadImport`."""
         try:
             mapping = msgspec.convert(tomllib.loads(text), cls)
-        except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        except ValueError as error:
             raise BadImport(str(error)) from None
+        except RecursionError:
+            raise BadImport("it is nested too deeply") from None
+        if not (mapping.options.list_separator and mapping.options.category_separator):
+            raise BadImport("a separator must not be empty")
         if mapping.options.price_unit not in {"minor", "major"}:
             raise BadImport("options.price_unit must be minor or major")
         if unknown := set(mapping.specifications.values()) - {"text", "number", "flag"}:

@@ -8,8 +8,8 @@ from uuid import UUID
 
 from tfmshop.commerce.transfer.difference import ProductChange
 
-SHOWN: Final = 10
-"""How many rejected rows are named on the screen; the reject file has them all."""
+MOST_TOLD: Final = 1000
+"""How many rejected rows, and how many differences, are told; the reject file has all rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Rejected:
 
 @dataclass(slots=True)
 class Outcome:
-    """What an import did, or would do; `changes` are the first differences that a dry run found."""
+    """What an import did, or would do; the first `problems`, and the first `changes` that a dry run found."""
 
     run: UUID | None = None
     created: int = 0

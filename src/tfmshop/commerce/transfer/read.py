@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from tfmshop.commerce.catalog import NewProduct
 from tfmshop.commerce.transfer import shopify
@@ -14,6 +14,9 @@ from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.values import BadImport, unescaped
 from tfmshop.platform.files.rows import Line, RowFile
+
+LONGEST_REASON: Final = 500
+"""Characters: it may quote what the file has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def _products(
                 raise BadImport(group[0].problem)
             product = shopify.product(rows, currency) if is_shopify else mapping.product(rows[0], currency)
         except BadImport as error:
-            yield Found(group, None, str(error))
+            yield Found(group, None, str(error)[:LONGEST_REASON])
         else:
             yield Found(group, product)
 

@@ -8,12 +8,13 @@ from typing import Final
 from uuid import UUID
 
 from tfmshop.commerce.catalog import Loader
-from tfmshop.commerce.transfer.errors import CannotImport
+from tfmshop.commerce.transfer.errors import CannotImport, TakenOver
 from tfmshop.commerce.transfer.store import FINISH, LIST, NOTE, START
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
 
 GONE: Final = "The same file is being imported by another command, which goes on with it, or was taken back."
+OF_ANOTHER: Final = "The same file is being imported as {}, or that broke off: go on with it, or take it back first."
 
 
 @dataclass(slots=True)
@@ -29,10 +30,12 @@ class ImportRun:
     made_brands: list[UUID] = field(default_factory=list)
 
     @classmethod
-    async def start(cls, tx: Tx, fingerprint: str, file: str) -> ImportRun:
-        """Begin an import, or take up the one of the same content that did not end."""
-        row = await tx.row(START, ids.new(), fingerprint, file)
+    async def start(cls, tx: Tx, fingerprint: str, file: str, staged: UUID | None = None) -> ImportRun:
+        """Begin an import, or take up what did not end of it; if it is `staged`, nobody else's. `CannotImport`."""
+        row = await tx.row(START, staged or ids.new(), fingerprint, file)
         assert row is not None  # noqa: S101 - INSERT ... RETURNING gives a row
+        if staged is not None and row["id"] != staged:
+            raise CannotImport(why=OF_ANOTHER.format(row["id"]))
         return cls(*row)
 
     def after(self, line: int, created: int, updated: int, rejected: int, loader: Loader) -> ImportRun:
@@ -43,18 +46,18 @@ class ImportRun:
         )  # fmt: skip
 
     async def note(self, tx: Tx, before: ImportRun) -> None:
-        """Record the progress since `before`, in the transaction of the rows. `CannotImport`: another one is on."""
+        """Record the progress since `before`, in the transaction of the rows. `TakenOver`: another one is on."""
         noted = await tx.value(
             NOTE, self.id, self.line, self.created, self.updated, self.rejected, self.made_categories, self.made_brands,
             before.line,
         )  # fmt: skip
         if noted is None:
-            raise CannotImport(why=GONE)
+            raise TakenOver(why=GONE)
 
     async def finish(self, tx: Tx) -> None:
-        """Mark the import as done. `CannotImport`: it was taken back meanwhile."""
+        """Mark the import as done. `TakenOver`: it was taken back meanwhile."""
         if await tx.value(FINISH, self.id) is None:
-            raise CannotImport(why=GONE)
+            raise TakenOver(why=GONE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ from tfmshop.platform.files.rows import Line
 
 COLUMNS: Final = frozenset({"Handle", "Title", "Variant Price"})
 """A file with these columns is Shopify's."""
+MOST_ROWS, MOST_CHARACTERS = 10_000, 8 << 20
+"""Of one product, so that no file fills the memory."""
 _BLOCK: Final = re.compile(r"</(?:p|div|li|h\d|tr)>|<br\s*/?>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^>]*>")
 _OPTIONS: Final = (1, 2, 3)
@@ -42,14 +44,21 @@ _KEPT: Final = {
 def groups(lines: Iterable[Line]) -> Iterator[list[Line]]:
     """Lines that follow each other with the same Handle, together; a line that cannot be read stands alone."""
     group: list[Line] = []
+    characters = 0
     for line in lines:
         same = group and line.row is not None and group[0].row is not None
-        if same and (line.row or {}).get("Handle") == (group[0].row or {}).get("Handle"):
+        characters += len(line.raw)
+        if (
+            same
+            and len(group) < MOST_ROWS
+            and characters < MOST_CHARACTERS
+            and (line.row or {}).get("Handle") == (group[0].row or {}).get("Handle")
+        ):
             group.append(line)
             continue
         if group:
             yield group
-        group = [line]
+        group, characters = [line], len(line.raw)
     if group:
         yield group
 

@@ -37,7 +37,7 @@ async def undo(tx: Tx, run_id: UUID, *, force: bool = False) -> Undone:
     if run["undone_at"] is not None:
         raise CannotUndo(why="it was undone before")
     if run["finished_at"] is None and not force:
-        raise CannotUndo(why="it did not come to its end; --force takes back what went in")
+        raise CannotUndo(why="it did not come to its end: what went in is only taken back by force")
     done = Undone()
     after = UUID(int=0)
     while batch := await tx.rows(CHANGES, run_id, after, BATCH):
@@ -69,7 +69,8 @@ async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
         was = codec.decode(text)
         changes |= {UUID(variant): units for variant, units in was["stock"].items() if units}
     await inventory.change_levels(tx, changes)
-    await catalog.snapshot.restore(tx, before, kept=sorted(sold))
+    again = await catalog.snapshot.restore(tx, before, kept=sorted(sold))
+    await inventory.add_levels(tx, [inventory.Level(variant, product, sku, 0) for variant, product, sku in again])
     archived = {variants[variant] for variant in sold} & set(added)
     await catalog.snapshot.archive(tx, sorted(archived))
     await catalog.snapshot.erase(tx, [id for id in added if id not in archived])

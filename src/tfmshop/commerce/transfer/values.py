@@ -159,7 +159,7 @@ def typed(value: Any, kind: str, column: str) -> Any:
         return str(value).lower() in {"true", "1", "yes"}
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise BadImport(f"{column} is not a number: {short(value)}") from None
     return fact(number)
 

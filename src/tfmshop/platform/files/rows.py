@@ -33,10 +33,30 @@ class Line:
     raw: str = ""
 
 
+class _Bounded(io.BufferedIOBase):
+    """What is read of a source until it is more than `most` bytes. OSError."""
+
+    def __init__(self, source: Any, most: int) -> None:
+        self._source, self._most, self._left = source, most, most
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Some bytes."""
+        content: bytes = self._source.read1(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise OSError(f"it is more than {self._most:,} bytes, unpacked")
+        return content
+
+
 class RowFile:
     """A file of rows. `position` is how many bytes of it (compressed as they are) have been read; `size` is all."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: int | None = None) -> None:
+        """`most` is how many bytes it may be, unpacked."""
         suffixes = [suffix.lower() for suffix in path.suffixes]
         self._decompress: Any = _OPENERS.get(suffixes[-1] if suffixes else "")
         kind = suffixes[-2:-1] if self._decompress else suffixes[-1:]
@@ -44,7 +64,9 @@ class RowFile:
             raise UnknownFormat(f"{path.name}: expected a name like products.jsonl, products.csv, or either with .xz")
         self._is_csv = kind[0] == ".csv"
         self._path = path
+        self._most = most
         self._source: IO[bytes] | None = None
+        self._read = 0
         self.columns: list[str] | None = None
         """The header of a CSV file, once a row was read."""
         self.size = path.stat().st_size
@@ -52,24 +74,29 @@ class RowFile:
     @property
     def position(self) -> int:
         """Bytes of the file read so far."""
-        return self._source.tell() if self._source is not None else 0
+        return self._source.tell() if self._source is not None else self._read
 
     def lines(self) -> Generator[Line, None, None]:
-        """Every row. OSError, EOFError or lzma.LZMAError when the file itself is broken."""
+        """Every row. OSError, EOFError or lzma.LZMAError when the file itself is broken, or too large unpacked."""
         with self._path.open("rb") as source:
             self._source = source
             with self._opened(source) as text:
                 yield from self._csv_lines(text) if self._is_csv else _json_lines(text)
+                self._read = source.tell()
             self._source = None
 
     def _opened(self, source: IO[bytes]) -> IO[str]:
-        binary = self._decompress(source, "rb") if self._decompress else source
+        binary: Any = self._decompress(source, "rb") if self._decompress else source
+        if self._most is not None:
+            binary = _Bounded(binary, self._most)
         return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
 
     def _csv_lines(self, text: IO[str]) -> Iterator[Line]:
         csv.field_size_limit(LONGEST_LINE)
-        reader = csv.reader(text, strict=True)
+        pieces = _Pieces(text)
+        reader = csv.reader(pieces, strict=True)
         while True:
+            pieces.characters = 0
             try:
                 fields = next(reader)
             except StopIteration:
@@ -88,6 +115,29 @@ class RowFile:
             elif any(field.strip() for field in fields):
                 row = dict(zip(self.columns, fields, strict=False))
                 yield Line(reader.line_num, row, raw=codec.encode_text(row))
+
+
+class _Pieces:
+    """The lines of a text, of which one row may take so many characters. OSError."""
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self.characters = 0
+        """Of the row in hand."""
+
+    def __iter__(self) -> _Pieces:
+        """Itself."""
+        return self
+
+    def __next__(self) -> str:
+        """One more line."""
+        line = self._text.readline(LONGEST_LINE + 1)
+        self.characters += len(line)
+        if self.characters > LONGEST_LINE:
+            raise OSError(f"a row is longer than {LONGEST_LINE:,} characters")
+        if not line:
+            raise StopIteration
+        return line
 
 
 def _json_lines(text: IO[str]) -> Iterator[Line]:

@@ -18,6 +18,10 @@ Task = Callable[[Database], Awaitable[None]]
 HANDLERS: dict[str, Handler] = {}
 LANES: dict[str, str] = {}
 """The lane of each job that has another than `OTHERS`."""
+AT_ONCE: dict[str, int] = {}
+"""How many of a job run at the same time, where that is bounded."""
+MAY_TAKE: dict[str, float] = {}
+"""The seconds that a job may take longer than others."""
 OTHERS: Final = "others"
 SCHEDULES: dict[str, Schedule] = {}
 
@@ -27,7 +31,8 @@ SUCCEEDED_AT = Gauge("tfmshop_schedule_last_success_timestamp_seconds", "When a 
                      "task", over=Over.MOST)  # fmt: skip
 WAITING_NOW = Gauge("tfmshop_jobs_waiting", "Jobs that are not done yet.", "task", over=Over.MOST)
 LATE = Gauge("tfmshop_jobs_late_seconds", "By how much the most overdue job is late.", "task", over=Over.MOST)
-RUNNING = Gauge("tfmshop_jobs_running_seconds", "For how long the job is worked on that is so longest.", "task",
+RUNNING = Gauge("tfmshop_jobs_running_seconds", "For how long the job is worked on that is so longest, less what "
+                "such jobs may take.", "task",
                 over=Over.MOST)  # fmt: skip
 RUNNERS = Gauge("tfmshop_job_runners", "Job runners that work.")
 HELD = Gauge("tfmshop_jobs_held", "Jobs that failed for days and wait for somebody to look at them.", "task",
@@ -82,7 +87,8 @@ WHERE j.entrypoint LIKE $1 AND j.status <> 'picked' AND position(w.word IN lower
 Truth("no job waits longer than ten minutes", Query(
     "jobs.truth_waiting", """
 SELECT DISTINCT entrypoint FROM jobs.pgqueuer
-WHERE status IN ('queued', 'picked') AND execute_after < now() - interval '10 minutes'
+WHERE status = 'queued' AND execute_after < now() - interval '10 minutes'
+    OR status = 'picked' AND greatest(execute_after, heartbeat) < now() - interval '10 minutes'
 """))  # fmt: skip
 Truth("no job failed for days and waits for somebody", Query(
     "jobs.truth_held", "SELECT DISTINCT entrypoint FROM jobs.pgqueuer WHERE status = 'failed'"
@@ -106,9 +112,10 @@ class Waiting:
     oldest_seconds: float
 
 
-def job(name: str, *, lane: str = OTHERS) -> Callable[[Handler], Handler]:
+def job(name: str, *, lane: str = OTHERS, at_once: int = 0, may_take: float = 0.0) -> Callable[[Handler], Handler]:
     """Declare the handler of jobs called `name`; it may run more than once for the same job. Jobs wait for those of
-    their own lane alone.
+    their own lane alone. `at_once` of them run at the same time (0: any number), and none is stuck before it ran for
+    `may_take` seconds longer than others may.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -117,6 +124,10 @@ def job(name: str, *, lane: str = OTHERS) -> Callable[[Handler], Handler]:
         HANDLERS[name] = handler
         if lane != OTHERS:
             LANES[name] = lane
+        if at_once:
+            AT_ONCE[name] = at_once
+        if may_take:
+            MAY_TAKE[name] = may_take
         return handler
 
     return declare
@@ -198,7 +209,7 @@ async def measure(tx: Tx) -> None:
         row = found.get(name)
         WAITING_NOW.of(name).set(row["waiting"] if row else 0)
         LATE.of(name).set(max(0.0, row["late"]) if row else 0.0)
-        RUNNING.of(name).set(row["running"] if row else 0.0)
+        RUNNING.of(name).set(max(0.0, row["running"] - MAY_TAKE.get(name, 0.0)) if row else 0.0)
         HELD.of(name).set(row["held"] if row else 0)
     idle = await tx.value(BY_THE_CLOCK)
     IDLE.of().set(monotonic() - _STARTED if idle is None else idle)

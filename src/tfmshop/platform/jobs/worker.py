@@ -23,7 +23,17 @@ from pgqueuer.models import Schedule as PgSchedule
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
-from tfmshop.platform.jobs.queue import DURATION, HANDLERS, LANES, OTHERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
+from tfmshop.platform.jobs.queue import (
+    AT_ONCE,
+    DURATION,
+    HANDLERS,
+    LANES,
+    OTHERS,
+    SCHEDULES,
+    SUCCEEDED_AT,
+    Handler,
+    Task,
+)
 from tfmshop.platform.observe import logs, traces
 
 log = structlog.get_logger("jobs")
@@ -32,7 +42,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 LOST_SECONDS = 1.0
 """How long the queue may take to notice by itself that its connection is gone."""
 
-AT_ONCE: Final = 100
+BATCH: Final = 100
 """Jobs of a lane that are taken at once; the rest stays in the queue, for other runners, too."""
 CONNECTIONS: Final = 3
 PATIENCE_SECONDS: Final = 60.0
@@ -129,7 +139,7 @@ class _Lane:
                 await _while_connected(
                     connection,
                     runner.run(
-                        dequeue_timeout=timedelta(seconds=30), max_concurrent_tasks=AT_ONCE,
+                        dequeue_timeout=timedelta(seconds=30), max_concurrent_tasks=BATCH,
                         shutdown_on_listener_failure=True,
                     ),
                 )  # fmt: skip
@@ -169,7 +179,7 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
                 raise
             raise RetryRequested(delay=pause_after(job.attempts), reason=str(error)) from error
 
-    runner.entrypoint(name, on_failure="hold")(run)
+    runner.entrypoint(name, on_failure="hold", concurrency_limit=AT_ONCE.get(name, 0))(run)
 
 
 def pause_after(tries: int) -> timedelta:

@@ -17,7 +17,7 @@ from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, err, money, print_json, print_table, progress_bar
 
 SHOWN = 20
-"""How many differences a dry run names on the screen."""
+"""How many rejected rows, and how many differences, are named on the screen."""
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue: import and list products.")
 
@@ -168,9 +168,9 @@ def import_tree(
     Examples: `tfmshop catalog tree categories.json`, `tfmshop catalog tree bestbuy_categories.json.gz --json`
     """
 
-    async def work(platform: Platform) -> transfer.Tree:
-        content = transfer.read_tree(file)
-        return await platform.db.transact(lambda tx: transfer.bring_in_tree(tx, content))
+    async def work(platform: Platform) -> transfer.trees.Tree:
+        content = transfer.trees.read_tree(file)
+        return await platform.db.transact(lambda tx: transfer.trees.bring_in_tree(tx, content))
 
     tree = host_of(context).with_platform(work)
     if as_json:
@@ -235,10 +235,10 @@ def _tell(outcome: transfer.Outcome, seconds: float, *, dry_run: bool) -> None:
         f"Products {would}added: {outcome.created:,}, {would}updated: {outcome.updated:,}; "
         f"rows rejected: {outcome.rejected:,}; in {seconds:.1f} s."
     )
-    for problem in outcome.problems:
+    for problem in outcome.problems[:SHOWN]:
         typer.echo(f"  line {problem.line}: {problem.reason}")
-    if outcome.rejected > len(outcome.problems):
-        typer.echo(f"  ... and {outcome.rejected - len(outcome.problems):,} more")
+    if outcome.rejected > SHOWN:
+        typer.echo(f"  ... and {outcome.rejected - SHOWN:,} more")
     for change in outcome.changes[:SHOWN]:
         typer.echo(f"  {change.what} {change.sku} {change.title[:60]}")
         for field in change.fields if change.what == "changed" else []:

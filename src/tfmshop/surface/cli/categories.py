@@ -30,7 +30,7 @@ def list_categories(context: typer.Context, as_json: AsJson = False) -> None:
     Examples: `tfmshop categories list`, `tfmshop categories list --json`
     """
 
-    async def work(platform: Platform) -> list[catalog.Branch]:
+    async def work(platform: Platform) -> list[catalog.model.Branch]:
         async with platform.db.read() as tx:
             return await catalog.tree(tx)
 
@@ -157,7 +157,7 @@ def _change(context: typer.Context, change: Callable[[Tx], Awaitable[T]]) -> T:
     return host_of(context).with_platform(work)
 
 
-def _print(branches: list[catalog.Branch], depth: int) -> None:
+def _print(branches: list[catalog.model.Branch], depth: int) -> None:
     for branch in branches:
         typer.echo(f"{'  ' * depth}{branch.name} ({branch.slug}): {branch.product_count:,}")
         _print(branch.children, depth + 1)

@@ -22,9 +22,12 @@ from tfmshop.surface.http.backoffice import attributes as admin_attributes
 from tfmshop.surface.http.backoffice import audit as admin_audit
 from tfmshop.surface.http.backoffice import categories as admin_categories
 from tfmshop.surface.http.backoffice import customers as admin_customers
+from tfmshop.surface.http.backoffice import exports as admin_exports
+from tfmshop.surface.http.backoffice import imports as admin_imports
 from tfmshop.surface.http.backoffice import operations as admin_operations
 from tfmshop.surface.http.backoffice import order_lists as admin_order_lists
 from tfmshop.surface.http.backoffice import orders as admin_orders
+from tfmshop.surface.http.backoffice import pictures as admin_pictures
 from tfmshop.surface.http.backoffice import products as admin_products
 from tfmshop.surface.http.backoffice import promotions as admin_promotions
 from tfmshop.surface.http.backoffice import returns as admin_returns
@@ -33,6 +36,7 @@ from tfmshop.surface.http.backoffice import search as admin_search
 from tfmshop.surface.http.backoffice import security as admin_security
 from tfmshop.surface.http.backoffice import staff as admin_staff
 from tfmshop.surface.http.backoffice import stock as admin_stock
+from tfmshop.surface.http.backoffice import variants as admin_variants
 from tfmshop.surface.http.backoffice import webhooks as admin_webhooks
 from tfmshop.surface.http.backoffice.guard import all_guarded, staff_only
 from tfmshop.surface.http.context import StrictRequest
@@ -141,7 +145,8 @@ def routes(only: Parts = EVERYTHING) -> Litestar:
             *admin_search.ROUTES, *admin_webhooks.ROUTES, *admin_returns.ROUTES, *admin_audit.ROUTES,
             *admin_customers.ROUTES, *admin_staff.ROUTES, *admin_security.ROUTES, *admin_assortment.ROUTES,
             *admin_stock.ROUTES, *admin_promotions.ROUTES, *admin_operations.ROUTES, *admin_categories.ROUTES,
-            *admin_attributes.ROUTES,
+            *admin_attributes.ROUTES, *admin_imports.ROUTES, *admin_exports.ROUTES,
+            *admin_variants.ROUTES, *admin_pictures.ROUTES,
         ]),
         guards=[staff_only],
         security=[{"bearer": []}],

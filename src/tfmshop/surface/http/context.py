@@ -33,11 +33,12 @@ class WrongContentType(
     ShopError,
     kind=Kind.WRONG_TYPE,
     code="unsupported_media_type",
-    says="Send the body as application/json, not as {given}.",
+    says="Send the body as {wanted}, not as {given}.",
 ):
-    """The body has a type that the API does not read."""
+    """The body has a type that the route does not read."""
 
     given: str
+    wanted: str = "application/json"
 
 
 class StrictRequest(Request[Any, Any, Any]):

@@ -17,11 +17,11 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.backoffice.products import facts_of
+from tfmshop.surface.http.backoffice.variants import NewVariant
 from tfmshop.surface.http.backoffice.versions import tagged
 from tfmshop.surface.http.context import AnyRequest, shop_of
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 
-Sku = Annotated[str, Meta(min_length=1, max_length=100)]
 Text = Annotated[str, Meta(max_length=500)]
 Title = Annotated[str, Meta(min_length=1, max_length=500)]
 Status = Literal["draft", "active", "archived"]
@@ -43,23 +43,10 @@ class Shown(msgspec.Struct, frozen=True):
     facts: dict[str, Any]
 
 
-class NewVariant(msgspec.Struct, forbid_unknown_fields=True):
-    """One way in which the product is sold."""
-
-    sku: Sku
-    price: catalog.edit.Amount
-    title: Text = ""
-    options: dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=200)]] = {}
-    stock: Annotated[int, Meta(ge=0, le=10**9)] = 0
-    compare_at_price: catalog.edit.Amount | None = None
-    weight_g: Annotated[int, Meta(ge=0, le=2_000_000_000)] | None = None
-    barcode: Annotated[str, Meta(max_length=100)] | None = None
-
-
 class NewProduct(msgspec.Struct, forbid_unknown_fields=True):
     """A product to be added, a draft unless it says otherwise; without variants it is sold as one."""
 
-    sku: Sku
+    sku: catalog.variants.Sku
     title: Title
     price: catalog.edit.Amount
     currency: Annotated[str, Meta(pattern="^[A-Z]{3}$(?!\n)")] | None = None
@@ -133,14 +120,14 @@ async def add_product(request: AnyRequest, data: NewProduct) -> Shown:
     Errors: `cannot_add_product`, `invalid_request`, `sign_in_required`, `invalid_token`, `not_allowed`.
     """
     shop = shop_of(request)
-    variants = [catalog.NewVariant(**msgspec.structs.asdict(one)) for one in data.variants]
+    variants = [one.to_add() for one in data.variants]
     given = msgspec.structs.asdict(data) | {
         "currency": data.currency or shop.currency, "category": tuple(data.category), "variants": variants,
     }  # fmt: skip
     product = catalog.NewProduct(**given)
 
     async def work(tx: Tx) -> Shown:
-        id = await transfer.add(tx, product)
+        id = await transfer.by_hand.add(tx, product)
         facts = await facts_of(tx, id)
         await noted(request, tx, "products.add", id, after=facts)
         return Shown(id, 1, facts)

@@ -17,11 +17,11 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LARGEST: Final = 1 << 20
 """Bytes of a request body; the API's own bodies are far below."""
-LARGEST_PICTURE: Final = 12 << 20
+LARGEST_FILE: Final = 12 << 20
 MOST_HELD: Final = 128 << 20
 """Bytes of bodies that come at the same moment, in a process."""
 SECONDS: Final = 10
-"""How long a body may take to come; a picture, twice that."""
+"""How long a body may take to come; a file, twice that."""
 _NUL: Final = re.compile(rb"\x00|(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -31,7 +31,7 @@ class Gone(Exception):
 
 async def read(receive: Receive, *, large: bool) -> bytes | Problem:
     """The whole body, or what is wrong with it; `large` ones are for who is signed in. `Gone`."""
-    largest, seconds = (LARGEST_PICTURE, 2 * SECONDS) if large else (LARGEST, SECONDS)
+    largest, seconds = (LARGEST_FILE, 2 * SECONDS) if large else (LARGEST, SECONDS)
     try:
         async with asyncio.timeout(seconds):
             body = await _all(receive, largest)

@@ -98,23 +98,21 @@ class Edge:
             return
         head = scope["method"] == "HEAD"
         if head:
-            scope["method"] = "GET"
+            scope["method"], send = "GET", without_body(send)
         named, peer = dict(scope["headers"]), scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
         security.asking.set(address)
         exit = Exit(
-            scope,
-            without_body(send) if head else send,
-            bounds.request_id(named.get(b"x-request-id", b"")),
-            sharing.headers(named.get(b"origin"), self._rules.origins),
-        )
+            scope, send, bounds.request_id(named.get(b"x-request-id", b"")),
+            sharing.headers(named.get(b"origin"), self._rules.origins), self._rules.deadline_seconds,
+        )  # fmt: skip
         parent, method = named.get(b"traceparent"), "HEAD" if head else scope["method"]
         span, trace = measure.begin(method, route, exit.request_id, parent)
-        scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop)
+        scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop, head=head)
         measure.ACTIVE.of().add(1)
         try:
-            async with asyncio.timeout(self._rules.deadline_seconds):
+            async with exit.until:
                 await self._answer(scope, receive, exit, named, tier)
         except bodies.Gone:
             exit.status = measure.GONE
@@ -271,8 +269,8 @@ class Edge:
     async def _pass(
         self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], body: bytes, tier: str
     ) -> None:
-        is_picture = tier == UPLOAD or named.get(b"content-type", b"").startswith(b"image/")
-        if bodies.has_nul(scope, b"" if is_picture else body):
+        text = b"" if tier == UPLOAD or named.get(b"content-type", b"").startswith(b"image/") else body
+        if bodies.has_nul(scope, text):
             await exit.refuse(NUL)
         elif tier == FREE:
             await self._app(scope, receive, exit.send)
@@ -282,7 +280,7 @@ class Edge:
                     await self._app(scope, receive, exit.send)
             except Overloaded as error:
                 await exit.refuse(of_shop(error))
-        self._judge(scope, exit.status, named, body)
+        self._judge(scope, exit.status, named, text)
 
     def _judge(self, scope: Scope, status: int, named: dict[bytes, bytes], body: bytes) -> None:
         """Look at what was refused for signs of somebody who looks for holes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from tfmshop.surface.http.edge.body import Message, Scope, Send
@@ -15,9 +16,9 @@ _OF_THE_BODY: Final = {b"content-length", b"content-type"}
 class Exit:
     """What happens to a response on its way out."""
 
-    __slots__ = ("_begun", "_extra", "_scope", "_send", "_start", "request_id", "status", "told")
+    __slots__ = ("_begun", "_extra", "_scope", "_seconds", "_send", "_start", "request_id", "status", "told", "until")
 
-    def __init__(self, scope: Scope, send: Send, request_id: str, extra: Headers) -> None:
+    def __init__(self, scope: Scope, send: Send, request_id: str, extra: Headers, seconds: float) -> None:
         self._scope = scope
         self._send = send
         self._extra = extra
@@ -25,6 +26,9 @@ class Exit:
         self._begun = False
         self.told: Headers = []
         """What the answer says of the client's allowance."""
+        self._seconds = seconds
+        self.until = asyncio.timeout(seconds)
+        """The deadline of the answer; each piece of a stream has as long as the whole of another one."""
         self.request_id = request_id
         self.status = 500
 
@@ -49,6 +53,8 @@ class Exit:
             if self.status == 200 and self._scope["method"] == "GET" and not message.get("more_body"):
                 message = self._tag(start, message)
             await self._send(start)
+        if message.get("more_body"):
+            self.until.reschedule(asyncio.get_running_loop().time() + self._seconds)
         await self._send(message)
 
     def _standing(self, given: Headers) -> Headers:

@@ -33,7 +33,7 @@ class Categories(msgspec.Struct, frozen=True):
 class Tree(msgspec.Struct, frozen=True):
     """Every category, below its parent."""
 
-    items: list[catalog.Branch]
+    items: list[catalog.model.Branch]
 
 
 @get("/categories", summary="List categories", tags=["categories"],
@@ -73,7 +73,7 @@ async def show_category(request: AnyRequest, id_or_slug: str) -> Public:
     return Public(page, catalog.cached.TREE)
 
 
-def _flat(branches: list[catalog.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:
+def _flat(branches: list[catalog.model.Branch], parent: UUID | None, depth: int) -> Iterator[Flat]:
     for branch in branches:
         yield Flat(branch.id, branch.slug, branch.name, parent, depth, branch.product_count)
         yield from _flat(branch.children, branch.id, depth + 1)

@@ -19,7 +19,7 @@ from tfmshop.surface.http.storefront.parameters import ExactCount, Limit, list_w
 class Items(msgspec.Struct, frozen=True):
     """Products, without pages."""
 
-    items: list[catalog.Item]
+    items: list[catalog.model.Item]
 
 
 @get(
@@ -65,7 +65,7 @@ async def list_featured(request: AnyRequest, limit: Limit = 20) -> Public:
     "/products/{id_or_slug:str}",
     summary="Show a product",
     tags=["products"],
-    **public(catalog.Product, "The page of the product.", catalog.cached.PRODUCTS),
+    **public(catalog.model.Product, "The page of the product.", catalog.cached.PRODUCTS),
 )
 async def show_product(request: AnyRequest, id_or_slug: str) -> Public:
     """The whole page of a product, by id or slug: variants with price and stock, pictures, breadcrumbs, related.

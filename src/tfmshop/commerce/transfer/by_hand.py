@@ -1,10 +1,11 @@
-"""Adding one product by hand, as an import would."""
+"""Adding products and variants by hand, as an import would, and taking variants out."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
 from tfmshop.commerce import catalog, inventory
+from tfmshop.commerce.transfer.store import SOLD
 from tfmshop.commerce.vocabulary import YEARS
 from tfmshop.platform.db import Refused, Tx
 from tfmshop.platform.errors import Kind, ShopError
@@ -33,3 +34,25 @@ async def add(tx: Tx, product: catalog.NewProduct) -> UUID:
     except Refused as error:
         raise CannotAdd(f"something else has the same {error.constraint}") from None
     return loaded.product_id
+
+
+async def add_variant(tx: Tx, product: UUID, new: catalog.NewVariant) -> UUID:
+    """Add a variant with its stock to a product that the caller holds; its id. As `catalog.variants.add`."""
+    id = await catalog.variants.add(tx, product, new)
+    await inventory.levels.set_levels(tx, [inventory.Level(id, product, new.sku, new.stock or 0)])
+    return id
+
+
+async def drop_variant(tx: Tx, product: UUID, sku: str) -> int:
+    """Take a variant out of a product that the caller holds, and what is in stock of it: so many units; nobody buys it
+    meanwhile.
+
+    `catalog.errors.VariantStays` when it was sold, or is the only one; `ProductNotFound`.
+    """
+    variant = await catalog.variants.of(tx, product, sku)
+    units = await inventory.levels.empty(tx, variant)
+    if await tx.rows(SOLD, [variant]):
+        raise catalog.errors.VariantStays(why="it was sold, and may come back; without stock, nobody buys it")
+    await catalog.variants.drop(tx, product, variant)
+    await catalog.keep.refresh_stock(tx, [product], inventory.levels.stocked)
+    return units

@@ -1,0 +1,15 @@
+"""0047_staged_imports"""
+
+from pathlib import Path
+
+from alembic import op
+
+from tfmshop.platform.db.migrate import run_file
+
+revision = "0047"
+down_revision = "0046"
+
+
+def upgrade():
+    """Run the SQL file of the same name."""
+    run_file(op.get_bind(), Path(__file__).with_suffix(".sql"))
