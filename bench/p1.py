@@ -14,7 +14,7 @@ from bench.harness import BIN, UNLIMITED, Figure, free_port, in_turn, scratch_ho
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
-ROUNDS, SECONDS, GOAL = 7, 4, 0.80
+ROUNDS, SECONDS, GOAL = 20, 1, 0.80
 PAGES = {
     "list": "/api/v1/products",
     "category page": "/api/v1/products?category=laptops",

@@ -11,7 +11,7 @@ from bench.harness import BIN, CONNECTIONS, UNLIMITED, alternate, free_port, scr
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
-ROUNDS, SECONDS, GOAL = 7, 4, 0.75
+ROUNDS, SECONDS, GOAL = 20, 1, 0.75
 
 
 def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
