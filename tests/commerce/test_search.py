@@ -45,6 +45,7 @@ async def goods(db):
             new_product(title='Laptop 15.6" Full HD', category=("Computers", "Laptops"), brand="Fennec", sku="LA-1"),
             new_product(title="Laptop stand", category=("Computers", "Stands"), brand="Fennec", sku="LA-2", stock=0),
             new_product(title="Television, 4K", category=("TV", "Screens"), description="Goes with a gaming mouse."),
+            new_product(title="Cotton shirt", category=("Clothes",), sku="TSHIRT-RED-XL"),
         )  # fmt: skip
     await search.learn(db, always=True)
 
@@ -63,6 +64,8 @@ async def goods(db):
         ("st-1000 dm 010", "Seagate disk 1 TB"),
         ("m100pro", "Wireless mouse, black"),
         ("LA-2", "Laptop stand"),
+        ("TSHIRT-RED-XL", "Cotton shirt"),
+        ("tshirt_red_xl", "Cotton shirt"),
         ("seagate-disk", "Seagate disk 2TB"),
         ("mouse/pad", "Mouse pad for gaming"),
         ("“mouse pad”", "Mouse pad for gaming"),
