@@ -113,7 +113,7 @@ async def test_variants_keep_what_a_file_does_not_name(bring_in, db, file):
                  "compare_at_price": 300} for sku in "SM"]  # fmt: skip
     await bring_in(file(LAMP | {"sku": "S", "variants": variants}))
     fewer = [{"sku": "S", "price": 200}, {"sku": "M", "price": 250, "stock": 1, "compare_at_price": 400}]
-    await bring_in(file(LAMP | {"sku": "S", "variants": fewer}, name="fewer.jsonl"))
+    await bring_in(file(LAMP | {"sku": "S", "price": 200, "variants": fewer}, name="fewer.jsonl"))
     assert await levels(db) == {"S": 4, "M": 1}
     async with db.read() as tx:
         rows = await tx.rows(VARIANTS)

@@ -198,3 +198,18 @@ async def test_a_brand_that_several_make_at_once_is_made_once(busy_shop, wide_db
         assert [row["name"] for row in await tx.rows(BRANDS)].count("Fresh") == 1
     answer = await busy_shop.patch(f"admin/products/{ids[0]}", json={"brand": "  "}, headers=staff())
     assert answer.status_code == 422
+
+
+@pytest.mark.parametrize("sku", ["A/B", ".", "..", ""])
+async def test_a_sku_can_stand_in_an_address(shop, lamp, sku):
+    answer = await shop.post("admin/products/lamp/variants", json=BLUE | {"sku": sku}, headers=staff())
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+
+
+async def test_pictures_of_drafts_are_seen_by_staff(shop, db):
+    async with db.tx() as tx:
+        await a_product(tx, sku="DRAFT", title="Draft", status="draft")
+    answer = await shop.post("admin/products/draft/pictures?alt=Front&sku=DRAFT", content=picture(),
+                             headers=staff() | {"Content-Type": "image/png"})  # fmt: skip
+    shown = (await shop.get("admin/products/draft", headers=staff())).json()
+    assert shown["pictures"] == [answer.json() | {"alt": "Front", "sku": "DRAFT"}]

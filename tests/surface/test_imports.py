@@ -344,3 +344,28 @@ async def test_taking_back_brings_a_variant_back_that_was_taken_out(shop, db):
     assert [(v["sku"], v["price"]["amount"]) for v in page["variants"]] == [("A", 1000)]
     async with db.tx() as tx:
         assert await broken(tx) == {}
+
+
+async def test_a_sheet_that_is_changed_beside_its_variants_says_so(shop, db):
+    variants = b'"[{""sku"": ""A"", ""price"": 5}, {""sku"": ""B"", ""price"": 6}]"'
+    rows = b"sku,title,price,stock,variants\nA,T,%s,%s," + variants + b"\n"
+    for price, stock, rejected in ((b"5", b"", 0), (b"7", b"", 1), (b"5", b"3", 1)):
+        found = await after(shop, db, (await send(shop, rows % (price, stock))).json()["id"])
+        assert found["tried"]["rejected"] == rejected
+
+
+async def test_columns_that_say_nothing_are_told(shop, db):
+    found = await after(shop, db, (await send(shop, b"sku,title,price,stok\nA,T,1,5\n")).json()["id"])
+    assert found["tried"]["unused"] == ["stok"]
+    found = await after(shop, db, (await send(shop, b"sku;title;price\nA;T;1\n")).json()["id"])
+    assert found["why"].endswith("Are they apart by ';'? It takes commas.")
+
+
+async def test_a_refused_undo_keeps_what_was_told(shop, db):
+    id = (await send(shop, TWO)).json()["id"]
+    await after(shop, db, id)
+    was = await after(shop, db, id, "apply")
+    await shop.patch("admin/products/lamp", json={"title": "Better lamp"}, headers=staff())
+    now = await after(shop, db, id, "undo")
+    assert (now["applied"], now["done"]) == (was["applied"], was["done"])
+    assert now["applied"]["created"] == 2

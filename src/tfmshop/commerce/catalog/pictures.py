@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import msgspec
+
 from tfmshop.commerce.catalog.edit import held
 from tfmshop.commerce.catalog.errors import PictureNotFound, ProductNotFound
 from tfmshop.commerce.catalog.store_edit import (
@@ -13,9 +15,24 @@ from tfmshop.commerce.catalog.store_edit import (
     LEAD_PICTURE,
     NEXT_PICTURE,
     ORDER_PICTURES,
+    PICTURES_OF,
 )
 from tfmshop.platform import ids
 from tfmshop.platform.db import Tx
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """A picture as staff see it; `sku` is that of the variant that it is of."""
+
+    id: UUID
+    url: str
+    alt: str
+    sku: str | None
+
+
+async def of(tx: Tx, product: UUID) -> list[Picture]:
+    """The pictures of a product in their order."""
+    return [Picture(*row) for row in await tx.rows(PICTURES_OF, product)]
 
 
 async def add(tx: Tx, id_or_slug: str, url: str, alt: str, sku: str | None) -> UUID:

@@ -108,6 +108,14 @@ WHERE id = $1
 """,
 )
 
+PICTURES_OF = Query(
+    "catalog.pictures_of",
+    """
+SELECT i.id, i.url, i.alt, v.sku FROM catalog.picture AS i LEFT JOIN catalog.variant AS v ON v.id = i.variant_id
+WHERE i.product_id = $1 ORDER BY i.position
+""",
+)
+
 ADD_PICTURE = Query(
     "catalog.add_picture",
     """

@@ -20,7 +20,8 @@ from tfmshop.platform.db import Refused, Tx
 
 MOST: Final = 100
 """Variants of a product that staff may add by hand."""
-Sku = Annotated[str, Meta(min_length=1, max_length=100)]
+Sku = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^(?!\.{1,2}$)[^/]+$(?!\n)")]
+"""What can stand in an address."""
 Options = dict[Annotated[str, Meta(max_length=100)], Annotated[str, Meta(max_length=200)]]
 
 

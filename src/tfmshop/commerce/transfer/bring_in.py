@@ -14,6 +14,7 @@ from uuid import UUID
 
 from tfmshop.commerce import catalog
 from tfmshop.commerce.transfer.batch import differences, names_of, note_changes, product_of, save, save_singly
+from tfmshop.commerce.transfer.columns import unused
 from tfmshop.commerce.transfer.errors import CannotImport
 from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.outcome import MOST_TOLD, Outcome, Rejected
@@ -97,6 +98,7 @@ class Import:
                     await self._add(found, found.product)
                 self._last_line = found.last
             await self._flush()
+        self.outcome.unused = unused(self.source, self.mapping)
         self.progress("reading", self.source.size, self.source.size)
 
     async def _add(self, found: Found, product: catalog.NewProduct) -> None:

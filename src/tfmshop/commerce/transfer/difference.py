@@ -19,9 +19,9 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class ProductChange(msgspec.Struct, frozen=True):
-    """One product that is `added` or `changed`, with every field that differs."""
+    """One product that is `added`, and has no id yet, or `changed`, with every field that differs."""
 
-    product_id: UUID
+    product_id: UUID | None
     external_id: str | None
     sku: str
     title: str
@@ -48,4 +48,4 @@ def difference(
     if not fields:
         return None
     what = "added" if before is None else "changed"
-    return ProductChange(product_id, new["external_id"], new["sku"], new["title"], what, fields)
+    return ProductChange(product_id if before else None, new["external_id"], new["sku"], new["title"], what, fields)

@@ -30,7 +30,10 @@ class ImportNotFound(ShopError, kind=Kind.NOT_FOUND, code="import_not_found", sa
 
 
 class NotNow(
-    ShopError, kind=Kind.CONFLICT, code="import_not_ready", says="The import is {state}: that is not possible now."
+    ShopError,
+    kind=Kind.CONFLICT,
+    code="import_not_ready",
+    says="The import is {state}. It is applied once it is tried, and undone once it is applied.",
 ):
     """It is applied after it was tried, and undone after it was applied, each once."""
 

@@ -19,6 +19,7 @@ from tfmshop.commerce.transfer.progress import noting
 from tfmshop.commerce.transfer.staged import STEP, told
 from tfmshop.commerce.transfer.store_staged import CONTENT, END, FORGET, TO_DO
 from tfmshop.commerce.transfer.undo import undo
+from tfmshop.commerce.transfer.values import clean
 from tfmshop.platform import codec
 from tfmshop.platform.db import Database, Row, Tx
 from tfmshop.platform.errors import Kind, ShopError
@@ -89,7 +90,7 @@ async def _fail(db: Database, id: UUID, staged: Row, why: str) -> None:
     """Note why a step did not come to its end; what cannot be taken back is still there."""
     state = "applied" if staged["state"] == "undoing" and staged["finished"] else "failed"
     async with db.tx() as tx:
-        await tx.execute(END, id, staged["state"], state, why, None)
+        await tx.execute(END, id, staged["state"], state, clean(why), None)
 
 
 async def _run(db: Database, id: UUID, staged: Row, *, dry_run: bool) -> Outcome:

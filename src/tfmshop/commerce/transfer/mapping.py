@@ -97,10 +97,14 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """The product that `row` describes; amounts without a currency are in `currency`. `BadImport`."""
         fields, unit = self.fields, self.options.price_unit
         currency = currency_of(text_of(row, fields.currency, "currency") or currency)
+        variants, stock = _variants(row.get("variants")), stock_of(row, fields.stock)
+        price = amount_of(row, fields.price, unit, currency, needed=True) or 0
+        if variants and (price != variants[0].price or stock is not None):
+            raise BadImport("price and stock are those of the variants: change them there")
         return NewProduct(
             sku=required(row, fields.sku, "sku"),
             title=required(row, fields.title, "title"),
-            price=amount_of(row, fields.price, unit, currency, needed=True) or 0,
+            price=price,
             currency=currency,
             external_id=text_of(row, fields.external_id, "external_id"),
             model=text_of(row, fields.model, "model"),
@@ -112,14 +116,20 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             specifications=self._specifications(row),
             pictures=[picture_of(one) for one in list_of(row, fields.pictures, self.options.list_separator)],
             published_at=moment_of(row, fields.published_at),
-            stock=stock_of(row, fields.stock),
+            stock=stock,
             slug=slug(text_of(row, fields.slug, "slug") or "") or None,
             status=one_of(row, fields.status, ("draft", "active", "archived")),
             badge=text_of(row, fields.badge, "badge"),
             tax_class=text_of(row, fields.tax_class, "tax_class"),
-            variants=_variants(row.get("variants")),
+            variants=variants,
             kept=self._kept(row),
         )
+
+    def unused(self, columns: list[str]) -> list[str]:
+        """Columns of a file that say nothing."""
+        fields = msgspec.structs.asdict(self.fields) | {"category": ""}
+        used = {"specifications", "variants", *fields.values(), *self.fields.category}
+        return [one for one in columns if one not in used and not one.startswith(tuple(self.specifications))]
 
     def _kept(self, row: Raw) -> frozenset[str]:
         """What `row` says nothing of, not even that it is empty."""

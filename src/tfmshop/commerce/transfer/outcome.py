@@ -32,3 +32,5 @@ class Outcome:
     rejects_file: str | None = None
     problems: list[Rejected] = field(default_factory=list)
     changes: list[ProductChange] = field(default_factory=list)
+    unused: list[str] = field(default_factory=list)
+    """The columns that nothing was read from."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from tfmshop.commerce.catalog import NewProduct
 from tfmshop.commerce.transfer import shopify
-from tfmshop.commerce.transfer.errors import CannotImport
+from tfmshop.commerce.transfer.columns import check
 from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.values import BadImport, unescaped
 from tfmshop.platform.files.rows import Line, RowFile
@@ -52,7 +52,7 @@ def _products(
     is_shopify = columns is not None and set(columns) >= shopify.COLUMNS
     groups: Iterable[list[Line]] = shopify.groups(lines) if is_shopify else ([line] for line in lines)
     if not is_shopify:
-        _check_columns(columns, mapping)
+        check(columns, mapping)
     for group in groups:
         if group[-1].number <= after:
             continue
@@ -70,9 +70,3 @@ def _products(
 def _unescaped(row: dict[str, Any]) -> dict[str, Any]:
     """Cells of a spreadsheet without the sign that keeps them from being formulas."""
     return {name: unescaped(value) if isinstance(value, str) else value for name, value in row.items()}
-
-
-def _check_columns(columns: list[str] | None, mapping: Mapping) -> None:
-    for name in (mapping.fields.sku, mapping.fields.title):
-        if columns is not None and not name.startswith("=") and name not in columns:
-            raise CannotImport(why=f"There is no column {name!r}; the columns are: {', '.join(columns)[:200]}.")

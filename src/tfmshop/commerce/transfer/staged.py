@@ -103,5 +103,5 @@ def told(outcome: Outcome) -> str:
         changes.append(codec.as_is(text))
     return codec.encode_text(
         {"created": outcome.created, "updated": outcome.updated, "rejected": outcome.rejected,
-         "problems": outcome.problems, "changes": changes}
+         "problems": outcome.problems, "unused": outcome.unused, "changes": changes}
     )  # fmt: skip

@@ -34,7 +34,8 @@ WHERE (s.created_at, s.id) < ($1, $2) ORDER BY s.created_at DESC, s.id DESC LIMI
 BEGIN = Query(
     "transfer.begin_staged",
     """
-UPDATE transfer.staged AS s SET state = $2, force = $3, done = 0, why = NULL, changed_at = now()
+UPDATE transfer.staged AS s SET state = $2, force = $3, why = NULL, changed_at = now(),
+    done = CASE $2 WHEN 'applying' THEN 0 ELSE done END
 FROM (SELECT o.id, o.state FROM transfer.staged AS o LEFT JOIN transfer.import_run AS r ON r.id = o.id
     WHERE o.id = $1 AND r.undone_at IS NULL AND CASE $2
         WHEN 'applying' THEN o.state IN ('tried', 'failed') AND o.tried IS NOT NULL AND o.content IS NOT NULL
@@ -64,7 +65,7 @@ END = Query(
 UPDATE transfer.staged SET state = $3::text, why = $4::text, changed_at = now(),
     done = CASE WHEN $4 IS NULL THEN size ELSE done END,
     tried = CASE $3 WHEN 'tried' THEN $5::text ELSE tried END,
-    applied = CASE $3 WHEN 'applied' THEN $5::text ELSE applied END,
+    applied = CASE $3 WHEN 'applied' THEN coalesce($5::text, applied) ELSE applied END,
     undone = CASE $3 WHEN 'undone' THEN $5::text ELSE undone END
 WHERE id = $1 AND state = $2
 """,

@@ -62,7 +62,7 @@ def import_file(
         print_json(
             {"id": outcome.run, "created": outcome.created, "updated": outcome.updated, "rejected": outcome.rejected,
              "resumed_after_line": outcome.resumed_after_line, "rejects": outcome.rejects_file,
-             "problems": outcome.problems, "changes": outcome.changes, "dry_run": dry_run,
+             "problems": outcome.problems, "unused": outcome.unused, "changes": outcome.changes, "dry_run": dry_run,
              "seconds": round(seconds, 2)}
         )  # fmt: skip
     else:
@@ -239,6 +239,8 @@ def _tell(outcome: transfer.Outcome, seconds: float, *, dry_run: bool) -> None:
         typer.echo(f"  line {problem.line}: {problem.reason}")
     if outcome.rejected > SHOWN:
         typer.echo(f"  ... and {outcome.rejected - SHOWN:,} more")
+    if outcome.unused:
+        typer.echo(f"Columns that are not used: {', '.join(outcome.unused)}")
     for change in outcome.changes[:SHOWN]:
         typer.echo(f"  {change.what} {change.sku} {change.title[:60]}")
         for field in change.fields if change.what == "changed" else []:

@@ -41,6 +41,7 @@ class Shown(msgspec.Struct, frozen=True):
     id: UUID
     version: int
     facts: dict[str, Any]
+    pictures: list[catalog.pictures.Picture]
 
 
 class NewProduct(msgspec.Struct, forbid_unknown_fields=True):
@@ -110,7 +111,7 @@ async def show_product(request: AnyRequest, id_or_slug: str) -> Response[Shown]:
     """
     async with shop_of(request).platform.db.read() as tx:
         id, version = await catalog.edit.found(tx, id_or_slug)
-        return tagged(Shown(id, version, await facts_of(tx, id)))
+        return tagged(Shown(id, version, await facts_of(tx, id), await catalog.pictures.of(tx, id)))
 
 
 @post("/products", summary="Add a product", tags=["admin: catalogue"], opt=needs("catalog"))
@@ -130,7 +131,7 @@ async def add_product(request: AnyRequest, data: NewProduct) -> Shown:
         id = await transfer.by_hand.add(tx, product)
         facts = await facts_of(tx, id)
         await noted(request, tx, "products.add", id, after=facts)
-        return Shown(id, 1, facts)
+        return Shown(id, 1, facts, await catalog.pictures.of(tx, id))
 
     return await shop.platform.db.transact(work)
 

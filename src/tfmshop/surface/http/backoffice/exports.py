@@ -16,8 +16,7 @@ from tfmshop.surface.http.context import AnyRequest, shop_of
 MEDIA: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
 
 
-@get("/exports/products", summary="Export the catalogue", tags=["admin: catalogue"], opt=needs("catalog"),
-     media_type="text/csv")  # fmt: skip
+@get("/exports/products", summary="Export the catalogue", tags=["admin: catalogue"], opt=needs("catalog"))
 async def export_products(
     request: AnyRequest,
     format: Annotated[Literal["csv", "jsonl"], Parameter(description="What `POST /admin/imports` reads back.")] = "csv",

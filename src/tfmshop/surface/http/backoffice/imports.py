@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -15,13 +16,16 @@ from tfmshop.platform.db import Tx
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.backoffice.noting import noted
 from tfmshop.surface.http.context import AnyRequest, WrongContentType, shop_of
+from tfmshop.surface.http.problems import InvalidField
 from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 from tfmshop.surface.http.tiers import limited
 
 FILES: Final = ["text/csv", "application/x-ndjson", "application/octet-stream"]
-_NAME: Final = r"^\w[\w .()+-]{0,55}\.(csv|jsonl|ndjson|json)(\.gz|\.xz|\.bz2)?$(?!\n)"
+_NAME: Final = re.compile(
+    r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,55}\.(csv|jsonl|ndjson|json)(\.gz|\.xz|\.bz2)?", re.IGNORECASE
+)
 FileName = Annotated[
-    str, Parameter(pattern=_NAME, description="Its name tells what it is: `products.csv`, `products.jsonl.gz`.")
+    str, Parameter(max_length=80, description="Tells what it is: ends in `.csv` or `.jsonl`, or in either and `.gz`.")
 ]
 HowRead = Annotated[str, Parameter(max_length=6000, description="A mapping in TOML, where columns have other names.")]
 Force = Annotated[
@@ -49,6 +53,8 @@ async def send_import(request: AnyRequest, file: FileName, mapping: HowRead = ""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FILES:
         raise WrongContentType(given=kind[:100] or "nothing", wanted=" or ".join(FILES))
+    if not _NAME.fullmatch(file):
+        raise InvalidField("file", "A name of at most 56 letters and .csv or .jsonl, perhaps with .gz, .xz or .bz2.")
     try:
         how = transfer.Mapping.read(mapping)
     except transfer.BadImport as error:
