@@ -99,7 +99,20 @@ class Client:
         except asyncio.IncompleteReadError as error:
             raise ConnectionResetError("no answer") from error
         fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
-        length = int(fields.get("content-length", "0"))
         names = tuple(sorted(fields))
-        body = b"" if sent.startswith(b"HEAD ") else await reader.readexactly(length)
+        if sent.startswith(b"HEAD "):
+            body = b""
+        elif fields.get("transfer-encoding") == "chunked":
+            body = await _chunks(reader)
+        else:
+            body = await reader.readexactly(int(fields.get("content-length", "0")))
         return Answer(int(head[0].split()[1]), body, names, fields.get("connection") == "close")
+
+
+async def _chunks(reader: asyncio.StreamReader) -> bytes:
+    """A body whose length nobody knew when it began."""
+    parts = []
+    while size := int((await reader.readuntil(b"\r\n")), 16):
+        parts.append((await reader.readexactly(size + 2))[:-2])
+    await reader.readexactly(2)
+    return b"".join(parts)
