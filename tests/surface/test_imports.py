@@ -226,6 +226,9 @@ async def test_the_export_is_what_the_command_writes_and_comes_back_in(shop, db)
         whole = b"".join([piece async for _, piece in transfer.export(db, format)])
         answer = await shop.get(f"admin/exports/products?format={format}", headers=staff("catalog_manager"))
         assert answer.content == whole
+        assert answer.headers["content-type"].partition(";")[0] == {"csv": "text/csv"}.get(
+            format, "application/x-ndjson"
+        )
         assert answer.headers["content-disposition"] == f'attachment; filename="products.{format}"'
         head = await shop.head(f"admin/exports/products?format={format}", headers=staff())
         assert (head.status_code, head.content) == (200, b"")

@@ -81,6 +81,10 @@ def _tell_bodies(app: Litestar, document: dict[str, Any]) -> None:
                     "required": True,
                     "content": {kind: {"schema": {}} for kind in kinds},
                 }
+            if kinds := handler.opt.get("gives"):
+                document["paths"][route.path_format][method.lower()]["responses"]["200"]["content"] = {
+                    kind: {"schema": {"type": "string"}} for kind in kinds
+                }
             if handler.parsed_data_field is None:
                 continue
             body = document["paths"][route.path_format][method.lower()]["requestBody"]["content"]["application/json"]

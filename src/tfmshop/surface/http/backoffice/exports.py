@@ -13,10 +13,11 @@ from tfmshop.commerce import transfer
 from tfmshop.surface.http.backoffice.guard import needs
 from tfmshop.surface.http.context import AnyRequest, shop_of
 
-MEDIA: Final = {"csv": "text/csv; charset=utf-8", "jsonl": "application/x-ndjson"}
+MEDIA: Final = {"csv": "text/csv", "jsonl": "application/x-ndjson"}
 
 
-@get("/exports/products", summary="Export the catalogue", tags=["admin: catalogue"], opt=needs("catalog"))
+@get("/exports/products", summary="Export the catalogue", tags=["admin: catalogue"],
+     opt=needs("catalog") | {"gives": [*MEDIA.values()]})  # fmt: skip
 async def export_products(
     request: AnyRequest,
     format: Annotated[Literal["csv", "jsonl"], Parameter(description="What `POST /admin/imports` reads back.")] = "csv",

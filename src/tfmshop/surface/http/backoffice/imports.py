@@ -21,12 +21,11 @@ from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 from tfmshop.surface.http.tiers import limited
 
 FILES: Final = ["text/csv", "application/x-ndjson", "application/octet-stream"]
-_NAME: Final = re.compile(
-    r"[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,55}\.(csv|jsonl|ndjson|json)(\.gz|\.xz|\.bz2)?", re.IGNORECASE
-)
+_NAME: Final = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,55}\.(csv|jsonl|ndjson|json)(\.(gz|xz|bz2))?$"
 FileName = Annotated[
-    str, Parameter(max_length=80, description="Tells what it is: ends in `.csv` or `.jsonl`, or in either and `.gz`.")
-]
+    str, Parameter(max_length=80, schema_extra={"pattern": _NAME},
+                   description="Tells what it is: ends in `.csv` or `.jsonl`, or in either and `.gz`.")
+]  # fmt: skip
 HowRead = Annotated[str, Parameter(max_length=6000, description="A mapping in TOML, where columns have other names.")]
 Force = Annotated[
     bool, Parameter(description="Also where a product was changed since, or the import broke off on its way.")
@@ -53,7 +52,7 @@ async def send_import(request: AnyRequest, file: FileName, mapping: HowRead = ""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FILES:
         raise WrongContentType(given=kind[:100] or "nothing", wanted=" or ".join(FILES))
-    if not _NAME.fullmatch(file):
+    if re.fullmatch(_NAME, file, re.IGNORECASE) is None:
         raise InvalidField("file", "A name of at most 56 letters and .csv or .jsonl, perhaps with .gz, .xz or .bz2.")
     try:
         how = transfer.Mapping.read(mapping)
