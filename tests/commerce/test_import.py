@@ -123,7 +123,7 @@ async def test_one_file_imported_twice_at_once_is_imported_once(run, wide_db, he
 
     outcomes = await asyncio.gather(one(), one(), return_exceptions=True)
     done = [one for one in outcomes if isinstance(one, transfer.Outcome)]
-    stopped = [one for one in outcomes if isinstance(one, transfer.TakenOver)]
+    stopped = [one for one in outcomes if isinstance(one, transfer.errors.TakenOver)]
     assert (len(done), len(stopped)) == (1, 1)
     assert "another command" in str(stopped[0])
     async with wide_db.read() as tx:

@@ -167,7 +167,7 @@ async def test_an_import_that_was_taken_back_does_not_end_well(bring_in, db, fil
     async with db.tx() as tx:
         run = await ImportRun.start(tx, "fingerprint", "lamps.csv")
         await transfer.undo(tx, run.id, force=True)
-        with pytest.raises(transfer.TakenOver, match="was taken back"):
+        with pytest.raises(transfer.errors.TakenOver, match="was taken back"):
             await run.finish(tx)
 
 

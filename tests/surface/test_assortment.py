@@ -213,3 +213,13 @@ async def test_pictures_of_drafts_are_seen_by_staff(shop, db):
                              headers=staff() | {"Content-Type": "image/png"})  # fmt: skip
     shown = (await shop.get("admin/products/draft", headers=staff())).json()
     assert shown["pictures"] == [answer.json() | {"alt": "Front", "sku": "DRAFT"}]
+
+
+async def test_a_product_keeps_its_own_sku_when_another_variant_had_it(shop, db):
+    async with db.tx() as tx:
+        variants = [catalog.NewVariant(sku=f"P-{n}", price=1) for n in (1, 2)]
+        await some_products(tx, new_product(sku="P", title="Pot", variants=variants))
+    for answer in (await shop.post("admin/products/pot/variants", json=BLUE | {"sku": "P"}, headers=staff()),
+                   await shop.delete("admin/variants/P", headers=staff())):  # fmt: skip
+        assert answer.status_code in (201, 204)
+    assert (await shop.get("admin/products", headers=staff())).json()["items"][0]["sku"] == "P"

@@ -21,6 +21,7 @@ from tfmshop.commerce.transfer.bring_in import Import
 from tfmshop.commerce.transfer.run import ImportRun
 from tfmshop.platform import codec
 from tfmshop.platform.db import Query, broken
+from tfmshop.platform.jobs import queue
 
 CSV = {"Content-Type": "text/csv"}
 TWO = b"sku,title,price,stock\nA,Lamp,1000,5\nB,Shade,500,7\nC,,1,1\n"
@@ -188,7 +189,7 @@ async def test_columns_of_other_names_need_a_mapping(shop, db):
 )
 async def test_a_mapping_that_cannot_be_used_is_refused(shop, mapping):
     answer = await send(shop, TWO, mapping=mapping)
-    assert (answer.status_code, answer.json()["code"]) == (422, "cannot_import")
+    assert (answer.status_code, answer.json()["code"]) == (409, "bad_mapping")
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,7 @@ async def test_what_is_taken_over_is_left_to_the_other(shop, db, monkeypatch):
         await note(self, tx, before)
 
     monkeypatch.setattr(ImportRun, "note", ahead)
-    with pytest.raises(transfer.TakenOver):
+    with pytest.raises(transfer.errors.TakenOver):
         await jobs.step(db, codec.encode(id))
     assert (await shop.get(f"admin/imports/{id}", headers=staff())).json()["state"] == "applying"
     monkeypatch.setattr(ImportRun, "note", note)
@@ -372,3 +373,89 @@ async def test_a_refused_undo_keeps_what_was_told(shop, db):
     now = await after(shop, db, id, "undo")
     assert (now["applied"], now["done"]) == (was["applied"], was["done"])
     assert now["applied"]["created"] == 2
+
+
+async def test_a_row_that_is_nothing_but_signs_takes_no_time(shop, db):
+    rows = b"Handle,Title,Body (HTML),Variant Price\n" + b"".join(
+        b"h%d,T,%s,1\n" % (n, b"<" * 90_000) for n in range(20)
+    )
+    found = await after(shop, db, (await send(shop, gzip.compress(rows), "signs.csv.gz")).json()["id"])
+    assert found["tried"]["created"] == 20
+
+
+async def test_rows_that_repeat_a_product_need_no_transaction_each_to_be_tried(shop, db, queries):
+    id = (await send(shop, b"sku,title,price\n" + b"A,T,1\n" * 2000)).json()["id"]
+    queries.clear()
+    found = await after(shop, db, id)
+    assert (found["tried"]["created"], found["tried"]["updated"]) == (1, 1999)
+    assert len(queries.names) < 100
+
+
+async def test_a_step_takes_so_long_at_most(shop, db, monkeypatch):
+    monkeypatch.setattr(jobs, "MOST_SECONDS", -1)
+    found = await after(shop, db, (await send(shop, TWO)).json()["id"])
+    assert (found["state"], "It takes more than" in found["why"]) == ("failed", True)
+
+
+async def test_a_runner_that_stops_leaves_an_import_to_the_next(shop, db):
+    id = (await send(shop, TWO)).json()["id"]
+    queue.stop()
+    try:
+        with pytest.raises(queue.Stopping):
+            await jobs.step(db, codec.encode(id))
+    finally:
+        queue.stop(False)
+    assert (await shop.get(f"admin/imports/{id}", headers=staff())).json()["state"] == "trying"
+    assert (await after(shop, db, id))["state"] == "tried"
+
+
+async def test_what_a_file_is_called_in_utf_16_is_told_in_letters(shop, db):
+    found = await after(shop, db, (await send(shop, "sku,title,price\nA,T,1\n".encode("utf-16"))).json()["id"])
+    assert found["state"] == "failed"
+    assert "There is no column 'sku'" in found["why"]
+
+
+async def test_long_differences_do_not_fill_the_memory(shop, db):
+    row = json.dumps({"sku": "S%d", "title": "T", "price": 1, "specifications": {"a": "x" * 1_000_000}})
+    rows = "\n".join(row.replace("%d", str(n)) for n in range(20)).encode()
+    found = await after(shop, db, (await send(shop, gzip.compress(rows), "long.jsonl.gz")).json()["id"])
+    assert found["tried"]["rejected"] + found["tried"]["created"] == 20
+    assert len(found["tried"]["changes"]) <= 4
+
+
+async def test_what_went_in_is_applied_whatever_comes_after(shop, db, monkeypatch):
+    id = (await send(shop, TWO)).json()["id"]
+    await after(shop, db, id)
+
+    def mistaken(_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(jobs, "told", mistaken)
+    assert (await after(shop, db, id, "apply"))["state"] == "applied"
+    monkeypatch.undo()
+    assert (await after(shop, db, id, "undo"))["state"] == "undone"
+
+
+async def test_an_undo_shows_what_is_in_stock_then(shop, db):
+    first = (await send(shop, b"sku,title,price,stock\nA,Lamp,1,0\n")).json()["id"]
+    await after(shop, db, first)
+    await after(shop, db, first, "apply")
+    variants = '[{""sku"": ""A"", ""price"": 1}, {""sku"": ""N"", ""price"": 1, ""stock"": 5}]'
+    second = (await send(shop, f'sku,title,price,variants\nA,Lamp,1,"{variants}"\n'.encode())).json()["id"]
+    await after(shop, db, second)
+    await after(shop, db, second, "apply")
+    assert (await shop.get("products?in_stock=true")).json()["total"] == 1
+    await shop.put("admin/stock", json={"items": [{"sku": "N", "units": 9}]}, headers=staff())
+    assert (await after(shop, db, second, "undo"))["state"] == "undone"
+    assert (await shop.get("products?in_stock=true")).json()["total"] == 0
+
+
+async def test_options_that_differ_in_signs_have_skus_that_differ(shop, db):
+    rows = "Handle,Title,Option1 Name,Option1 Value,Variant Price\n" + "".join(
+        f"shirt,Shirt,Colour,{value},5\n" for value in ("红", "蓝", "C", "C++")
+    )
+    found = await after(shop, db, (await send(shop, rows.encode())).json()["id"])
+    assert (found["tried"]["rejected"], found["tried"]["created"]) == (0, 1)
+    await after(shop, db, found["id"], "apply")
+    skus = [v["sku"] for v in (await shop.get("products/shirt")).json()["variants"]]
+    assert skus == ["shirt", "shirt-2", "shirt-c", "shirt-c-2"]

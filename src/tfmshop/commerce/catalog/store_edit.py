@@ -12,7 +12,7 @@ FROM catalog.product WHERE id = $1::uuid OR slug = $2 FOR NO KEY UPDATE
 """,
 )
 
-FIND_BRAND = Query("catalog.find_brand", "SELECT id FROM catalog.brand WHERE name_key = $1")
+FIND_BRAND = Query("catalog.find_brand", "SELECT id FROM catalog.brand WHERE name_key = $1 FOR KEY SHARE")
 
 ADD_BRAND = Query(
     "catalog.add_brand",
@@ -58,7 +58,7 @@ FOR NO KEY UPDATE
 CHANGE_VARIANT = Query(
     "catalog.change_variant",
     """
-UPDATE catalog.variant SET
+UPDATE catalog.variant AS v SET
     title = CASE WHEN $3 THEN $2::text ELSE title END,
     price = CASE WHEN $5 THEN $4::bigint ELSE price END,
     compare_at_price = CASE WHEN $7 THEN $6::bigint ELSE compare_at_price END,
@@ -66,7 +66,8 @@ UPDATE catalog.variant SET
     barcode = CASE WHEN $11 THEN $10::text ELSE barcode END,
     sku = CASE WHEN $13 THEN $12::text ELSE sku END,
     options = CASE WHEN $15 THEN $14::jsonb ELSE options END
-WHERE sku = $1 RETURNING product_id
+WHERE sku = $1
+RETURNING product_id, position = (SELECT min(position) FROM catalog.variant WHERE product_id = v.product_id) AS leads
 """,
 )
 
@@ -92,9 +93,10 @@ DROP_VARIANT = Query(
 WITH gone AS (
     DELETE FROM catalog.variant AS v WHERE v.id = $1
         AND EXISTS (SELECT FROM catalog.variant AS o WHERE o.product_id = v.product_id AND o.id <> v.id)
-    RETURNING v.id, v.sku
+    RETURNING v.id, v.sku,
+        v.position = (SELECT min(position) FROM catalog.variant WHERE product_id = v.product_id) AS leads
 ), shown AS (UPDATE catalog.picture SET variant_id = NULL WHERE variant_id IN (SELECT id FROM gone))
-SELECT sku FROM gone
+SELECT sku, leads FROM gone
 """,
 )
 
@@ -102,7 +104,7 @@ LEAD_SKU = Query(
     "catalog.lead_sku",
     """
 UPDATE catalog.product AS p SET updated_at = now(), version = version + 1, sku = CASE
-    WHEN sku <> $2 OR EXISTS (SELECT FROM catalog.variant WHERE product_id = $1 AND sku = $2) THEN sku
+    WHEN sku <> $2 OR NOT $3 THEN sku
     ELSE (SELECT sku FROM catalog.variant WHERE product_id = $1 ORDER BY position LIMIT 1) END
 WHERE id = $1
 """,

@@ -51,7 +51,7 @@ async def add(tx: Tx, product: UUID, new: NewVariant) -> UUID:
             )  # fmt: skip
     if id is None:
         raise VariantStays(why=f"there are {MOST} already")
-    await _show(tx, product, new.sku)
+    await _show(tx, product, new.sku, leads=False)
     return id
 
 
@@ -72,10 +72,10 @@ async def change(tx: Tx, sku: str, changes: VariantChanges, version: int | None 
         return
     with _refusals(given.get("sku", sku)):
         async with tx.savepoint():
-            changed = await tx.value(CHANGE_VARIANT, sku, *(part for pair in args for part in pair))
-    if changed != product:
+            changed = await tx.row(CHANGE_VARIANT, sku, *(part for pair in args for part in pair))
+    if changed is None or changed["product_id"] != product:
         raise ProductNotFound
-    await _show(tx, product, sku)
+    await _show(tx, product, sku, leads=changed["leads"])
 
 
 async def of(tx: Tx, product: UUID, sku: str) -> UUID:
@@ -88,10 +88,10 @@ async def of(tx: Tx, product: UUID, sku: str) -> UUID:
 
 async def drop(tx: Tx, product: UUID, variant: UUID) -> None:
     """Take a variant out of a product that the caller holds. `VariantStays` when it is the only one."""
-    sku = await tx.value(DROP_VARIANT, variant)
-    if sku is None:
+    gone = await tx.row(DROP_VARIANT, variant)
+    if gone is None:
         raise VariantStays(why="it is the only one of its product")
-    await _show(tx, product, sku)
+    await _show(tx, product, gone["sku"], leads=gone["leads"])
 
 
 @contextmanager
@@ -104,7 +104,9 @@ def _refusals(sku: str) -> Iterator[None]:
         raise BadPrice from None
 
 
-async def _show(tx: Tx, product: UUID, sku: str) -> None:
-    """Show in lists what became of a variant that had this SKU; a product that went by it goes by that of its first."""
+async def _show(tx: Tx, product: UUID, sku: str, *, leads: bool) -> None:
+    """Show in lists what became of a variant that had this SKU. If it was the first, and its product went by its SKU,
+    the product goes by that of the first now.
+    """
     await tx.execute(SHOW_VARIANTS, [product])
-    await tx.execute(LEAD_SKU, product, sku)
+    await tx.execute(LEAD_SKU, product, sku, leads)

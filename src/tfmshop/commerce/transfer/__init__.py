@@ -1,10 +1,10 @@
 """Products in and out of files: imports with a dry run and undo, Shopify's files, exports, category trees."""
 
-from tfmshop.commerce.transfer import by_hand, staged, trees
+from tfmshop.commerce.transfer import by_hand, errors, staged, trees
 from tfmshop.commerce.transfer import jobs as jobs
 from tfmshop.commerce.transfer.bring_in import Import
 from tfmshop.commerce.transfer.difference import ProductChange
-from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound, NotNow, TakenOver
+from tfmshop.commerce.transfer.errors import CannotImport, CannotUndo, ImportNotFound
 from tfmshop.commerce.transfer.mapping import Mapping
 from tfmshop.commerce.transfer.outcome import Outcome
 from tfmshop.commerce.transfer.run import Listed, imports
@@ -20,12 +20,11 @@ __all__ = [
     "ImportNotFound",
     "Listed",
     "Mapping",
-    "NotNow",
     "Outcome",
     "ProductChange",
-    "TakenOver",
     "Undone",
     "by_hand",
+    "errors",
     "count",
     "export",
     "imports",

@@ -153,17 +153,13 @@ class Import:
             else:
                 fresh.append(found)
             self._seen.add(identity)
+        if not fresh:
+            self._keep(self._refused)
+            return 0, again, self._refused
         self._batch = fresh
-        saved = await self._until_saved(self._saved_and_undone)
+        saved = await self._until_saved(lambda: self.db.rehearse(self._save))
+        self._loader = catalog.Loader(remember=True)
         return saved[0], saved[1] + again, saved[2]
-
-    async def _saved_and_undone(self) -> _Counts:
-        saved: _Counts = (0, 0, [])
-        async with self.db.tx() as tx:
-            saved = await self._save(tx)
-            self._loader = catalog.Loader(remember=True)
-            tx.roll_back()
-        return saved
 
     async def _save(self, tx: Tx) -> _Counts:
         """One batch; safe to run again after a deadlock, since what the loader met in vain is forgotten."""
@@ -173,7 +169,7 @@ class Import:
         created = sum(one.created for one in saved.loaded)
         updated = len(saved.loaded) - created
         if self.dry_run:
-            self.outcome.changes += (await differences(tx, saved))[: MOST_TOLD - len(self.outcome.changes)]
+            self.outcome.tell(await differences(tx, saved))
         elif self._run is not None:
             self._noted = self._run.after(self._last_line, created, updated, len(refused), loader)
             await self._noted.note(tx, self._run)

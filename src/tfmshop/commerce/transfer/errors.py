@@ -5,7 +5,7 @@ from typing import Final
 from tfmshop.platform.errors import Kind, ShopError
 
 IN_THE_WAY: Final = {
-    "variant_sku": "a SKU that one of its products had belongs to another product now",
+    "variant_sku": "a SKU that one of its products had belongs to another variant now",
     "product_external_id": "an external id that one of its products had belongs to another product now",
     "product_brand_fkey": "a brand that one of its products had is gone: undo the later import first",
     "product_category_fkey": "a category that one of its products had is gone",
@@ -15,6 +15,12 @@ IN_THE_WAY: Final = {
 
 class CannotImport(ShopError, kind=Kind.INVALID, code="cannot_import", says="{why}"):
     """The file cannot be read, or not to its end."""
+
+    why: str
+
+
+class BadMapping(ShopError, kind=Kind.CONFLICT, code="bad_mapping", says="The mapping cannot be used: {why}."):
+    """It is no TOML, or names what does not exist."""
 
     why: str
 

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
 from tfmshop.commerce.catalog import NewProduct, NewVariant
@@ -30,7 +31,7 @@ COLUMNS: Final = frozenset({"Handle", "Title", "Variant Price"})
 MOST_ROWS, MOST_CHARACTERS = 10_000, 8 << 20
 """Of one product, so that no file fills the memory."""
 _BLOCK: Final = re.compile(r"</(?:p|div|li|h\d|tr)>|<br\s*/?>", re.IGNORECASE)
-_TAG: Final = re.compile(r"<[^>]*>")
+_TAG: Final = re.compile(r"<[^<>]*>")
 _OPTIONS: Final = (1, 2, 3)
 
 
@@ -68,7 +69,8 @@ def product(rows: Sequence[Raw], currency: str) -> NewProduct:
     first = rows[0]
     handle = required(first, "Handle", "Handle")
     names = [text_of(first, f"Option{n} Name", "option") for n in _OPTIONS]
-    variants = [_variant(row, handle, names, currency) for row in rows if _is_variant(row)]
+    sold = [row for row in rows if _is_variant(row)]
+    variants = _apart([_variant(row, handle, names, currency) for row in sold], sold)
     if not variants:
         raise BadImport("Variant Price is missing")
     if doubled := [sku for sku, times in Counter(variant.sku for variant in variants).items() if times > 1]:
@@ -110,6 +112,17 @@ def _variant(row: Raw, handle: str, names: list[str | None], currency: str) -> N
         stock=_units(row), weight_g=_grams(row), barcode=text_of(row, "Variant Barcode", "barcode"),
         picture=text_of(row, "Variant Image", "picture"),
     )  # fmt: skip
+
+
+def _apart(variants: list[NewVariant], rows: list[Raw]) -> list[NewVariant]:
+    """Variants whose made SKUs differ, where their options do only in signs or letters that a SKU has not."""
+    met: Counter[str] = Counter()
+    apart = []
+    for variant, row in zip(variants, rows, strict=True):
+        met[variant.sku] += 1
+        again = met[variant.sku] > 1 and not row.get("Variant SKU")
+        apart.append(msgspec.structs.replace(variant, sku=f"{variant.sku}-{met[variant.sku]}") if again else variant)
+    return apart
 
 
 def _compare_at(row: Raw, currency: str) -> int | UnsetType | None:

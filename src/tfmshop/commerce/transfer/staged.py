@@ -19,8 +19,6 @@ from tfmshop.platform.jobs import enqueue
 STEP: Final = "transfer.step"
 """The job that does what is to be done next."""
 State = Literal["trying", "tried", "applying", "applied", "undoing", "undone", "failed"]
-MOST_TOLD_BYTES: Final = 4 << 20
-"""How much of the differences is kept."""
 
 
 class Staged(msgspec.Struct, frozen=True):
@@ -92,16 +90,8 @@ async def _begin(tx: Tx, id: UUID, state: State, *, force: bool) -> State:
 
 
 def told(outcome: Outcome) -> str:
-    """What a run found, as JSON of a bounded size."""
-    changes: list[Any] = []
-    room = MOST_TOLD_BYTES
-    for change in outcome.changes:
-        text = codec.encode_text(change)
-        room -= len(text)
-        if room < 0:
-            break
-        changes.append(codec.as_is(text))
+    """What a run found, as JSON."""
     return codec.encode_text(
         {"created": outcome.created, "updated": outcome.updated, "rejected": outcome.rejected,
-         "problems": outcome.problems, "unused": outcome.unused, "changes": changes}
+         "problems": outcome.problems, "unused": outcome.unused, "changes": outcome.changes}
     )  # fmt: skip

@@ -34,7 +34,7 @@ WHERE (s.created_at, s.id) < ($1, $2) ORDER BY s.created_at DESC, s.id DESC LIMI
 BEGIN = Query(
     "transfer.begin_staged",
     """
-UPDATE transfer.staged AS s SET state = $2, force = $3, why = NULL, changed_at = now(),
+UPDATE transfer.staged AS s SET state = $2, force = $3, why = NULL, changed_at = clock_timestamp(),
     done = CASE $2 WHEN 'applying' THEN 0 ELSE done END
 FROM (SELECT o.id, o.state FROM transfer.staged AS o LEFT JOIN transfer.import_run AS r ON r.id = o.id
     WHERE o.id = $1 AND r.undone_at IS NULL AND CASE $2
@@ -50,7 +50,8 @@ RETURNING o.state
 TO_DO = Query(
     "transfer.staged_to_do",
     """
-SELECT s.file, s.mapping, s.currency, s.state, s.force, r.finished_at IS NOT NULL AS finished
+SELECT s.file, s.mapping, s.currency, s.state, s.force, s.changed_at,
+    r.finished_at IS NOT NULL AS finished
 FROM transfer.staged AS s LEFT JOIN transfer.import_run AS r ON r.id = s.id WHERE s.id = $1
 """,
 )
@@ -62,12 +63,12 @@ NOTE_DONE = Query("transfer.note_staged", "UPDATE transfer.staged SET done = $2 
 END = Query(
     "transfer.end_staged",
     """
-UPDATE transfer.staged SET state = $3::text, why = $4::text, changed_at = now(),
+UPDATE transfer.staged SET state = $3::text, why = $4::text, changed_at = clock_timestamp(),
     done = CASE WHEN $4 IS NULL THEN size ELSE done END,
     tried = CASE $3 WHEN 'tried' THEN $5::text ELSE tried END,
     applied = CASE $3 WHEN 'applied' THEN coalesce($5::text, applied) ELSE applied END,
     undone = CASE $3 WHEN 'undone' THEN $5::text ELSE undone END
-WHERE id = $1 AND state = $2
+WHERE id = $1 AND changed_at = $2
 """,
 )
 

@@ -71,6 +71,7 @@ async def _undo(tx: Tx, batch: list[Row], done: Undone, *, force: bool) -> None:
     await inventory.change_levels(tx, changes)
     again = await catalog.snapshot.restore(tx, before, kept=sorted(sold))
     await inventory.add_levels(tx, [inventory.Level(variant, product, sku, 0) for variant, product, sku in again])
+    await catalog.keep.refresh_stock(tx, sorted(before), inventory.levels.stocked)
     archived = {variants[variant] for variant in sold} & set(added)
     await catalog.snapshot.archive(tx, sorted(archived))
     await catalog.snapshot.erase(tx, [id for id in added if id not in archived])

@@ -136,24 +136,36 @@ class Database:
 
     async def transact(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """Run `work(tx)` in a transaction; again after a serialisation failure or deadlock, 5 times at most."""
-        for attempt in range(RETRIES):
-            try:
-                async with self.tx() as tx:
-                    return await work(tx)
-            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
-                self.retried += 1
-                RETRIED.of().add()
-                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311 - jitter, not a secret
-        async with self.tx() as tx:
-            return await work(tx)
+        answers: list[T] = []
+
+        async def attempt() -> None:
+            async with self.tx() as tx:
+                answers.append(await work(tx))
+
+        await self._again(attempt)
+        return answers[-1]
 
     async def rehearse(self, work: Callable[[Tx], Awaitable[T]]) -> T:
         """What `work(tx)` would answer; nothing of it is kept."""
         answers: list[T] = []
-        async with self.tx() as tx:
-            answers.append(await work(tx))
-            tx.roll_back()
-        return answers[0]
+
+        async def attempt() -> None:
+            async with self.tx() as tx:
+                answers.append(await work(tx))
+                tx.roll_back()
+
+        await self._again(attempt)
+        return answers[-1]
+
+    async def _again(self, attempt: Callable[[], Awaitable[None]]) -> None:
+        for number in range(RETRIES):
+            try:
+                return await attempt()
+            except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
+                self.retried += 1
+                RETRIED.of().add()
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**number))  # noqa: S311 - jitter, not a secret
+        return await attempt()
 
     def aside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start work that takes a connection of its own, from within something that holds one."""

@@ -10,6 +10,7 @@ from typing import Final
 from tfmshop.platform import codec
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database, Query, Truth, Tx
+from tfmshop.platform.errors import Kind, ShopError
 from tfmshop.platform.observe.metrics import Gauge, Histogram, Over
 
 Handler = Callable[[Database, bytes], Awaitable[None]]
@@ -18,8 +19,6 @@ Task = Callable[[Database], Awaitable[None]]
 HANDLERS: dict[str, Handler] = {}
 LANES: dict[str, str] = {}
 """The lane of each job that has another than `OTHERS`."""
-AT_ONCE: dict[str, int] = {}
-"""How many of a job run at the same time, where that is bounded."""
 MAY_TAKE: dict[str, float] = {}
 """The seconds that a job may take longer than others."""
 OTHERS: Final = "others"
@@ -112,10 +111,9 @@ class Waiting:
     oldest_seconds: float
 
 
-def job(name: str, *, lane: str = OTHERS, at_once: int = 0, may_take: float = 0.0) -> Callable[[Handler], Handler]:
+def job(name: str, *, lane: str = OTHERS, may_take: float = 0.0) -> Callable[[Handler], Handler]:
     """Declare the handler of jobs called `name`; it may run more than once for the same job. Jobs wait for those of
-    their own lane alone. `at_once` of them run at the same time (0: any number), and none is stuck before it ran for
-    `may_take` seconds longer than others may.
+    their own lane alone, and none is stuck before it ran for `may_take` seconds longer than others may.
     """
 
     def declare(handler: Handler) -> Handler:
@@ -124,13 +122,32 @@ def job(name: str, *, lane: str = OTHERS, at_once: int = 0, may_take: float = 0.
         HANDLERS[name] = handler
         if lane != OTHERS:
             LANES[name] = lane
-        if at_once:
-            AT_ONCE[name] = at_once
         if may_take:
             MAY_TAKE[name] = may_take
         return handler
 
     return declare
+
+
+class Stopping(ShopError, kind=Kind.UNAVAILABLE, code="runner_stops", says="The job runner stops: another goes on."):
+    """What a job that takes long raises when its runner shall end: it is done again, by whoever runs next."""
+
+
+class _Runner:
+    """What the runner of this process shall do."""
+
+    stops = False
+
+
+def stop(stops: bool = True) -> None:
+    """Have jobs that take long give up, or not any more."""
+    _Runner.stops = stops
+
+
+def go_on() -> None:
+    """See that a job may take longer. `Stopping`."""
+    if _Runner.stops:
+        raise Stopping
 
 
 def schedule(name: str, cron: str) -> Callable[[Task], Task]:

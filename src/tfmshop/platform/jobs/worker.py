@@ -23,8 +23,8 @@ from pgqueuer.models import Schedule as PgSchedule
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
+from tfmshop.platform.jobs import queue
 from tfmshop.platform.jobs.queue import (
-    AT_ONCE,
     DURATION,
     HANDLERS,
     LANES,
@@ -71,6 +71,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called; reconnects by itself. A lane that ends by a mistake lets the others finish."""
+        queue.stop(False)
         lanes = [asyncio.create_task(lane.run()) for lane in self._lanes]
         try:
             await asyncio.gather(*lanes)
@@ -79,7 +80,8 @@ class Worker:
             await asyncio.wait(lanes)
 
     def stop(self) -> None:
-        """Finish the jobs in hand and return from `run`."""
+        """Finish the jobs in hand, or give up those that take long, and return from `run`."""
+        queue.stop()
         for lane in self._lanes:
             lane.stop()
 
@@ -179,7 +181,7 @@ def _bind(runner: PgQueuer, db: Database, name: str, handler: Handler) -> None:
                 raise
             raise RetryRequested(delay=pause_after(job.attempts), reason=str(error)) from error
 
-    runner.entrypoint(name, on_failure="hold", concurrency_limit=AT_ONCE.get(name, 0))(run)
+    runner.entrypoint(name, on_failure="hold")(run)
 
 
 def pause_after(tries: int) -> timedelta:

@@ -21,7 +21,7 @@ from tfmshop.surface.http.storefront.parameters import Cursor, Limit
 from tfmshop.surface.http.tiers import limited
 
 FILES: Final = ["text/csv", "application/x-ndjson", "application/octet-stream"]
-_NAME: Final = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,55}\.(csv|jsonl|ndjson|json)(\.(gz|xz|bz2))?$"
+_NAME: Final = r"^[^/\\\x00-\x1f.][^/\\\x00-\x1f]{0,55}\.(csv|jsonl|ndjson|json)(\.(gz|bz2))?$"
 FileName = Annotated[
     str, Parameter(max_length=80, schema_extra={"pattern": _NAME},
                    description="Tells what it is: ends in `.csv` or `.jsonl`, or in either and `.gz`.")
@@ -46,18 +46,18 @@ async def send_import(request: AnyRequest, file: FileName, mapping: HowRead = ""
 
     What it would do is there when the import is `tried`.
 
-    Errors: `cannot_import`, `unsupported_media_type`, `invalid_request`, `sign_in_required`, `invalid_token`,
+    Errors: `bad_mapping`, `unsupported_media_type`, `invalid_request`, `sign_in_required`, `invalid_token`,
     `not_allowed`.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in FILES:
         raise WrongContentType(given=kind[:100] or "nothing", wanted=" or ".join(FILES))
     if re.fullmatch(_NAME, file, re.IGNORECASE) is None:
-        raise InvalidField("file", "A name of at most 56 letters and .csv or .jsonl, perhaps with .gz, .xz or .bz2.")
+        raise InvalidField("file", "A name of at most 56 letters and .csv or .jsonl, perhaps with .gz or .bz2.")
     try:
         how = transfer.Mapping.read(mapping)
     except transfer.BadImport as error:
-        raise transfer.CannotImport(why=f"The mapping cannot be used: {error}.") from None
+        raise transfer.errors.BadMapping(why=str(error)[:300]) from None
     content, shop = await request.body(), shop_of(request)
 
     async def work(tx: Tx) -> transfer.staged.Shown:
