@@ -97,13 +97,14 @@ class Mapping(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """The product that `row` describes; amounts without a currency are in `currency`. `BadImport`."""
         fields, unit = self.fields, self.options.price_unit
         currency = currency_of(text_of(row, fields.currency, "currency") or currency)
+        sku, title = required(row, fields.sku, "sku"), required(row, fields.title, "title")
         variants, stock = _variants(row.get("variants")), stock_of(row, fields.stock)
         price = amount_of(row, fields.price, unit, currency, needed=True) or 0
         if variants and (price != variants[0].price or stock is not None):
             raise BadImport("price and stock are those of the variants: change them there")
         return NewProduct(
-            sku=required(row, fields.sku, "sku"),
-            title=required(row, fields.title, "title"),
+            sku=sku,
+            title=title,
             price=price,
             currency=currency,
             external_id=text_of(row, fields.external_id, "external_id"),

@@ -78,6 +78,7 @@ class Worker:
         finally:
             self.stop()
             await asyncio.wait(lanes)
+            queue.stop(False)
 
     def stop(self) -> None:
         """Finish the jobs in hand, or give up those that take long, and return from `run`."""
