@@ -22,6 +22,7 @@ from tfmshop.platform.db import Database, Query
 from tfmshop.platform.jobs import events
 from tfmshop.platform.observe.alerts import state
 from tfmshop.platform.outgoing import Outgoing
+from torture import spoiled
 from torture.caching import hanging
 from torture.client import Client
 from torture.report import Report
@@ -178,9 +179,9 @@ async def leak(watched: Watched) -> AsyncIterator[None]:
     """A web process keeps 20 MB more each second."""
     names = [file.name for file in (watched.shop.home / "metrics").glob("web-*.cells")]
     pid = int(names[0].split("-")[1])
-    os.kill(pid, signal.SIGUSR1)
+    os.kill(pid, spoiled.LEAK)
     yield
-    os.kill(pid, signal.SIGUSR2)
+    os.kill(pid, spoiled.STOP)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """`python -m torture.spoiled [--midnight SECONDS] [--leak] COMMAND ...`: the command `tfmshop`, prone to a fault.
 
 With `--midnight` the clock of all its processes is so far ahead that it is midnight (UTC) in so many seconds. With
-`--leak` each process keeps 20 MB more a second from the moment it gets SIGUSR1 until it gets SIGUSR2.
+`--leak` each process keeps 20 MB more a second from the moment it gets LEAK until it gets STOP.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from tfmshop import __main__ as program
 from tfmshop.platform import clock
 
 kept: list[bytearray] = []
+LEAK, STOP = signal.SIGRTMIN + 1, signal.SIGRTMIN + 2
+"""Signals that the server has no use for itself."""
 leaking = threading.Event()
 
 
@@ -52,8 +54,8 @@ def main() -> None:
         if rest.pop(0) == "--midnight":
             ahead(float(rest.pop(0)))
         else:
-            signal.signal(signal.SIGUSR1, leak)
-            signal.signal(signal.SIGUSR2, stop)
+            signal.signal(LEAK, leak)
+            signal.signal(STOP, stop)
     sys.argv[1:] = rest
     program.main()
 
