@@ -132,3 +132,13 @@ def test_off_nothing_is_loaded_and_nothing_made():
     assert traces.given(b"nonsense") == traces.given(None) == ""
     assert logs.asked.get() == ("", "")
     assert "tfmshop.platform.observe.traces" in sys.modules
+
+
+def test_of_answers_from_memory_a_few_of_a_second_are_traced(spans, monkeypatch):
+    moment = [1000.0]
+    monkeypatch.setattr(traces, "monotonic", lambda: moment[0])
+    for seconds in (0.0, 0.5, 1.0):
+        moment[0] = 1000.0 + seconds
+        for _ in range(3 * traces.MOST_ALIKE):
+            traces.answered("GET", "/api/v1/products", 200, 0.0001, None)
+    assert len(spans()) == 2 * traces.MOST_ALIKE
