@@ -24,16 +24,7 @@ from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
 from tfmshop.platform.jobs import queue
-from tfmshop.platform.jobs.queue import (
-    DURATION,
-    HANDLERS,
-    LANES,
-    OTHERS,
-    SCHEDULES,
-    SUCCEEDED_AT,
-    Handler,
-    Task,
-)
+from tfmshop.platform.jobs.queue import DURATION, HANDLERS, LANES, OTHERS, SCHEDULES, SUCCEEDED_AT, Handler, Task
 from tfmshop.platform.observe import logs, traces
 
 log = structlog.get_logger("jobs")
@@ -42,7 +33,7 @@ LONGEST_PAUSE_SECONDS = 5.0
 LOST_SECONDS = 1.0
 """How long the queue may take to notice by itself that its connection is gone."""
 
-BATCH: Final = 100
+AT_ONCE: Final = 100
 """Jobs of a lane that are taken at once; the rest stays in the queue, for other runners, too."""
 CONNECTIONS: Final = 3
 PATIENCE_SECONDS: Final = 60.0
@@ -71,7 +62,6 @@ class Worker:
 
     async def run(self) -> None:
         """Work until `stop` is called; reconnects by itself. A lane that ends by a mistake lets the others finish."""
-        queue.stop(False)
         lanes = [asyncio.create_task(lane.run()) for lane in self._lanes]
         try:
             await asyncio.gather(*lanes)
@@ -142,7 +132,7 @@ class _Lane:
                 await _while_connected(
                     connection,
                     runner.run(
-                        dequeue_timeout=timedelta(seconds=30), max_concurrent_tasks=BATCH,
+                        dequeue_timeout=timedelta(seconds=30), max_concurrent_tasks=AT_ONCE,
                         shutdown_on_listener_failure=True,
                     ),
                 )  # fmt: skip
