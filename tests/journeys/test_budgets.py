@@ -133,7 +133,8 @@ async def _answer(edge, scope: dict) -> list[dict]:
     async def send(message):
         sent.append(message)
 
-    await edge(scope, receive, send)
+    if not edge.at_once(scope["raw_path"], scope["headers"], scope["client"][0], sent.append):
+        await edge(scope, receive, send)
     return sent
 
 

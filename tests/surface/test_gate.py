@@ -231,9 +231,9 @@ SMUGGLED = {
     b"Content-Length: 3\r\nContent-Length: 5": b"400", b"Content-Length: 3, 5": b"400", b"Content-Length: +3": b"400",
     b"Transfer-Encoding: xchunked": b"400", b"Transfer-Encoding : chunked": b"400",
     b"Transfer-Encoding: chunked, identity": b"400", b"Transfer-Encoding:\x0bchunked": b"400",
-    b"Content-Length: 5\r\nTransfer-Encoding: chunked": b"201",
+    b"Content-Length: 5\r\nTransfer-Encoding: chunked": b"400", b"Transfer-Encoding: gzip, chunked": b"400",
 }  # fmt: skip
-"""Lengths that two servers could read in two ways, and what comes of each; the last is read as chunked, then closed."""
+"""Lengths that two servers could read in two ways, and what comes of each."""
 
 
 def test_the_server_itself(tmp_path, fresh_url):
@@ -266,5 +266,5 @@ def test_the_server_itself(tmp_path, fresh_url):
         assert gone == b"" or b" 408 " in gone
         found = subprocess.run(["curl", "-sS", "--http1.1", "-D-", "-o/dev/null", f"http://127.0.0.1:{port}/health"],
                                capture_output=True, text=True, check=True).stdout.lower()  # fmt: skip
-        assert "server: \n" in found.replace("\r", "")
+        assert "server:" not in found
         assert "x-powered-by" not in found

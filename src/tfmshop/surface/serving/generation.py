@@ -1,61 +1,121 @@
-"""One generation: workers of Granian on sockets that it did not make, and does not close."""
+"""One generation: a worker on each of the sockets that it did not make, and does not close."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Final
 
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces, Loops
-from granian.http import HTTP1Settings
-from granian.log import LogLevels
-from granian.server.mp import MPServer
+import structlog
 
+from tfmshop.platform.clock import monotonic
 from tfmshop.surface.serving import ready
 from tfmshop.surface.serving.ready import end_with_parent
-from tfmshop.surface.serving.sockets import BACKLOG, CONNECTIONS
+
+END_SECONDS: Final = 30.0
+"""How long workers may work on what they have begun."""
+LOOK_SECONDS: Final = 0.05
+SHORT_LIFE: Final = 5.0
+"""Who ends so soon after its start, twice in a row, ends at each start."""
+
+log = structlog.get_logger("serve")
 
 
-class _Workers(MPServer):
-    """Granian's parent of workers, where each takes over the socket that its forerunner had."""
+class _Workers:
+    """The parent of a generation's workers."""
 
-    def __init__(self, sockets: Sequence[int], **settings: Any) -> None:
-        super().__init__(workers=len(sockets), **settings)
-        self._sockets = sockets
+    def __init__(self, start: Callable[[int], int], sockets: Sequence[int]) -> None:
+        self._start = start
+        self._sockets: dict[int, int] = {}
+        self._began = 0.0
+        self._short = 0
+        self._ending = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._end)
+        signal.signal(signal.SIGUSR1, lambda *_: self._tell(signal.SIGUSR1))
+        for socket in sockets:
+            self._begin(socket)
 
-    def _init_shared_socket(self) -> None:
-        self._ssp = self._shd = self._sso = None
+    def keep(self) -> bool:
+        """Have a worker on each socket until SIGTERM; False: they end as soon as they start."""
+        while not self._ending:
+            time.sleep(LOOK_SECONDS)
+            for pid, code in self._ended():
+                socket = self._sockets.pop(pid)
+                self._short = self._short + 1 if monotonic() - self._began < SHORT_LIFE else 0
+                if self._ending:
+                    break
+                log.error("a worker ended and is started again", code=code)
+                if self._short > 1:
+                    self._tell(signal.SIGTERM)
+                    return False
+                self._begin(socket)
+        return True
 
-    def _spawn_worker(self, idx: int, target: Any, callback_loader: Any) -> Any:  # type: ignore[override]
-        self._shd = SocketHolder(os.dup(self._sockets[idx]), False, BACKLOG)  # type: ignore[assignment,call-arg]
-        return super()._spawn_worker(idx, target, callback_loader)
+    def wait(self) -> None:
+        """Until all have ended; who does not in time is killed."""
+        over = monotonic() + END_SECONDS
+        while self._sockets:
+            for pid, _ in self._ended():
+                del self._sockets[pid]
+            if monotonic() > over:
+                self._tell(signal.SIGKILL)
+            time.sleep(LOOK_SECONDS)
 
-    def say_goodbye(self, *_: object) -> None:
-        """Have every worker end its connections after their next answer."""
-        for worker in list(self.wrks):
+    def _begin(self, socket: int) -> None:
+        self._began = monotonic()
+        self._sockets[self._start(socket)] = socket
+
+    def _ended(self) -> list[tuple[int, int]]:
+        """Who ended since the last look, and with which code."""
+        found = []
+        for pid in list(self._sockets):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                found.append((pid, os.waitstatus_to_exitcode(status)))
+        return found
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in list(self._sockets):
             with suppress(ProcessLookupError):
-                os.kill(worker.inner.pid, signal.SIGUSR1)
+                os.kill(pid, number)
+
+    def _end(self, *_: object) -> None:
+        self._ending = True
+        self._tell(signal.SIGTERM)
 
 
 def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None], *, alone: bool) -> None:
     """Run workers until SIGTERM; each writes to the pipe when it can work, before which it takes no request unless
-    nobody else does (`alone`). SIGUSR1 is the goodbye before the end. They end with their parent, too.
+    nobody else does (`alone`). SIGUSR1 is the goodbye before the end. They end with their parent, too. SystemExit
+    where they cannot start.
     """
+    from tfmshop.surface.serving.worker import work
+
     end_with_parent()
-    if sys.platform == "linux":
-        multiprocessing.set_start_method("fork", force=True)
     ready.tell_through(pipe, alone=alone)
     prepare()
-    workers = _Workers(
-        sockets, target=target, interface=Interfaces.ASGI, factory=True, loop=Loops.uvloop, http=HTTPModes.http1,
-        websockets=False, log_level=LogLevels.warning, log_access=False, respawn_failed_workers=True,
-        respawn_interval=0.5, workers_kill_timeout=30, backlog=BACKLOG, backpressure=CONNECTIONS // len(sockets),
-        http1_settings=HTTP1Settings(header_read_timeout=10_000, max_buffer_size=64 << 10),
-    )  # fmt: skip
-    signal.signal(signal.SIGUSR1, workers.say_goodbye)
-    workers.serve()
+    workers = _Workers(lambda socket: _forked(lambda: work(target, socket, len(sockets))), sockets)
+    worked = workers.keep()
+    workers.wait()
+    if not worked:
+        sys.exit(1)
+
+
+def _forked(work: Callable[[], int]) -> int:
+    """Run `work` in a child, which ends with its code."""
+    if pid := os.fork():
+        return pid
+    code = 1
+    try:
+        end_with_parent()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(number, signal.SIG_DFL)
+        code = work()
+    finally:
+        sys.stderr.flush()
+        os._exit(code)

@@ -25,11 +25,12 @@ from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
-from tfmshop.surface.http.edge.exit import Exit, answer, without_body
+from tfmshop.surface.http.edge.exit import Exit, without_body
 from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
+from tfmshop.surface.http.edge.quick import Quick
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
 
 OpenShop = Callable[[], AbstractAsyncContextManager["Shop"]]
 
-FEW_HEADERS, FEW_BYTES = 40, 8 << 10
-"""More than a browser sends: who sends more headers, or more bytes in them, is answered the long way."""
 _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/logout"}
 """What has limits of its own."""
 OPERATIONS: Final = ("/health", "/metrics")
@@ -78,6 +77,12 @@ class Edge:
         self.watch = Watch(rules.suspicion)
         self.shop: Shop | None = None
         self._farewell = Farewell()
+        self._quick: Quick | None = None
+
+    def at_once(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
+        """Write the answer to a GET without a body, where that is in memory; False: it must be called for."""
+        quick = self._quick
+        return quick is not None and not self._farewell.begun and quick.answer(target, headers, peer, write)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or open the shop at the start of the server and close it at its end."""
@@ -86,19 +91,13 @@ class Edge:
             return
         started = monotonic()
         send = with_goodbye(send) if self._farewell.begun else send
-        if scope["method"] == "GET" and (ready := self._at_once(scope, started)) is not None:
-            start, end, id, route, parent = ready
-            await send(start)
-            await send(end)
-            measure.at_once(scope["path"], route, start["status"], id, monotonic() - started, parent)
-            return
         tier, route = self._tiers.of(scope["method"], scope["path"])
         if self._admission.hopeless(_line(tier)) and self._makes_work(scope, tier, started):
             await self._turn_away(scope, send, started, tier, route)
             return
         head = scope["method"] == "HEAD"
         if head:
-            scope["method"], send = "GET", without_body(send)
+            scope, send = {**scope, "method": "GET"}, without_body(send)
         named, peer = dict(scope["headers"]), scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
@@ -166,11 +165,13 @@ class Edge:
                 if platform.rates is not None:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
                 await self.watch.works_with(platform.db)
+                self._quick = Quick(self._rules, self.watch, self._pages, self._limits)
                 self._pages.warm()
                 await self._farewell.wait(self.shop)
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
                 await receive()
+                self._quick = None
                 self._farewell.end()
                 await self.watch.works_with(None)
                 await self._pages.close()
@@ -205,47 +206,6 @@ class Edge:
                 await exit.refuse(body)
             else:
                 await self._pass(scope, bodies.replay(body, receive), exit, named, body, tier)
-
-    def _at_once(self, scope: Scope, now: float) -> tuple[Message, Message, str, str, bytes | None] | None:
-        """The answer to somebody without a record who asks for a page that is in memory: no wait, no framework.
-
-        None for everything else, and for all that this does not know; the long way then decides.
-        """
-        pages = self._pages
-        found = pages.find(scope, now) if pages is not None else None
-        if pages is None or found is None:
-            return None
-        entry, route = found
-        headers, rules = scope["headers"], self._rules
-        named = dict(headers)
-        if not len(named) == len(headers) <= FEW_HEADERS:
-            return None
-        if sum(map(len, named)) + sum(map(len, named.values())) > FEW_BYTES:
-            return None
-        address, scheme = scope["client"][0] if scope["client"] else "", scope["scheme"]
-        if rules.proxies:
-            address, scheme = rules.sender(address, scheme, headers)
-        if rules.hosts and not rules.allows_host(named.get(b"host", b"").decode("latin-1")):
-            return None
-        who = household(address)
-        if self.watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not self.watch.trusts(who)):
-            return None
-        told: Headers | None = _NONE
-        if self._limits is not None and (told := self._limits.at_once(route.limit, named, address, now)) is None:
-            return None
-        if self.watch.on:
-            self.watch.comes(who, now)
-        pages.hand_out(entry, route, now)
-        form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
-        id = bounds.request_id(named.get(b"x-request-id", b""))
-        shared = sharing.headers(named.get(b"origin"), rules.origins) if rules.origins else _NONE
-        extra = shared if pages.cdn or told is None else [*told, *shared]
-        return (
-            *answer(form, entry.value.status, named.get(b"if-none-match"), id, scheme, extra),
-            id,
-            route.path,
-            named.get(b"traceparent"),
-        )
 
     async def _show(
         self, pages: Pages, route: Route, key: str, scope: Scope, exit: Exit, named: dict[bytes, bytes]

@@ -110,7 +110,7 @@ def answer(
 ) -> tuple[Message, Message]:
     """The two messages of a page that is ready, or of 304 for a client that has it."""
     body, headers = form.body, form.headers
-    if has is not None and status == 200 and (has == b"*" or form.tag in _tags(has)):
+    if has is not None and status == 200 and has_it(form, has):
         status, body, headers = 304, b"", form.same
     headers = [*headers, (b"x-request-id", request_id.encode()), *shared]
     if scheme == "https":
@@ -119,6 +119,11 @@ def answer(
         {"type": "http.response.start", "status": status, "headers": headers},
         {"type": "http.response.body", "body": body, "more_body": False},
     )
+
+
+def has_it(form: Form, has: bytes) -> bool:
+    """Whether a client that says what it has (`If-None-Match`) has this page."""
+    return has == b"*" or form.tag in _tags(has)
 
 
 def without_body(send: Send) -> Send:

@@ -25,7 +25,6 @@ API: Headers = [
     (b"origin-agent-cluster", b"?1"),
     (b"permissions-policy", ", ".join(f"{name}=()" for name in _OFF).encode()),
     (b"referrer-policy", b"no-referrer"),
-    (b"server", b""),
     (b"x-content-type-options", b"nosniff"),
     (b"x-dns-prefetch-control", b"off"),
     (b"x-download-options", b"noopen"),
@@ -33,7 +32,7 @@ API: Headers = [
     (b"x-permitted-cross-domain-policies", b"none"),
     (b"x-xss-protection", b"0"),
 ]
-"""`server` is empty because the web server would put its own name there."""
+"""Of every answer."""
 
 PICTURES = [(name, b"cross-origin" if name == b"cross-origin-resource-policy" else value) for name, value in API]
 """The same for public pictures: other sites may show them."""
@@ -49,6 +48,11 @@ OWN_POLICY = [pair for pair in API if pair[0] != b"content-security-policy"]
 NO_STORE = (b"cache-control", b"no-store")
 HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomains; preload")
 """For two years browsers use nothing but https."""
+
+
+def lines(headers: Headers) -> bytes:
+    """Headers as they are sent."""
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 def page() -> Headers:

@@ -11,7 +11,7 @@ from tfmshop.platform.observe import security
 from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.security.access import AccessTokens
 from tfmshop.surface.http import browsers
-from tfmshop.surface.http.edge.headers import Headers
+from tfmshop.surface.http.edge.headers import Headers, lines
 from tfmshop.surface.http.edge.sender import household
 from tfmshop.surface.http.problems import Problem
 from tfmshop.surface.http.tiers import AUTH, FREE
@@ -37,15 +37,17 @@ class Limits:
             for name, tier in tiers.items()
         }
         self._left = {name: b'"%s";r=%%d;t=%%d' % name.encode() for name in tiers}
+        self._lines = {
+            name: lines([self._policies[name], (b"ratelimit", left)]) for name, left in self._left.items()
+        }
         self._whole = ceil(rates.window)
 
-    def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> Headers | None:
-        """Count a request that needs no asking, and what its answer says of that; None: it must be asked for."""
+    def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> bytes | None:
+        """Count a request that needs no asking, and the headers that tell of it; None: it must be asked for."""
         counted = self._rates.spend(self._tiers[tier], self._who(tier, named, address, now), now)
         if counted is None:
             return None
-        left = self._left[tier] % (counted.remaining(now, self._rates.window), self._whole)
-        return [self._policies[tier], (b"ratelimit", left)]
+        return self._lines[tier] % (counted.remaining(now, self._rates.window), self._whole)
 
     async def take(
         self, tier: str, named: Mapping[bytes, bytes], address: str, now: float

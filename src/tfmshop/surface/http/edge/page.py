@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Final
 from zlib import adler32, crc32
 
 from tfmshop.platform import codec
 from tfmshop.surface.http.edge.encodings import COMPRESS, IDENTITY, SMALLEST
-from tfmshop.surface.http.edge.headers import API, Headers
+from tfmshop.surface.http.edge.headers import API, Headers, lines
 from tfmshop.surface.http.problems import Problem
 
 PUBLIC: Final = (b"cache-control", b"public, no-cache")
@@ -69,9 +70,10 @@ def tag_of(body: bytes, suffix: bytes = b"") -> bytes:
 class Form:
     """A page in one encoding."""
 
-    __slots__ = ("body", "headers", "same", "tag")
+    __slots__ = ("_heads", "body", "headers", "same", "status", "tag")
 
     def __init__(self, page: Page, encoding: bytes) -> None:
+        self.status = page.status
         self.body = COMPRESS[encoding](page.body) if encoding else page.body
         self.tag = tag_of(page.body, b"-" + encoding if encoding else b"")
         kept = [*page.extra, PUBLIC, _VARY, (b"etag", self.tag), *API]
@@ -80,3 +82,12 @@ class Form:
         self.headers = [*kept, (b"content-length", b"%d" % len(self.body))]
         if encoding:
             self.headers.append((b"content-encoding", encoding))
+        self._heads: dict[int, bytes] = {}
+
+    def head(self, status: int) -> bytes:
+        """The first line and the headers of an answer, as they are sent; to which more may be added."""
+        found = self._heads.get(status)
+        if found is None:
+            headers = lines(self.same if status == 304 else self.headers)
+            found = self._heads[status] = b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), headers)
+        return found

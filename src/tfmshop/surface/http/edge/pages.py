@@ -75,7 +75,8 @@ class Pages:
             self._routes.add(route.path, route)
             name, seconds = route.fresh.name, shop.platform.config.number(route.fresh.setting)
             self._kinds[name] = Kind(name, timedelta(seconds=seconds), Page.pack, Page.unpack, lambda page: page.size)
-        self._names: dict[tuple[str, bytes], tuple[Route, str]] = {}
+        self._names: dict[bytes, tuple[Route, str, str]] = {}
+        """By target: the route, the key, and the path."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, None] = {}
         self._filling = False
@@ -83,28 +84,30 @@ class Pages:
 
     def route_of(self, scope: Scope) -> tuple[Route, str] | None:
         """The route of a request, and the key of what it asks for; None when it is no public page."""
-        path, query = scope["path"], scope["query_string"]
-        known = self._names.get((path, query))
+        target = _target(scope)
+        known = self._names.get(target)
         if known is None:
+            path = scope["path"]
             parts = parts_of(path)
             route = self._routes.find(parts)
             if route is None:
                 return None
-            known = (route, _key(route, parts, query))
-            if len(path) + len(query) > _LONGEST_NAME:
-                return known
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            self._names[path, query] = known
-        return known
+            known = (route, _key(route, parts, scope["query_string"]), path)
+            if len(target) <= _LONGEST_NAME:
+                if len(self._names) >= _MOST_NAMES:
+                    self._names.clear()
+                self._names[target] = known
+        return known[0], known[1]
 
-    def find(self, scope: Scope, now: float) -> tuple[Entry, Route] | None:
-        """A page that memory has, asked for as before, for `hand_out`; None where it must be made, and for problems."""
-        known = self._names.get((scope["path"], scope["query_string"]))
+    def find(self, target: bytes, now: float) -> tuple[Entry, Route, str] | None:
+        """A page that memory has, its route and its path, asked for as before, for `hand_out`; None where it must be
+        made, and for problems.
+        """
+        known = self._names.get(target)
         if known is None:
             return None
         entry = self.cache.look(known[1], now)
-        return None if entry is None or entry.value.problem is not None else (entry, known[0])
+        return None if entry is None or entry.value.problem is not None else (entry, known[0], known[2])
 
     def hand_out(self, entry: Entry, route: Route, now: float) -> None:
         """Count a page as handed out; it is made anew in the background when it is time."""
@@ -115,7 +118,7 @@ class Pages:
 
     def is_near(self, scope: Scope, now: float) -> bool:
         """Whether a page is in memory or being made, so that who asks for it makes no work."""
-        known = self._names.get((scope["path"], scope["query_string"]))
+        known = self._names.get(_target(scope))
         return known is not None and self.cache.is_near(known[1], now)
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
@@ -211,6 +214,13 @@ class Pages:
             ]  # fmt: skip
         fresh = MISSING if answer.status == 301 else None
         return Made(Page(answer.status, extra, answer.body), answer.tags, fresh)
+
+
+def _target(scope: Scope) -> bytes:
+    """Path and query as they came."""
+    path: bytes = scope["raw_path"]
+    query: bytes = scope["query_string"]
+    return b"%b?%b" % (path, query) if query else path
 
 
 def _key(route: Route, parts: list[str], query: bytes) -> str:

@@ -1,0 +1,82 @@
+"""A page that is in memory, written to the connection at once: no scope, no task, no framework, no wait.
+
+It is for who has no record and asks for what was asked for before; everything else goes the long way, which decides by
+the same rules (`door`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Final
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.http.edge import bounds, measure, sharing, signs
+from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
+from tfmshop.surface.http.edge.exit import has_it
+from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, lines
+from tfmshop.surface.http.edge.sender import Rules, household
+
+if TYPE_CHECKING:
+    from tfmshop.surface.http.edge.limits import Limits
+    from tfmshop.surface.http.edge.pages import Pages
+    from tfmshop.surface.http.edge.watch import Watch
+
+FEW_HEADERS: Final = 40
+"""More than a browser sends: who sends more is answered the long way."""
+_HTTPS: Final = lines([HTTPS_ONLY])
+_LONG_WAY: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+"""A request with a body, or that wants another protocol."""
+
+
+class Quick:
+    """What answers at once, while the shop is open."""
+
+    __slots__ = ("_date", "_date_ends", "_limits", "_pages", "_rules", "_watch")
+
+    def __init__(self, rules: Rules, watch: Watch, pages: Pages, limits: Limits | None) -> None:
+        self._rules, self._watch, self._pages, self._limits = rules, watch, pages, limits
+        self._date, self._date_ends = b"", 0.0
+
+    def answer(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
+        """Answer a GET for a target, path and query as they came; False for all that this does not know."""
+        now = monotonic()
+        pages = self._pages
+        known = pages.find(target, now)
+        if known is None:
+            return False
+        entry, route, path = known
+        named = dict(headers)
+        if not len(named) == len(headers) <= FEW_HEADERS or not _LONG_WAY.isdisjoint(named):
+            return False
+        rules, watch = self._rules, self._watch
+        scheme = "http"
+        if rules.proxies:
+            peer, scheme = rules.sender(peer, scheme, headers)
+        if rules.hosts and not rules.allows_host(named.get(b"host", b"").decode("latin-1")):
+            return False
+        who = household(peer)
+        if watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not watch.trusts(who)):
+            return False
+        told: bytes | None = b""
+        if self._limits is not None and (told := self._limits.at_once(route.limit, named, peer, now)) is None:
+            return False
+        if watch.on:
+            watch.comes(who, now)
+        pages.hand_out(entry, route, now)
+        form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
+        id = bounds.request_id(named.get(b"x-request-id", b""))
+        extra = b"" if pages.cdn else told
+        if rules.origins:
+            extra += lines(sharing.headers(named.get(b"origin"), rules.origins))
+        if scheme == "https":
+            extra += _HTTPS
+        if now >= self._date_ends:
+            self._date, self._date_ends = formatdate(usegmt=True).encode(), now + 1
+        status, body = form.status, form.body
+        if b"if-none-match" in named and status == 200 and has_it(form, named[b"if-none-match"]):
+            status, body = 304, b""
+        head = form.head(status)
+        write(b"%bdate: %b\r\nx-request-id: %b\r\n%b\r\n%b" % (head, self._date, id.encode(), extra, body))
+        measure.at_once(path, route.path, status, id, monotonic() - now, named.get(b"traceparent"))
+        return True

@@ -1,0 +1,151 @@
+"""A connection of a client: uvicorn's, that asks the application first whether the answer is there already, and that
+does not wait for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.serving.sockets import CONNECTIONS
+
+HEAD_SECONDS: Final = 10
+"""How long the headers of a request may take to come, from its first byte, or from the beginning of the connection."""
+IDLE_SECONDS: Final = 75
+"""How long a connection may wait for its next request: longer than proxies keep theirs."""
+HEAD_BYTES: Final = 64 << 10
+"""Bytes of headers that are not whole yet. Which are too large when they are is for the application to say."""
+AT_ONCE_BYTES: Final = 8 << 10
+"""Bytes that come together with a request that is answered at once at most."""
+_MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+
+class AtOnce(Protocol):
+    """An ASGI application that has some answers ready."""
+
+    def at_once(
+        self, target: bytes, headers: list[tuple[bytes, bytes]], peer: str, write: Callable[[bytes], object]
+    ) -> bool:
+        """Write the answer to a GET without a body; False: the application must be called."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of a worker, which holds `most` at most."""
+
+    most = CONNECTIONS
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._ends = monotonic() + HEAD_SECONDS
+        """When the connection is closed unless something comes."""
+        self._left = 0
+        """Bytes that the client had not taken when that was last looked at."""
+        self._coming, self._came = False, 0
+        """Whether the headers of a request are coming, and how many bytes came with them."""
+        self._answered = False
+        """Whether the request was answered at once."""
+        self._at_once: Callable[..., bool] = self.app.at_once  # type: ignore[attr-defined]
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        self._peer = self.client[0] if self.client else ""
+        if len(self.connections) > self.most:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came. What is no HTTP ends the connection."""
+        self._piece = len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("")
+        except httptools.HttpParserUpgrade:
+            self.cycle.keep_alive = False  # there is no other protocol here, and what follows may be of that
+        else:
+            if self._coming:
+                self._wait_for_headers(len(data))
+
+    def _wait_for_headers(self, size: int) -> None:
+        """The rest of the headers may take a while, and have so many bytes."""
+        if not self._came:
+            self._ends = monotonic() + HEAD_SECONDS
+        self._came += size
+        if self._came > HEAD_BYTES:
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """The first byte of a request; what the application needs of it is made when it is called."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._coming, self._came = True, 0
+
+    def on_headers_complete(self) -> None:
+        """Answer at once where nothing is before it and the answer is there; or begin with it."""
+        first_piece, self._coming, self._came = not self._came, False, 0
+        parser = self.parser
+        self._answered = (
+            first_piece
+            and self._piece <= AT_ONCE_BYTES
+            and parser.get_method() == b"GET"
+            and (self.cycle is None or self.cycle.response_complete)
+            and parser.should_keep_alive()
+            and parser.get_http_version() == "1.1"
+            and not self.flow.write_paused
+            and self._at_once(self.url, self.headers, self._peer, self.transport.write)
+        )
+        if self._answered:
+            self._ends = monotonic() + IDLE_SECONDS
+            return
+        if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
+            raise ValueError("a body that another server could read otherwise")
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The last byte of a request."""
+        if not self._answered:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """The last byte of an answer; what still comes of its request is not waited for long."""
+        if not self._coming:
+            self._ends = monotonic() + (HEAD_SECONDS if self.cycle.more_body else IDLE_SECONDS)
+        super().on_response_complete()
+        self._unset_keepalive_if_required()  # `end_in_time` does that
+
+    def send_400_response(self, msg: str) -> None:
+        """Tell that it was no HTTP, once what was asked for before is answered; the connection ends."""
+        cycle = self.cycle
+        its_body = cycle is not None and cycle.more_body and not cycle.response_started and not self.pipeline
+        if cycle is None or cycle.response_complete or its_body:
+            self.transport.write(_MALFORMED)
+            self.transport.close()
+        else:
+            cycle.keep_alive = False
+            self.flow.pause_reading()
+
+    def end_in_time(self, now: float) -> None:
+        """Close a connection whose time is over, and cut off one whose client does not take what it was sent."""
+        transport = self.transport
+        closing = transport.is_closing()
+        if self.cycle is not None and not self.cycle.response_complete and not closing:
+            return
+        left = transport.get_write_buffer_size()
+        if left != self._left:
+            self._left = left
+            self._ends = now + IDLE_SECONDS
+        elif now > self._ends:
+            self._ends = now + HEAD_SECONDS
+            if closing or left:
+                transport.abort()
+            else:
+                transport.close()

@@ -1,0 +1,47 @@
+"""A worker: uvicorn on one socket, with connections that ask for ready answers first."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from typing import Final
+
+import uvicorn
+
+from tfmshop.platform.clock import monotonic
+from tfmshop.surface.serving.connection import Connection
+from tfmshop.surface.serving.sockets import BACKLOG, CONNECTIONS
+
+LOOK_TICKS: Final = 10
+"""Ticks of a tenth of a second between two looks at every connection."""
+FINISH_SECONDS: Final = 28
+"""How long requests may take that are under way at the end."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which looks after its connections now and then."""
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second."""
+        if counter % LOOK_TICKS == 0:
+            now = monotonic()
+            for one in list(self.server_state.connections):
+                if isinstance(one, Connection):
+                    one.end_in_time(now)
+        return await super().on_tick(counter)
+
+
+def work(target: str, listening: int, workers: int) -> int:
+    """Serve the application that `target` makes (`module:function`) until SIGTERM, as one of so many; the exit code."""
+    Connection.most = CONNECTIONS // workers
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn raises again what it caught, when everything is over
+    settings = uvicorn.Config(
+        target, factory=True, interface="asgi3", http=Connection, ws="none", loop="uvloop", lifespan="on",
+        log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+        backlog=BACKLOG, timeout_graceful_shutdown=FINISH_SECONDS,
+    )  # fmt: skip
+    server = _Server(settings)
+    server.run(sockets=[socket.socket(fileno=os.dup(listening))])
+    return 0 if server.started else 1
