@@ -11,7 +11,7 @@ from typing import Any
 from tfmshop import __main__ as program
 from tfmshop import app
 from tfmshop.platform.db import query
-from tfmshop.surface.http.edge import measure
+from tfmshop.surface.http.edge import measure, ready
 
 
 def nothing(*_: Any, **__: Any) -> None:
@@ -24,7 +24,8 @@ async def unobserved(*_: Any) -> Any:
     yield
 
 
-measure.answered = measure.at_once = nothing  # type: ignore[assignment]
+measure.answered = nothing  # type: ignore[assignment]
+ready.Ready.add = nothing  # type: ignore[assignment, method-assign]
 query.Statistics.ran = query.Statistics.failed = nothing  # type: ignore[method-assign, assignment]
 app.observed = unobserved  # type: ignore[assignment]
 

@@ -6,8 +6,8 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from itertools import chain
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -89,7 +89,7 @@ def has_headers(answer: httpx.Response) -> None:
 
 
 class Transport(httpx.ASGITransport):
-    """Asks the application for an answer that is ready before it calls it, as the server does (`serving.connection`)."""
+    """Asks the application for a ready answer before it calls it, as the server does (`serving.connection`)."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request."""

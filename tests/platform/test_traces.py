@@ -14,6 +14,7 @@ from tfmshop.platform.db import Query
 from tfmshop.platform.jobs import HANDLERS, enqueue, job
 from tfmshop.platform.jobs.worker import Worker
 from tfmshop.platform.observe import logs, traces
+from tfmshop.platform.observe.alike import Alike
 
 HEADERS = Query("test.headers", "SELECT headers::text FROM jobs.pgqueuer")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -139,6 +140,6 @@ def test_of_answers_from_memory_a_few_of_a_second_are_traced(spans, monkeypatch)
     monkeypatch.setattr(traces, "monotonic", lambda: moment[0])
     for seconds in (0.0, 0.5, 1.0):
         moment[0] = 1000.0 + seconds
-        for _ in range(3 * traces.MOST_ALIKE):
-            traces.answered("GET", "/api/v1/products", 200, 0.0001, None)
+        alike = Alike("/api/v1/products", "/api/v1/products", 200)
+        traces.answered([(alike, "id", moment[0] - 0.001, moment[0], None)] * 3 * traces.MOST_ALIKE)
     assert len(spans()) == 2 * traces.MOST_ALIKE

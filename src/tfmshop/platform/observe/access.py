@@ -6,7 +6,7 @@ import asyncio
 import os
 import random
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Final
@@ -15,11 +15,15 @@ import msgspec
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.observe.alike import Answered
 from tfmshop.platform.observe.files import FILES
+from tfmshop.platform.observe.traces import given
 
 MOST_LINES: Final = 500
 LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
+MOMENT: Final = 0.001
+"""Seconds that one moment stands for."""
 ALWAYS: Final = 500
 """From this status on every request is shown, whatever part of them is."""
 
@@ -61,6 +65,19 @@ class AccessLog:
         elif len(self._kept) >= MOST_LINES:
             self.flush()
 
+    def note_all(self, answers: Sequence[Answered]) -> None:
+        """Add and write lines of answers from memory."""
+        if self._part < 1:
+            answers = [one for one in answers if random.random() < self._part]  # noqa: S311 - a sample, no secret
+        moment, latest = clock.now(), 0.0
+        began, lines = moment.timestamp() - monotonic(), []
+        for alike, id, came, ended, parent in answers:
+            if ended > latest:
+                latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
+            trace = given(parent) if parent else ""
+            lines.append(_Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)), trace))
+        self._write(lines)
+
     def flush(self) -> None:
         """Write what waits, each line whole."""
         if self._timer is not None:
@@ -73,6 +90,9 @@ class AccessLog:
             if (milliseconds := int(1000 * (began + at))) != latest:
                 latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
             lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace))
+        self._write(lines)
+
+    def _write(self, lines: list[_Line]) -> None:
         for day, of_day in _by_day(lines):
             content = codec.encode_lines(of_day)
             FILES.write("access", day, content)

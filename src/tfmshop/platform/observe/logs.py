@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import date
 from typing import Any, Final
@@ -12,6 +13,7 @@ import structlog
 
 from tfmshop.platform import clock
 from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.alike import Answered
 from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
 from tfmshop.platform.observe.files import FILES
 
@@ -44,6 +46,21 @@ def access(method: str, path: str, status: int, request_id: str, seconds: float,
     """Log a request that was answered, where the level shows them or there is a file for them."""
     if _Access.lines is not None:
         _Access.lines.note(method, path, status, request_id, seconds, trace_id)
+    if _Access.shown or seconds >= _Slow.request:
+        _tell(method, path, status, request_id, seconds)
+
+
+def answered(answers: Sequence[Answered]) -> None:
+    """The same of requests that were answered from memory."""
+    if _Access.lines is not None:
+        _Access.lines.note_all(answers)
+    limit = 0.0 if _Access.shown else _Slow.request
+    for alike, request_id, came, ended, _ in answers:
+        if ended - came >= limit:
+            _tell("GET", alike.path, alike.status, request_id, ended - came)
+
+
+def _tell(method: str, path: str, status: int, request_id: str, seconds: float) -> None:
     if _Access.shown:
         milliseconds = round(seconds * 1000, 2)
         _requests.info(

@@ -4,13 +4,16 @@ does not wait for ever.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, Protocol
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tfmshop.platform.clock import monotonic
+from tfmshop.surface.serving.cycle import Cycle
 from tfmshop.surface.serving.sockets import CONNECTIONS
 
 HEAD_SECONDS: Final = 10
@@ -37,6 +40,8 @@ class Connection(HttpToolsProtocol):
     """One connection of a worker, which holds `most` at most."""
 
     most = CONNECTIONS
+    cycle: Cycle | None  # type: ignore[assignment]
+    """The newest request that the application is called for, and its answer."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -48,7 +53,7 @@ class Connection(HttpToolsProtocol):
         """Whether the headers of a request are coming, and how many bytes came with them."""
         self._answered = False
         """Whether the request was answered at once."""
-        self._at_once: Callable[..., bool] = self.app.at_once  # type: ignore[attr-defined]
+        self._at_once: Callable[..., bool] = self.app.at_once
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""
@@ -63,9 +68,10 @@ class Connection(HttpToolsProtocol):
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:
-            self.send_400_response("")
+            self.send_400_response()
         except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # there is no other protocol here, and what follows may be of that
+            if self.cycle is not None:
+                self.cycle.keep_alive = False  # there is no other protocol here, and what follows may be of that
         else:
             if self._coming:
                 self._wait_for_headers(len(data))
@@ -76,7 +82,7 @@ class Connection(HttpToolsProtocol):
             self._ends = monotonic() + HEAD_SECONDS
         self._came += size
         if self._came > HEAD_BYTES:
-            self.send_400_response("")
+            self.send_400_response()
 
     def on_message_begin(self) -> None:
         """The first byte of a request; what the application needs of it is made when it is called."""
@@ -104,11 +110,30 @@ class Connection(HttpToolsProtocol):
             return
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
             raise ValueError("a body that another server could read otherwise")
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
-        self.headers += headers
-        super().on_headers_complete()
+        self._call()
+
+    def _call(self) -> None:
+        """Call the application, once what was asked for before is answered."""
+        parser, before = self.parser, self.cycle
+        version, target = parser.get_http_version(), httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        self.scope = {
+            "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": version,
+            "method": parser.get_method().decode("ascii"), "scheme": "http", "server": self.server,
+            "client": self.client, "root_path": "", "path": unquote(path) if "%" in path else path,
+            "raw_path": target.path, "query_string": target.query or b"", "headers": self.headers,
+            "state": self.app_state.copy(),
+        }  # fmt: skip
+        self.cycle = Cycle(
+            self.scope, self.transport, self.flow, self.logger, self.access_logger, False,
+            self.server_state.default_headers, asyncio.Event(), self.expect_100_continue,
+            version != "1.0" and parser.should_keep_alive(), self.on_response_complete,
+        )  # fmt: skip
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def on_message_complete(self) -> None:
         """The last byte of a request."""
@@ -118,11 +143,12 @@ class Connection(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """The last byte of an answer; what still comes of its request is not waited for long."""
         if not self._coming:
-            self._ends = monotonic() + (HEAD_SECONDS if self.cycle.more_body else IDLE_SECONDS)
+            whole = self.cycle is None or not self.cycle.more_body
+            self._ends = monotonic() + (IDLE_SECONDS if whole else HEAD_SECONDS)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # `end_in_time` does that
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, _: str = "") -> None:
         """Tell that it was no HTTP, once what was asked for before is answered; the connection ends."""
         cycle = self.cycle
         its_body = cycle is not None and cycle.more_body and not cycle.response_started and not self.pipeline

@@ -35,7 +35,7 @@ class _Workers:
         self._short = 0
         self._ending = False
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
+            signal.signal(number, self._stop)
         signal.signal(signal.SIGUSR1, lambda *_: self._tell(signal.SIGUSR1))
         for socket in sockets:
             self._begin(socket)
@@ -47,17 +47,15 @@ class _Workers:
             for pid, code in self._ended():
                 socket = self._sockets.pop(pid)
                 self._short = self._short + 1 if monotonic() - self._began < SHORT_LIFE else 0
-                if self._ending:
-                    break
                 log.error("a worker ended and is started again", code=code)
                 if self._short > 1:
-                    self._tell(signal.SIGTERM)
                     return False
                 self._begin(socket)
         return True
 
-    def wait(self) -> None:
-        """Until all have ended; who does not in time is killed."""
+    def end(self) -> None:
+        """End them, and wait until all have ended; who does not in time is killed."""
+        self._tell(signal.SIGTERM)
         over = monotonic() + END_SECONDS
         while self._sockets:
             for pid, _ in self._ended():
@@ -84,9 +82,8 @@ class _Workers:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 
-    def _end(self, *_: object) -> None:
+    def _stop(self, *_: object) -> None:
         self._ending = True
-        self._tell(signal.SIGTERM)
 
 
 def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], None], *, alone: bool) -> None:
@@ -101,7 +98,7 @@ def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], 
     prepare()
     workers = _Workers(lambda socket: _forked(lambda: work(target, socket, len(sockets))), sockets)
     worked = workers.keep()
-    workers.wait()
+    workers.end()
     if not worked:
         sys.exit(1)
 
@@ -113,8 +110,9 @@ def _forked(work: Callable[[], int]) -> int:
     code = 1
     try:
         end_with_parent()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to say goodbye
         code = work()
     finally:
         sys.stderr.flush()

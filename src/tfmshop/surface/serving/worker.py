@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 from typing import Final
 
@@ -33,10 +32,10 @@ class _Server(uvicorn.Server):
 
 
 def work(target: str, listening: int, workers: int) -> int:
-    """Serve the application that `target` makes (`module:function`) until SIGTERM, as one of so many; the exit code."""
+    """Serve the application that `target` makes (`module:function`) as one of so many, until SIGTERM, by which the
+    process ends when everything is over; the exit code where it could not start.
+    """
     Connection.most = CONNECTIONS // workers
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)  # uvicorn raises again what it caught, when everything is over
     settings = uvicorn.Config(
         target, factory=True, interface="asgi3", http=Connection, ws="none", loop="uvloop", lifespan="on",
         log_config=None, log_level="critical", access_log=False, proxy_headers=False, server_header=False,

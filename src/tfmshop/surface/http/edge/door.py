@@ -23,7 +23,7 @@ from tfmshop.platform.limits import Admission, Line, Overloaded
 from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
-from tfmshop.surface.http.edge.body import App, Message, Receive, Scope, Send
+from tfmshop.surface.http.edge.body import App, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, without_body
 from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
@@ -31,6 +31,7 @@ from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route
 from tfmshop.surface.http.edge.quick import Quick
+from tfmshop.surface.http.edge.ready import Ready
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
@@ -102,12 +103,15 @@ class Edge:
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
         security.asking.set(address)
-        exit = Exit(
-            scope, send, bounds.request_id(named.get(b"x-request-id", b"")),
-            sharing.headers(named.get(b"origin"), self._rules.origins), self._rules.deadline_seconds,
-        )  # fmt: skip
-        parent, method = named.get(b"traceparent"), "HEAD" if head else scope["method"]
-        span, trace = measure.begin(method, route, exit.request_id, parent)
+        id, parent = bounds.request_id(named.get(b"x-request-id", b"")), named.get(b"traceparent")
+        method, path = "HEAD" if head else scope["method"], scope["path"]
+        span, trace = measure.begin(method, route, id, parent)
+
+        def ended(status: int) -> None:
+            measure.answered(method, path, route, status, id, monotonic() - started, trace)
+
+        shared = sharing.headers(named.get(b"origin"), self._rules.origins)
+        exit = Exit(scope, send, id, shared, self._rules.deadline_seconds, ended)
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop, head=head)
         measure.ACTIVE.of().add(1)
         try:
@@ -127,7 +131,7 @@ class Edge:
             measure.ACTIVE.of().add(-1)
             if span is not None:
                 span.end(exit.status)
-            measure.answered(method, scope["path"], route, exit.status, exit.request_id, monotonic() - started, trace)
+            exit.end()
 
     def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
         """Whether a request needs a place: not a browser that asks beforehand, nor who asks whether the shop lives."""
@@ -165,13 +169,15 @@ class Edge:
                 if platform.rates is not None:
                     self._limits = Limits(platform.rates, tiers_of(platform.config), platform.tokens)
                 await self.watch.works_with(platform.db)
-                self._quick = Quick(self._rules, self.watch, self._pages, self._limits)
+                ready = Ready()
+                self._quick = Quick(self._rules, self.watch, self._pages, self._limits, ready)
                 self._pages.warm()
                 await self._farewell.wait(self.shop)
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
                 await receive()
                 self._quick = None
+                ready.close()
                 self._farewell.end()
                 await self.watch.works_with(None)
                 await self._pages.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from tfmshop.surface.http.edge.body import Message, Scope, Send
@@ -16,9 +17,14 @@ _OF_THE_BODY: Final = {b"content-length", b"content-type"}
 class Exit:
     """What happens to a response on its way out."""
 
-    __slots__ = ("_begun", "_extra", "_scope", "_seconds", "_send", "_start", "request_id", "status", "told", "until")
+    __slots__ = (
+        "_begun", "_ended", "_extra", "_scope", "_seconds", "_send", "_start", "request_id", "status", "told", "until",
+    )  # fmt: skip
 
-    def __init__(self, scope: Scope, send: Send, request_id: str, extra: Headers, seconds: float) -> None:
+    def __init__(
+        self, scope: Scope, send: Send, request_id: str, extra: Headers, seconds: float, ended: Callable[[int], None]
+    ) -> None:
+        """`ended` is told the status once, before the client has the whole answer: what it was told, is counted."""
         self._scope = scope
         self._send = send
         self._extra = extra
@@ -31,6 +37,13 @@ class Exit:
         """The deadline of the answer; each piece of a stream has as long as the whole of another one."""
         self.request_id = request_id
         self.status = 500
+        self._ended: Callable[[int], None] | None = ended
+
+    def end(self) -> None:
+        """The answer is there, or there is none."""
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended(self.status)
 
     async def send(self, message: Message) -> None:
         """Add headers to the start; give a whole body an ETag, and answer 304 when the client has it."""
@@ -55,6 +68,8 @@ class Exit:
             await self._send(start)
         if message.get("more_body"):
             self.until.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        else:
+            self.end()
         await self._send(message)
 
     def _standing(self, given: Headers) -> Headers:
@@ -70,6 +85,7 @@ class Exit:
         start, end = answer(form, status, has, self.request_id, self._scope["scheme"], [*self.told, *self._extra])
         self.status, self._begun = start["status"], True
         await self._send(start)
+        self.end()
         await self._send(end)
 
     async def refuse(self, problem: Problem) -> None:

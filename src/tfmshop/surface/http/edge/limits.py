@@ -37,9 +37,7 @@ class Limits:
             for name, tier in tiers.items()
         }
         self._left = {name: b'"%s";r=%%d;t=%%d' % name.encode() for name in tiers}
-        self._lines = {
-            name: lines([self._policies[name], (b"ratelimit", left)]) for name, left in self._left.items()
-        }
+        self._lines = {name: lines([self._policies[name], (b"ratelimit", left)]) for name, left in self._left.items()}
         self._whole = ceil(rates.window)
 
     def at_once(self, tier: str, named: Mapping[bytes, bytes], address: str, now: float) -> bytes | None:

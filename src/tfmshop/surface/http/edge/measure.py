@@ -33,11 +33,3 @@ def answered(
     """Count a request that was answered, and log it."""
     DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
     logs.access(method, path, status, request_id, seconds, trace_id)
-
-
-def at_once(path: str, route: str, status: int, request_id: str, seconds: float, traceparent: bytes | None) -> None:
-    """The same of one that was answered from memory."""
-    DURATION.of("GET", route, status).add(seconds)
-    logs.access("GET", path, status, request_id, seconds, traces.given(traceparent) if traceparent else "")
-    if traces.on:
-        traces.answered("GET", route, status, seconds, traceparent)

@@ -89,5 +89,6 @@ class Form:
         found = self._heads.get(status)
         if found is None:
             headers = lines(self.same if status == 304 else self.headers)
-            found = self._heads[status] = b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), headers)
+            first = b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
+            found = self._heads[status] = first + headers
         return found

@@ -17,6 +17,7 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.platform.errors import Kind as ErrorKind
 from tfmshop.platform.errors import ShopError
 from tfmshop.platform.limits import Admission, Line
+from tfmshop.platform.observe.alike import Alike
 from tfmshop.surface.http.answers import Public, Refused
 from tfmshop.surface.http.edge.body import Scope
 from tfmshop.surface.http.edge.page import Page
@@ -60,6 +61,23 @@ class Route:
         return name in self.names or name.startswith(self.open_names)
 
 
+class Known:
+    """An address that was asked for before: its route, the key of its page, and what its answers have in common."""
+
+    __slots__ = ("alike", "key", "path", "route")
+
+    def __init__(self, route: Route, key: str, path: str) -> None:
+        self.route, self.key, self.path = route, key, path
+        self.alike: dict[int, Alike] = {}
+
+    def of(self, status: int) -> Alike:
+        """What the answers with a status have in common."""
+        found = self.alike.get(status)
+        if found is None:
+            found = self.alike[status] = Alike(self.path, self.route.path, status)
+        return found
+
+
 class Pages:
     """The public answers of an application, by way of a cache."""
 
@@ -75,8 +93,8 @@ class Pages:
             self._routes.add(route.path, route)
             name, seconds = route.fresh.name, shop.platform.config.number(route.fresh.setting)
             self._kinds[name] = Kind(name, timedelta(seconds=seconds), Page.pack, Page.unpack, lambda page: page.size)
-        self._names: dict[bytes, tuple[Route, str, str]] = {}
-        """By target: the route, the key, and the path."""
+        self._names: dict[bytes, Known] = {}
+        """By path and query as they came."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[str, None] = {}
         self._filling = False
@@ -92,22 +110,20 @@ class Pages:
             route = self._routes.find(parts)
             if route is None:
                 return None
-            known = (route, _key(route, parts, scope["query_string"]), path)
+            known = Known(route, _key(route, parts, scope["query_string"]), path)
             if len(target) <= _LONGEST_NAME:
                 if len(self._names) >= _MOST_NAMES:
                     self._names.clear()
                 self._names[target] = known
-        return known[0], known[1]
+        return known.route, known.key
 
-    def find(self, target: bytes, now: float) -> tuple[Entry, Route, str] | None:
-        """A page that memory has, its route and its path, asked for as before, for `hand_out`; None where it must be
-        made, and for problems.
-        """
+    def find(self, target: bytes, now: float) -> tuple[Entry, Known] | None:
+        """A page that memory has, asked for as before, for `hand_out`; None where it must be made, and for problems."""
         known = self._names.get(target)
         if known is None:
             return None
-        entry = self.cache.look(known[1], now)
-        return None if entry is None or entry.value.problem is not None else (entry, known[0], known[2])
+        entry = self.cache.look(known.key, now)
+        return None if entry is None or entry.value.problem is not None else (entry, known)
 
     def hand_out(self, entry: Entry, route: Route, now: float) -> None:
         """Count a page as handed out; it is made anew in the background when it is time."""
@@ -119,7 +135,7 @@ class Pages:
     def is_near(self, scope: Scope, now: float) -> bool:
         """Whether a page is in memory or being made, so that who asks for it makes no work."""
         known = self._names.get(_target(scope))
-        return known is not None and self.cache.is_near(known[1], now)
+        return known is not None and self.cache.is_near(known.key, now)
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
         """The page, from memory, from another process or made now, for which there must be a place. `ShopError` when

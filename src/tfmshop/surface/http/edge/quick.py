@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from tfmshop.platform.clock import monotonic
-from tfmshop.surface.http.edge import bounds, measure, sharing, signs
+from tfmshop.surface.http.edge import bounds, sharing, signs
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import has_it
 from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, lines
@@ -20,6 +20,7 @@ from tfmshop.surface.http.edge.sender import Rules, household
 if TYPE_CHECKING:
     from tfmshop.surface.http.edge.limits import Limits
     from tfmshop.surface.http.edge.pages import Pages
+    from tfmshop.surface.http.edge.ready import Ready
     from tfmshop.surface.http.edge.watch import Watch
 
 FEW_HEADERS: Final = 40
@@ -32,20 +33,21 @@ _LONG_WAY: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expec
 class Quick:
     """What answers at once, while the shop is open."""
 
-    __slots__ = ("_date", "_date_ends", "_limits", "_pages", "_rules", "_watch")
+    __slots__ = ("_date", "_date_ends", "_limits", "_pages", "_ready", "_rules", "_watch")
 
-    def __init__(self, rules: Rules, watch: Watch, pages: Pages, limits: Limits | None) -> None:
-        self._rules, self._watch, self._pages, self._limits = rules, watch, pages, limits
+    def __init__(self, rules: Rules, watch: Watch, pages: Pages, limits: Limits | None, ready: Ready) -> None:
+        self._rules, self._watch, self._pages, self._limits, self._ready = rules, watch, pages, limits, ready
         self._date, self._date_ends = b"", 0.0
 
     def answer(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
         """Answer a GET for a target, path and query as they came; False for all that this does not know."""
         now = monotonic()
         pages = self._pages
-        known = pages.find(target, now)
-        if known is None:
+        found = pages.find(target, now)
+        if found is None:
             return False
-        entry, route, path = known
+        entry, asked = found
+        route = asked.route
         named = dict(headers)
         if not len(named) == len(headers) <= FEW_HEADERS or not _LONG_WAY.isdisjoint(named):
             return False
@@ -58,15 +60,16 @@ class Quick:
         who = household(peer)
         if watch.on and (signs.is_scanner(named.get(b"user-agent", b"")) or not watch.trusts(who)):
             return False
-        told: bytes | None = b""
-        if self._limits is not None and (told := self._limits.at_once(route.limit, named, peer, now)) is None:
+        extra = b"" if self._limits is None else self._limits.at_once(route.limit, named, peer, now)
+        if extra is None:
             return False
         if watch.on:
             watch.comes(who, now)
         pages.hand_out(entry, route, now)
         form = entry.value.form(chosen(named.get(b"accept-encoding", b"")) if rules.compresses else IDENTITY)
         id = bounds.request_id(named.get(b"x-request-id", b""))
-        extra = b"" if pages.cdn else told
+        if pages.cdn:
+            extra = b""
         if rules.origins:
             extra += lines(sharing.headers(named.get(b"origin"), rules.origins))
         if scheme == "https":
@@ -78,5 +81,5 @@ class Quick:
             status, body = 304, b""
         head = form.head(status)
         write(b"%bdate: %b\r\nx-request-id: %b\r\n%b\r\n%b" % (head, self._date, id.encode(), extra, body))
-        measure.at_once(path, route.path, status, id, monotonic() - now, named.get(b"traceparent"))
+        self._ready.add(asked.of(status), id, now, named.get(b"traceparent"))
         return True
