@@ -70,7 +70,9 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserError:
             self.send_400_response()
         except httptools.HttpParserUpgrade:
-            if self.cycle is not None:
+            if self.cycle is None or self.cycle.response_complete:
+                self.transport.close()
+            else:
                 self.cycle.keep_alive = False  # there is no other protocol here, and what follows may be of that
         else:
             if self._coming:
