@@ -17,6 +17,11 @@ LOOK_TICKS: Final = 10
 FINISH_SECONDS: Final = 28
 """How long requests may take that are under way at the end."""
 
+ACCEPTED: Final = 16
+"""Connections that are accepted in one round of the event loop: uvloop takes one from each handle of a socket, and a
+crowd of new ones would wait for seconds while the rounds are busy.
+"""
+
 
 class _Server(uvicorn.Server):
     """Uvicorn's server, which looks after its connections now and then."""
@@ -42,5 +47,5 @@ def work(target: str, listening: int, workers: int) -> int:
         backlog=BACKLOG, timeout_graceful_shutdown=FINISH_SECONDS,
     )  # fmt: skip
     server = _Server(settings)
-    server.run(sockets=[socket.socket(fileno=os.dup(listening))])
+    server.run(sockets=[socket.socket(fileno=os.dup(listening)) for _ in range(ACCEPTED)])
     return 0 if server.started else 1
