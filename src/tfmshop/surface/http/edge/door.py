@@ -27,10 +27,10 @@ from tfmshop.surface.http.edge.body import App, Receive, Scope, Send
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, without_body
 from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
-from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers
+from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers, date, head
 from tfmshop.surface.http.edge.limits import Limits, token_of
-from tfmshop.surface.http.edge.pages import Pages, Route
-from tfmshop.surface.http.edge.quick import Quick
+from tfmshop.surface.http.edge.pages import Pages, Route, target_of
+from tfmshop.surface.http.edge.quick import LONG_WAY, Quick
 from tfmshop.surface.http.edge.ready import Ready
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
@@ -81,9 +81,15 @@ class Edge:
         self._quick: Quick | None = None
 
     def at_once(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
-        """Write the answer to a GET without a body, where that is in memory; False: it must be called for."""
+        """Write the answer to a GET without a body, where that is in memory or there is too much to do; False: it must
+        be called for.
+        """
         quick = self._quick
-        return quick is not None and not self._farewell.begun and quick.answer(target, headers, peer, write)
+        if quick is None or self._farewell.begun:
+            return False
+        return quick.answer(target, headers, peer, write) or (
+            self._admission.hopeless(Line.OTHERS) and self._refuse_at_once(target, headers, peer, write)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or open the shop at the start of the server and close it at its end."""
@@ -96,15 +102,15 @@ class Edge:
         if self._admission.hopeless(_line(tier)) and self._makes_work(scope, tier, started):
             await self._turn_away(scope, send, started, tier, route)
             return
-        head = scope["method"] == "HEAD"
-        if head:
+        bodiless = scope["method"] == "HEAD"
+        if bodiless:
             scope, send = {**scope, "method": "GET"}, without_body(send)
         named, peer = dict(scope["headers"]), scope["client"]
         address, scope["scheme"] = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
         scope["client"] = (address, peer[1] if peer else 0)
         security.asking.set(address)
         id, parent = bounds.request_id(named.get(b"x-request-id", b"")), named.get(b"traceparent")
-        method, path = "HEAD" if head else scope["method"], scope["path"]
+        method, path = "HEAD" if bodiless else scope["method"], scope["path"]
         span, trace = measure.begin(method, route, id, parent)
 
         def ended(status: int) -> None:
@@ -112,7 +118,7 @@ class Edge:
 
         shared = sharing.headers(named.get(b"origin"), self._rules.origins)
         exit = Exit(scope, send, id, shared, self._rules.deadline_seconds, ended)
-        scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop, head=head)
+        scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop, head=bodiless)
         measure.ACTIVE.of().add(1)
         try:
             async with exit.until:
@@ -135,26 +141,53 @@ class Edge:
 
     def _makes_work(self, scope: Scope, tier: str, now: float) -> bool:
         """Whether a request needs a place: not a browser that asks beforehand, nor who asks whether the shop lives."""
-        near = self._pages is not None and scope["method"] in ("GET", "HEAD") and self._pages.is_near(scope, now)
-        return tier != FREE and scope["method"] != "OPTIONS" and not near
+        if tier == FREE or scope["method"] == "OPTIONS":
+            return False
+        pages = self._pages if scope["method"] in ("GET", "HEAD") else None
+        return pages is None or not pages.is_near(target_of(scope), now)
+
+    def _refuse_at_once(
+        self, target: bytes, given: Headers, peer: str, write: Callable[[bytes], object]
+    ) -> bool:  # fmt: skip
+        """Write 503 to a GET without a body, if it would make work and finds no place; whether that was so."""
+        started, path = monotonic(), target.partition(b"?")[0]
+        if b"%" in path or not path.isascii() or not LONG_WAY.isdisjoint(dict(given)):
+            return False
+        tier, route = self._tiers.of("GET", path.decode())
+        line = _line(tier)
+        near = self._pages is not None and self._pages.is_near(target, started)
+        if tier == FREE or near or not self._admission.hopeless(line):
+            return False
+        headers, body, id = self._refusal(given, peer, "http", line, started)
+        write(head(503, headers) + date(started) + b"\r\n" + body)
+        measure.answered("GET", path.decode(), route, 503, id, monotonic() - started)
+        return True
 
     async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str, route: str) -> None:
         """Answer 503 at once, without much of a look: there is more to do than can be done."""
-        named, peer = dict(scope["headers"]), scope["client"]
+        peer = scope["client"][0] if scope["client"] else ""
+        headers, body, id = self._refusal(scope["headers"], peer, scope["scheme"], _line(tier), started)
+        measure.answered(scope["method"], scope["path"], route, 503, id, monotonic() - started)
+        await send({"type": "http.response.start", "status": 503, "headers": headers})
+        body = b"" if scope["method"] == "HEAD" else body
+        await send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _refusal(
+        self, given: Headers, peer: str, scheme: str, line: Line, now: float
+    ) -> tuple[Headers, bytes, str]:  # fmt: skip
+        """Count somebody who is turned away; the answer, and its id."""
+        named = dict(given)
         id = bounds.request_id(named.get(b"x-request-id", b""))
         body = OVERLOADED.encode(id)
         headers = [*_TURNED_AWAY, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
         headers += sharing.headers(named.get(b"origin"), self._rules.origins)
-        address, scheme = self._rules.sender(peer[0] if peer else "", scope["scheme"], scope["headers"])
+        address, scheme = self._rules.sender(peer, scheme, given)
         if scheme == "https":
             headers.append(HTTPS_ONLY)
         if self.watch.on:
-            self.watch.comes(household(address), started)
-        self._admission.turn_away(_line(tier))
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        ended = {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body, "more_body": False}
-        await send(ended)
-        measure.answered(scope["method"], scope["path"], route, 503, id, monotonic() - started)
+            self.watch.comes(household(address), now)
+        self._admission.turn_away(line)
+        return headers, body, id
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol: the shop is open between the two messages that the server sends."""

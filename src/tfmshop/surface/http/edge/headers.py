@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Final
 
 from tfmshop.platform import ids
@@ -53,6 +55,22 @@ HTTPS_ONLY = (b"strict-transport-security", b"max-age=63072000; includeSubDomain
 def lines(headers: Headers) -> bytes:
     """Headers as they are sent."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers])
+
+
+def head(status: int, headers: Headers) -> bytes:
+    """The first line and the headers of an answer, to which more may be added."""
+    return b"HTTP/1.1 %d %b\r\n%b" % (status, HTTPStatus(status).phrase.encode(), lines(headers))
+
+
+class _Date:
+    line, ends = b"", 0.0
+
+
+def date(now: float) -> bytes:
+    """The header `date` as it is sent, made once in a second of `clock.monotonic`."""
+    if now >= _Date.ends:
+        _Date.line, _Date.ends = b"date: %b\r\n" % formatdate(usegmt=True).encode(), now + 1
+    return _Date.line
 
 
 def page() -> Headers:

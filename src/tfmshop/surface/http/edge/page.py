@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Final
 from zlib import adler32, crc32
 
 from tfmshop.platform import codec
 from tfmshop.surface.http.edge.encodings import COMPRESS, IDENTITY, SMALLEST
-from tfmshop.surface.http.edge.headers import API, Headers, lines
+from tfmshop.surface.http.edge.headers import API, Headers, head
 from tfmshop.surface.http.problems import Problem
 
 PUBLIC: Final = (b"cache-control", b"public, no-cache")
@@ -88,7 +87,5 @@ class Form:
         """The first line and the headers of an answer, as they are sent; to which more may be added."""
         found = self._heads.get(status)
         if found is None:
-            headers = lines(self.same if status == 304 else self.headers)
-            first = b"HTTP/1.1 %d %b\r\n" % (status, HTTPStatus(status).phrase.encode())
-            found = self._heads[status] = first + headers
+            found = self._heads[status] = head(status, self.same if status == 304 else self.headers)
         return found

@@ -102,7 +102,7 @@ class Pages:
 
     def route_of(self, scope: Scope) -> tuple[Route, str] | None:
         """The route of a request, and the key of what it asks for; None when it is no public page."""
-        target = _target(scope)
+        target = target_of(scope)
         known = self._names.get(target)
         if known is None:
             path = scope["path"]
@@ -132,9 +132,9 @@ class Pages:
         if self.cache.due(entry, now):
             self.cache.refresh(entry, partial(self._made, route, entry.key, ids.request_id()))
 
-    def is_near(self, scope: Scope, now: float) -> bool:
+    def is_near(self, target: bytes, now: float) -> bool:
         """Whether a page is in memory or being made, so that who asks for it makes no work."""
-        known = self._names.get(_target(scope))
+        known = self._names.get(target)
         return known is not None and self.cache.is_near(known.key, now)
 
     async def page(self, route: Route, key: str, request_id: str) -> Page:
@@ -232,7 +232,7 @@ class Pages:
         return Made(Page(answer.status, extra, answer.body), answer.tags, fresh)
 
 
-def _target(scope: Scope) -> bytes:
+def target_of(scope: Scope) -> bytes:
     """Path and query as they came."""
     path: bytes = scope["raw_path"]
     query: bytes = scope["query_string"]

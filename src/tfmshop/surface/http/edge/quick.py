@@ -7,14 +7,13 @@ the same rules (`door`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Final
 
 from tfmshop.platform.clock import monotonic
 from tfmshop.surface.http.edge import bounds, sharing, signs
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import has_it
-from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, lines
+from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, date, lines
 from tfmshop.surface.http.edge.sender import Rules, household
 
 if TYPE_CHECKING:
@@ -26,18 +25,17 @@ if TYPE_CHECKING:
 FEW_HEADERS: Final = 40
 """More than a browser sends: who sends more is answered the long way."""
 _HTTPS: Final = lines([HTTPS_ONLY])
-_LONG_WAY: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+LONG_WAY: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
 """A request with a body, or that wants another protocol."""
 
 
 class Quick:
     """What answers at once, while the shop is open."""
 
-    __slots__ = ("_date", "_date_ends", "_limits", "_pages", "_ready", "_rules", "_watch")
+    __slots__ = ("_limits", "_pages", "_ready", "_rules", "_watch")
 
     def __init__(self, rules: Rules, watch: Watch, pages: Pages, limits: Limits | None, ready: Ready) -> None:
         self._rules, self._watch, self._pages, self._limits, self._ready = rules, watch, pages, limits, ready
-        self._date, self._date_ends = b"", 0.0
 
     def answer(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
         """Answer a GET for a target, path and query as they came; False for all that this does not know."""
@@ -49,7 +47,7 @@ class Quick:
         entry, asked = found
         route = asked.route
         named = dict(headers)
-        if not len(named) == len(headers) <= FEW_HEADERS or not _LONG_WAY.isdisjoint(named):
+        if not len(named) == len(headers) <= FEW_HEADERS or not LONG_WAY.isdisjoint(named):
             return False
         rules, watch = self._rules, self._watch
         scheme = "http"
@@ -74,12 +72,10 @@ class Quick:
             extra += lines(sharing.headers(named.get(b"origin"), rules.origins))
         if scheme == "https":
             extra += _HTTPS
-        if now >= self._date_ends:
-            self._date, self._date_ends = formatdate(usegmt=True).encode(), now + 1
         status, body = form.status, form.body
         if b"if-none-match" in named and status == 200 and has_it(form, named[b"if-none-match"]):
             status, body = 304, b""
         head = form.head(status)
-        write(b"%bdate: %b\r\nx-request-id: %b\r\n%b\r\n%b" % (head, self._date, id.encode(), extra, body))
+        write(b"%b%bx-request-id: %b\r\n%b\r\n%b" % (head, date(now), id.encode(), extra, body))
         self._ready.add(asked.of(status), id, now, named.get(b"traceparent"))
         return True
