@@ -57,7 +57,10 @@ class Client:
         self, path: str, body: bytes, headers: dict[str, str], method: str = "POST", base: str = "/api/v1"
     ) -> bytes:
         """The bytes of a request."""
-        fields = {"Host": self._host, "Content-Type": "application/json", "Content-Length": len(body)} | headers
+        fields: dict[str, object] = {"Host": self._host}
+        if body or method != "GET":
+            fields |= {"Content-Type": "application/json", "Content-Length": len(body)}
+        fields |= headers
         lines = [f"{method} {base}{path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
         return "\r\n".join([*lines, "", ""]).encode() + body
 

@@ -30,7 +30,7 @@ from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers, date, head
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route, target_of
-from tfmshop.surface.http.edge.quick import LONG_WAY, Quick
+from tfmshop.surface.http.edge.quick import Quick, is_plain
 from tfmshop.surface.http.edge.ready import Ready
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
@@ -151,7 +151,7 @@ class Edge:
     ) -> bool:  # fmt: skip
         """Write 503 to a GET without a body, if it would make work and finds no place; whether that was so."""
         started, path = monotonic(), target.partition(b"?")[0]
-        if b"%" in path or not path.isascii() or not LONG_WAY.isdisjoint(dict(given)):
+        if b"%" in path or not path.isascii() or not is_plain(dict(given)):
             return False
         tier, route = self._tiers.of("GET", path.decode())
         line = _line(tier)

@@ -6,7 +6,7 @@ the same rules (`door`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from tfmshop.platform.clock import monotonic
@@ -25,8 +25,12 @@ if TYPE_CHECKING:
 FEW_HEADERS: Final = 40
 """More than a browser sends: who sends more is answered the long way."""
 _HTTPS: Final = lines([HTTPS_ONLY])
-LONG_WAY: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
-"""A request with a body, or that wants another protocol."""
+_MORE: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
+
+
+def is_plain(named: Mapping[bytes, bytes]) -> bool:
+    """Whether a request has no body and wants no other protocol."""
+    return _MORE.isdisjoint(named) or (_MORE & named.keys() == {b"content-length"} and named[b"content-length"] == b"0")
 
 
 class Quick:
@@ -47,7 +51,7 @@ class Quick:
         entry, asked = found
         route = asked.route
         named = dict(headers)
-        if not len(named) == len(headers) <= FEW_HEADERS or not LONG_WAY.isdisjoint(named):
+        if not len(named) == len(headers) <= FEW_HEADERS or not is_plain(named):
             return False
         rules, watch = self._rules, self._watch
         scheme = "http"
