@@ -31,7 +31,7 @@ KEPT: Final = 0.2
 """The part of the places that only who comes first may take. News may take no more than that of the rest; and news and
 others come before who comes first while they have less.
 """
-PATIENCE, LONG_PATIENCE = 2.0, 10.0
+PATIENCE, LONG_PATIENCE = 1.0, 10.0
 """Seconds that others wait for a place, and who comes first and news: those only while connections come free."""
 SLOW: Final = 0.1
 """Seconds that the next in line may have waited."""
