@@ -24,6 +24,7 @@ from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Receive, Scope, Send
+from tfmshop.surface.http.edge.deadlines import Deadlines
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, without_body
 from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
@@ -79,6 +80,7 @@ class Edge:
         self.shop: Shop | None = None
         self._farewell = Farewell()
         self._quick: Quick | None = None
+        self._deadlines = Deadlines()
 
     def at_once(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
         """Write the answer to a GET without a body, where that is in memory or there is too much to do; False: it must
@@ -117,11 +119,11 @@ class Edge:
             measure.answered(method, path, route, status, id, monotonic() - started, trace)
 
         shared = sharing.headers(named.get(b"origin"), self._rules.origins)
-        exit = Exit(scope, send, id, shared, self._rules.deadline_seconds, ended)
+        exit = Exit(scope, send, id, shared, self._deadlines.of(self._rules.deadline_seconds), ended)
         scope.setdefault("state", {}).update(request_id=exit.request_id, shop=self.shop, head=bodiless)
         measure.ACTIVE.of().add(1)
         try:
-            async with exit.until:
+            with exit.until:
                 await self._answer(scope, receive, exit, named, tier)
         except bodies.Gone:
             exit.status = measure.GONE

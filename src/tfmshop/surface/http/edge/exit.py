@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Final
 
 from tfmshop.surface.http.edge.body import Message, Scope, Send
+from tfmshop.surface.http.edge.deadlines import Deadline
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, OWN_POLICY, PICTURES, Headers, page
 from tfmshop.surface.http.edge.page import Form, tag_of
 from tfmshop.surface.http.problems import Problem
@@ -18,11 +18,11 @@ class Exit:
     """What happens to a response on its way out."""
 
     __slots__ = (
-        "_begun", "_ended", "_extra", "_scope", "_seconds", "_send", "_start", "request_id", "status", "told", "until",
+        "_begun", "_ended", "_extra", "_scope", "_send", "_start", "request_id", "status", "told", "until",
     )  # fmt: skip
 
     def __init__(
-        self, scope: Scope, send: Send, request_id: str, extra: Headers, seconds: float, ended: Callable[[int], None]
+        self, scope: Scope, send: Send, request_id: str, extra: Headers, until: Deadline, ended: Callable[[int], None]
     ) -> None:
         """`ended` is told the status once, before the client has the whole answer: what it was told, is counted."""
         self._scope = scope
@@ -32,8 +32,7 @@ class Exit:
         self._begun = False
         self.told: Headers = []
         """What the answer says of the client's allowance."""
-        self._seconds = seconds
-        self.until = asyncio.timeout(seconds)
+        self.until = until
         """The deadline of the answer; each piece of a stream has as long as the whole of another one."""
         self.request_id = request_id
         self.status = 500
@@ -67,7 +66,7 @@ class Exit:
                 message = self._tag(start, message)
             await self._send(start)
         if message.get("more_body"):
-            self.until.reschedule(asyncio.get_running_loop().time() + self._seconds)
+            self.until.renew()
         else:
             self.end()
         await self._send(message)
