@@ -21,7 +21,7 @@ from tfmshop.platform.embedded import running
 STARTS, REQUESTS, GOAL, MOST_MIB = 5, 100_000, 1.5, 120
 CALM = 7
 """Seconds between two kills: the server gives up when processes end faster."""
-FLOOR = [sys.executable, "-c", "import litestar, asyncpg, granian, uvloop"]
+FLOOR = [sys.executable, "-c", "import litestar, asyncpg, uvicorn, uvloop"]
 
 
 def run(requests: int = REQUESTS) -> bool:
@@ -57,7 +57,7 @@ def run(requests: int = REQUESTS) -> bool:
     ]
     notes = (
         f"{STARTS} workers, each in the place of one that was killed, and {STARTS} starts of `tfmshop serve` in turn "
-        "with Python importing Litestar, asyncpg, Granian, uvloop; memory is the resident set of the worker."
+        "with Python importing Litestar, asyncpg, uvicorn, uvloop; memory is the resident set of the worker."
     )
     return write("p7", "P7: start and memory of a web process", notes, figures)
 
