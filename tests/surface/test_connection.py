@@ -22,6 +22,7 @@ class App:
     def __init__(self):
         self.called = []
         self.heard = []
+        self.headers = []
         self.go_on = asyncio.Event()
 
     def at_once(self, target, headers, peer, write):
@@ -34,6 +35,7 @@ class App:
     async def __call__(self, scope, receive, send):
         path = scope["path"]
         self.called.append((scope["method"], path, scope["query_string"]))
+        self.headers = scope["headers"]
         if path == "/waits":
             await self.go_on.wait()
         body = b""
@@ -192,11 +194,95 @@ async def test_a_body_that_is_none_is_refused_and_the_application_hears_that_it_
 
 
 async def test_there_is_no_other_protocol(served):
-    wish = HOST + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n\x81\x05hello"
-    assert await served.told(b"GET /ready" + wish) == READY
-    answer = await served.told(b"GET /other" + wish)
-    assert answer.count(b"HTTP/1.1 200") == 1
-    assert answer.endswith(b"connection: close\r\n\r\n/other")
+    wish = HOST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    after = b"GET /ready" + HOST + b"\r\n"
+    assert await served.told(b"GET /ready" + wish + b"\r\n" + after, until=2 * READY) == 2 * READY
+    sent = b"POST /body" + wish + b"Content-Length: 5\r\n\r\nhe"
+    assert b"\r\n\r\n5HTTP/1.1 200 OK" in await served.told(sent, b"llo" + after, until=b"\r\n\r\n/ready")
+    assert (await served.told(b"CONNECT x:443" + HOST + b"\r\n")).startswith(b"HTTP/1.1 400")
+
+
+async def test_what_comes_after_a_body_belongs_to_no_request(served):
+    chunked = b"POST /body" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n"
+    for parts in ((chunked + b"X-Forwarded-For: 6.6.6.6\r\n\r\n",), (chunked, b"Host: y\r\n", b"\r\n")):
+        assert (await served.told(*parts, until=b"\r\n\r\n3")).endswith(b"\r\n\r\n3")
+        assert served.app.headers == [(b"host", b"x"), (b"transfer-encoding", b"chunked")]
+    endless = await served.told(chunked, *[b"A: b\r\n" * 5000 for _ in range(4)])
+    assert endless.count(b"HTTP/1.1 ") == 1
+    assert (await served.told(chunked[:-3] + b"3;" + b"x" * 30_000, *[b"x" * 30_000] * 3)).startswith(b"HTTP/1.1 400")
+
+
+async def test_so_many_wait_in_a_connection(served):
+    reader, writer = await served.open()
+    writer.write((b"GET /waits" + HOST + b"\r\n") * 3000)
+    await asyncio.sleep(0.2)
+    (one,) = served.made
+    assert len(one.pipeline) == connection.MOST_WAITING
+    served.app.go_on.set()
+    heard = await asyncio.wait_for(reader.read(), 5)
+    assert heard.count(b"HTTP/1.1 200") == connection.MOST_WAITING + 1
+    assert heard.count(b"connection: close") == 1
+    writer.close()
+
+
+async def test_requests_that_came_together_are_all_answered(served):
+    one = b"GET /other" + HOST + b"X: " + b"x" * 900 + b"\r\n\r\n"
+    reader, writer = await served.open()
+    writer.write(90 * one + b"GET /oth")
+    await asyncio.sleep(0.1)
+    writer.write(b"er" + HOST + b"Connection: close\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), 5)).count(b"HTTP/1.1 200") == 91
+    writer.close()
+
+
+async def test_who_vanishes_with_others_waiting_is_noticed(served):
+    _, writer = await served.open()
+    half = b"POST /body" + HOST + b"Content-Length: 5\r\n\r\nhello"
+    writer.write(b"GET /waits" + HOST + b"\r\n" + half + half)
+    await asyncio.sleep(0.1)
+    (one,) = served.made
+    running = one.cycle, one._running
+    one.transport.abort()
+    await asyncio.sleep(0.05)
+    assert all(each.disconnected for each in running)
+    assert not one.pipeline
+    served.app.go_on.set()
+    await asyncio.sleep(0.05)
+    assert served.app.called == [("GET", "/waits", b"")]
+    writer.close()
+
+
+async def test_a_mistake_of_ours_is_told(served, capsys, monkeypatch):
+    def fails(*_):
+        raise KeyError("secret")
+
+    monkeypatch.setattr(served.app, "at_once", fails)
+    assert (await served.told(b"GET /ready" + HOST + b"\r\n")).startswith(b"HTTP/1.1 400")
+    assert "KeyError" in "".join(capsys.readouterr())
+
+
+async def test_old_clients_get_no_chunks(served):
+    answer = await served.told(b"GET /parts HTTP/1.0\r\n\r\n")
+    assert answer.endswith(b"connection: close\r\n\r\nonetwo")
+
+
+async def test_a_body_that_breaks_after_its_answer_gets_no_second_one(served):
+    sent = b"POST /other" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", b"nonsense\r\n"
+    assert (await served.told(*sent)).count(b"HTTP/1.1 ") == 1
+
+
+async def test_at_the_end_nobody_waits_for_who_does_not_read(served):
+    _, writer = await served.open()
+    writer.write(b"GET /flood" + HOST + b"\r\n")
+    await asyncio.sleep(0.2)
+    (one,) = served.made
+    one.transport.close()
+    one.end_in_time(connection.monotonic(), hurry=True)
+    assert one in served.state.connections
+    one.end_in_time(connection.monotonic(), hurry=True)
+    await asyncio.sleep(0.05)
+    assert one not in served.state.connections
+    writer.close()
 
 
 async def test_headers_have_an_end(served):

@@ -10,9 +10,11 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
 import httptools
+import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tfmshop.platform.clock import monotonic
+from tfmshop.surface.http.edge.headers import lines
 from tfmshop.surface.serving.cycle import Cycle
 from tfmshop.surface.serving.sockets import CONNECTIONS
 
@@ -21,10 +23,20 @@ HEAD_SECONDS: Final = 10
 IDLE_SECONDS: Final = 75
 """How long a connection may wait for its next request: longer than proxies keep theirs."""
 HEAD_BYTES: Final = 64 << 10
-"""Bytes of headers that are not whole yet. Which are too large when they are is for the application to say."""
+"""Bytes of headers, or of what comes after a body, that are not whole yet. Which headers are too large when they are is
+for the application to say.
+"""
 AT_ONCE_BYTES: Final = 8 << 10
 """Bytes that come together with a request that is answered at once at most."""
+MOST_WAITING: Final = 100
+"""Requests that wait in a connection for the answer to another."""
 _MALFORMED: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+
+log = structlog.get_logger("serve")
+
+
+class _Unfit(Exception):
+    """A request that is well formed, and refused all the same."""
 
 
 class AtOnce(Protocol):
@@ -53,6 +65,8 @@ class Connection(HttpToolsProtocol):
         """Whether the headers of a request are coming, and how many bytes came with them."""
         self._answered = False
         """Whether the request was answered at once."""
+        self._running: Cycle | None = None
+        """The request that is being answered."""
         self._at_once: Callable[..., bool] = self.app.at_once
 
     def connection_made(self, transport: Any) -> None:
@@ -65,26 +79,48 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Read what came. What is no HTTP ends the connection."""
         self._piece = len(data)
+        self._came += self._piece
         try:
             self.parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            why = error.__context__
+            if not isinstance(why, _Unfit | UnicodeDecodeError | httptools.HttpParserError):
+                log.error("unhandled error", exc_info=why)
+            self.send_400_response()
         except httptools.HttpParserError:
             self.send_400_response()
-        except httptools.HttpParserUpgrade:
-            if self.cycle is None or self.cycle.response_complete:
-                self.transport.close()
-            else:
-                self.cycle.keep_alive = False  # there is no other protocol here, and what follows may be of that
+        except httptools.HttpParserUpgrade as upgrade:
+            self._without_upgrade(data[upgrade.args[0] :])
         else:
-            if self._coming:
-                self._wait_for_headers(len(data))
+            if self._coming and not self._came:
+                self._ends = monotonic() + HEAD_SECONDS
+            elif self._came > HEAD_BYTES:
+                self.send_400_response()
 
-    def _wait_for_headers(self, size: int) -> None:
-        """The rest of the headers may take a while, and have so many bytes."""
-        if not self._came:
-            self._ends = monotonic() + HEAD_SECONDS
-        self._came += size
-        if self._came > HEAD_BYTES:
+    def _without_upgrade(self, rest: bytes) -> None:
+        """Read a request again without its wish for another protocol, which the parser would end with."""
+        method = self.parser.get_method()
+        if method == b"CONNECT":
             self.send_400_response()
+            return
+        kept = lines([pair for pair in self.headers if pair[0] != b"upgrade"])
+        first = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(first + kept + b"\r\n" + rest)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; what comes after a body belongs to no request."""
+        if self._coming:
+            name = name.lower()
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.expect_100_continue = True
+            self.headers.append((name, value))
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body."""
+        self._came = 0
+        super().on_body(body)
 
     def on_message_begin(self) -> None:
         """The first byte of a request; what the application needs of it is made when it is called."""
@@ -95,8 +131,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Answer at once where nothing is before it and the answer is there; or begin with it."""
-        first_piece, self._coming, self._came = not self._came, False, 0
         parser = self.parser
+        if parser.should_upgrade():
+            return
+        first_piece, self._coming, self._came = not self._came, False, 0
         self._answered = (
             first_piece
             and self._piece <= AT_ONCE_BYTES
@@ -111,19 +149,20 @@ class Connection(HttpToolsProtocol):
             self._ends = monotonic() + IDLE_SECONDS
             return
         if any(name == b"transfer-encoding" and value.lower() != b"chunked" for name, value in self.headers):
-            raise ValueError("a body that another server could read otherwise")
+            raise _Unfit("a body that another server could read otherwise")
         self._call()
 
     def _call(self) -> None:
         """Call the application, once what was asked for before is answered."""
         parser, before = self.parser, self.cycle
         version, target = parser.get_http_version(), httptools.parse_url(self.url)
-        path = target.path.decode("ascii")
+        raw_path = target.path or b"/"
+        path = raw_path.decode("ascii")
         self.scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": version,
             "method": parser.get_method().decode("ascii"), "scheme": "http", "server": self.server,
             "client": self.client, "root_path": "", "path": unquote(path) if "%" in path else path,
-            "raw_path": target.path, "query_string": target.query or b"", "headers": self.headers,
+            "raw_path": raw_path, "query_string": target.query or b"", "headers": self.headers,
             "state": self.app_state.copy(),
         }  # fmt: skip
         self.cycle = Cycle(
@@ -133,12 +172,32 @@ class Connection(HttpToolsProtocol):
         )  # fmt: skip
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)
+        elif len(self.pipeline) >= MOST_WAITING:
+            self.cycle = before
+            raise _Unfit("too many requests wait")
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
 
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        """Call the application."""
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """It is over: who is answering hears of it, and nobody waits any more."""
+        super().connection_lost(exc)
+        self.pipeline.clear()
+        running = self._running
+        if running is not None and not running.response_complete:
+            running.disconnected = True
+            running.message_event.set()
+
     def on_message_complete(self) -> None:
         """The last byte of a request."""
+        if self.parser.should_upgrade():
+            return
+        self._came = 0
         if not self._answered:
             super().on_message_complete()
 
@@ -148,6 +207,8 @@ class Connection(HttpToolsProtocol):
             whole = self.cycle is None or not self.cycle.more_body
             self._ends = monotonic() + (IDLE_SECONDS if whole else HEAD_SECONDS)
         super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()
         self._unset_keepalive_if_required()  # `end_in_time` does that
 
     def send_400_response(self, _: str = "") -> None:
@@ -155,14 +216,17 @@ class Connection(HttpToolsProtocol):
         cycle = self.cycle
         its_body = cycle is not None and cycle.more_body and not cycle.response_started and not self.pipeline
         if cycle is None or cycle.response_complete or its_body:
-            self.transport.write(_MALFORMED)
+            if cycle is None or its_body or not cycle.more_body:  # or else it was answered
+                self.transport.write(_MALFORMED)
             self.transport.close()
         else:
             cycle.keep_alive = False
             self.flow.pause_reading()
 
-    def end_in_time(self, now: float) -> None:
-        """Close a connection whose time is over, and cut off one whose client does not take what it was sent."""
+    def end_in_time(self, now: float, *, hurry: bool = False) -> None:
+        """Close a connection whose time is over, and cut off one whose client does not take what it was sent: at the
+        second look already where there is a `hurry`.
+        """
         transport = self.transport
         closing = transport.is_closing()
         if self.cycle is not None and not self.cycle.response_complete and not closing:
@@ -171,7 +235,7 @@ class Connection(HttpToolsProtocol):
         if left != self._left:
             self._left = left
             self._ends = now + IDLE_SECONDS
-        elif now > self._ends:
+        elif now > self._ends or hurry:
             self._ends = now + HEAD_SECONDS
             if closing or left:
                 transport.abort()

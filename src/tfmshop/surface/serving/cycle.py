@@ -16,6 +16,8 @@ class Cycle(RequestResponseCycle):
 
     _head = b""
     """Written with what comes next."""
+    _left: int | None = None
+    """Bytes of the body that are due; None where its chunks, or the end of the connection, tell its end."""
 
     async def send(self, message: Any) -> None:
         """Take a message of the answer (ASGI's `send`). RuntimeError where it breaks the protocol."""
@@ -38,7 +40,7 @@ class Cycle(RequestResponseCycle):
         if piece:
             self.transport.write(piece)
         if not more:
-            if self.expected_content_length:
+            if self._left:
                 raise RuntimeError("the answer is shorter than its content-length")
             self.response_complete = True
             self.message_event.set()
@@ -54,12 +56,12 @@ class Cycle(RequestResponseCycle):
         whole = [*self.default_headers, *headers]
         if not self.keep_alive and not closes:
             whole.append((b"connection", b"close"))
-        self.chunked_encoding = size is None and status not in _WITHOUT_BODY
-        if self.scope["method"] == "HEAD":
-            self.chunked_encoding = False
+        if self.scope["method"] == "HEAD" or status in _WITHOUT_BODY:
+            self._left = 0
         elif size is not None:
-            self.expected_content_length = int(size)
-        elif self.chunked_encoding:
+            self._left = int(size)
+        elif self.scope["http_version"] != "1.0":
+            self.chunked_encoding = True
             whole.append((b"transfer-encoding", b"chunked"))
         head = lines(whole)
         if not head.count(b"\n") == head.count(b"\r") == len(whole) or b"\0" in head:
@@ -71,9 +73,10 @@ class Cycle(RequestResponseCycle):
         if self.scope["method"] == "HEAD":
             return b""
         if not self.chunked_encoding:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0:
-                raise RuntimeError("the answer is longer than its content-length")
+            if self._left is not None:
+                self._left -= len(body)
+                if self._left < 0:
+                    raise RuntimeError("the answer is longer than its content-length")
             return body
         part = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
         return part if more else part + b"0\r\n\r\n"

@@ -22,6 +22,9 @@ LOOK_SECONDS: Final = 0.05
 SHORT_LIFE: Final = 5.0
 """Who ends so soon after its start, twice in a row, ends at each start."""
 
+_HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
+"""Held back around a fork: a child would hear them with its parent's ears."""
+
 log = structlog.get_logger("serve")
 
 
@@ -31,7 +34,7 @@ class _Workers:
     def __init__(self, start: Callable[[int], int], sockets: Sequence[int]) -> None:
         self._start = start
         self._sockets: dict[int, int] = {}
-        self._began = 0.0
+        self._began: dict[int, float] = {}
         self._short = 0
         self._ending = False
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -46,7 +49,7 @@ class _Workers:
             time.sleep(LOOK_SECONDS)
             for pid, code in self._ended():
                 socket = self._sockets.pop(pid)
-                self._short = self._short + 1 if monotonic() - self._began < SHORT_LIFE else 0
+                self._short = self._short + 1 if monotonic() - self._began.pop(pid) < SHORT_LIFE else 0
                 log.error("a worker ended and is started again", code=code)
                 if self._short > 1:
                     return False
@@ -65,8 +68,8 @@ class _Workers:
             time.sleep(LOOK_SECONDS)
 
     def _begin(self, socket: int) -> None:
-        self._began = monotonic()
-        self._sockets[self._start(socket)] = socket
+        pid = self._start(socket)
+        self._sockets[pid], self._began[pid] = socket, monotonic()
 
     def _ended(self) -> list[tuple[int, int]]:
         """Who ended since the last look, and with which code."""
@@ -105,7 +108,9 @@ def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], 
 
 def _forked(work: Callable[[], int]) -> int:
     """Run `work` in a child, which ends with its code."""
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     if pid := os.fork():
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return pid
     code = 1
     try:
@@ -113,7 +118,10 @@ def _forked(work: Callable[[], int]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to say goodbye
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         code = work()
+    except Exception as error:
+        log.error("a worker does not work", exc_info=error)
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from typing import Final
@@ -29,11 +30,25 @@ class _Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second."""
         if counter % LOOK_TICKS == 0:
-            now = monotonic()
-            for one in list(self.server_state.connections):
-                if isinstance(one, Connection):
-                    one.end_in_time(now)
+            self._look(hurry=False)
         return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what is under way; who does not take its answer is not waited for."""
+        looking = asyncio.create_task(self._look_on())
+        await super().shutdown(sockets)
+        looking.cancel()
+
+    async def _look_on(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_TICKS / 10)
+            self._look(hurry=True)
+
+    def _look(self, *, hurry: bool) -> None:
+        now = monotonic()
+        for one in list(self.server_state.connections):
+            if isinstance(one, Connection):
+                one.end_in_time(now, hurry=hurry)
 
 
 def work(target: str, listening: int, workers: int) -> int:

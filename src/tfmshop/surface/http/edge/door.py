@@ -153,7 +153,8 @@ class Edge:
     ) -> bool:  # fmt: skip
         """Write 503 to a GET without a body, if it would make work and finds no place; whether that was so."""
         started, path = monotonic(), target.partition(b"?")[0]
-        if b"%" in path or not path.isascii() or not is_plain(dict(given)):
+        plain = path.startswith(b"/") and path.isascii() and b"%" not in path and b"#" not in path
+        if not plain or not is_plain(dict(given)):
             return False
         tier, route = self._tiers.of("GET", path.decode())
         line = _line(tier)
