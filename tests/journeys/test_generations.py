@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -92,3 +93,43 @@ def _lives(base: str) -> bool:
         return call(f"{base}/health/live")[0] == 200
     except OSError:
         return False
+
+
+PARENT = """
+import os, sys, time
+import structlog
+from tfmshop.surface.serving import generation
+structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+generation.SHORT_LIFE, life = 0.5, float(sys.argv[1])
+def work():
+    os.write(1, b"began %d\\n" % os.getpid())
+    time.sleep(life)
+    return 3
+workers = generation._Workers(lambda _: generation._forked(work), [7, 8])
+worked = workers.keep()
+workers.end()
+print("kept" if worked else "gave up", flush=True)
+"""
+
+
+def _parent(life: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", PARENT, life], stdout=subprocess.PIPE, text=True)
+
+
+def test_who_dies_at_each_start_is_not_started_for_ever():
+    told, _ = _parent("0.05").communicate(timeout=20)
+    assert told.endswith("gave up\n")
+    assert 2 <= told.count("began") <= 3
+
+
+def test_workers_that_lived_are_replaced_however_many_die_together():
+    parent = _parent("60")
+    pids = [int(parent.stdout.readline().split()[1]) for _ in range(2)]
+    time.sleep(1)
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+    again = [int(parent.stdout.readline().split()[1]) for _ in range(2)]
+    assert not set(again) & set(pids)
+    parent.terminate()  # at the moment of their start
+    assert parent.communicate(timeout=20)[0] == "kept\n"
+    assert not [pid for pid in again if Path(f"/proc/{pid}").exists()]
