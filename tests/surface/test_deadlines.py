@@ -12,9 +12,8 @@ from tfmshop.surface.http.edge.deadlines import Deadlines
 
 async def test_who_takes_too_long_is_ended_and_goes_on():
     all = Deadlines()
-    with pytest.raises(TimeoutError):
-        with all.of(0.05):
-            await asyncio.sleep(5)
+    with pytest.raises(TimeoutError), all.of(0.05):
+        await asyncio.sleep(5)
     assert not all.running
     await asyncio.sleep(0)  # the task is not cancelled any more
 
@@ -52,7 +51,6 @@ async def test_who_is_cancelled_otherwise_stays_cancelled():
 async def test_of_two_deadlines_the_one_that_is_over_is_told():
     all = Deadlines()
     with all.of(5):
-        with pytest.raises(TimeoutError):
-            with all.of(0.05):
-                await asyncio.sleep(5)
+        with pytest.raises(TimeoutError), all.of(0.05):
+            await asyncio.sleep(5)
         await asyncio.sleep(0.01)
