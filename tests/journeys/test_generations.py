@@ -98,16 +98,16 @@ def _lives(base: str) -> bool:
 PARENT = """
 import os, sys, time
 import structlog
-from tfmshop.surface.serving import generation
+from tfmshop.surface.serving import generation, workers
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
-generation.SHORT_LIFE, life = 0.5, float(sys.argv[1])
+workers.SHORT_LIFE, life = 0.5, float(sys.argv[1])
 def work():
     os.write(1, b"began %d\\n" % os.getpid())
     time.sleep(life)
     return 3
-workers = generation._Workers(lambda _: generation._forked(work), [7, 8])
-worked = workers.keep()
-workers.end()
+parent = workers.Workers(lambda _: generation._forked(work), [7, 8])
+worked = parent.keep()
+parent.end()
 print("kept" if worked else "gave up", flush=True)
 """
 
