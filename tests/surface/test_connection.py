@@ -47,6 +47,8 @@ class App:
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
             body = b"%d" % len(body)
+        if path == "/huge":
+            path = "x" * 20_000_000
         if path == "/parts":
             await send({"type": "http.response.start", "status": 200, "headers": []})
             for part in (b"one", b"", b"two"):
@@ -59,7 +61,8 @@ class App:
                 await send({"type": "http.response.body", "body": b"x" * 100_000, "more_body": True})
             return
         length = {"/long": 1, "/short": 99}.get(path, len(body or path))
-        extra = [(b"content-length", b"%d" % length), *([(b"x-a", b"a\r\nx-b: b")] if path == "/break" else [])]
+        extra = [(b"content-length", b"%d" % length)] if path != "/breaks" else []
+        extra += [(b"x-a", b"a\r\nx-b: b")] if path.startswith("/break") else []
         await send({"type": "http.response.start", "status": 200, "headers": extra})
         await send({"type": "http.response.body", "body": body or path.encode()})
 
@@ -167,11 +170,20 @@ async def test_answers_have_a_length_or_are_in_chunks(served):
     assert head == b"HTTP/1.1 200 OK\r\ndate: today\r\nconnection: close\r\n\r\n"
 
 
-@pytest.mark.parametrize("path", [b"/break", b"/long", b"/short"])
-async def test_an_answer_that_breaks_the_protocol_ends_the_connection(served, path):
+@pytest.mark.parametrize(
+    ("path", "end"),
+    [(b"/break", b"\r\n\r\nInternal Server Error"), (b"/long", b""), (b"/short", b"\r\n\r\n/short"),
+     (b"/breaks", b"\r\n\r\nInternal Server Error")],
+)  # fmt: skip
+async def test_an_answer_that_breaks_the_protocol_ends_the_connection(served, path, end):
     answer = await served.told(b"GET " + path + HOST + b"\r\n")
+    assert answer.endswith(end)
     assert b"\r\nx-b:" not in answer
-    assert answer.startswith(b"HTTP/1.1 500") if path == b"/break" else b"\r\n\r\n" + path not in answer[:-99]
+    assert b"content-length: 21\r\n" in answer or not end.endswith(b"Error")
+    assert b"chunked" not in answer
+    assert answer if end else not answer
+    await asyncio.sleep(0.05)
+    assert not served.state.connections
 
 
 async def test_what_is_no_http_is_refused_after_what_was_asked_before(served):
@@ -261,6 +273,48 @@ async def test_a_mistake_of_ours_is_told(served, capsys, monkeypatch):
     assert "KeyError" in "".join(capsys.readouterr())
 
 
+async def test_who_does_not_read_one_answer_does_not_keep_the_next_one_waiting_for_ever(served):
+    _, writer = await served.open()
+    writer.write(b"GET /huge" + HOST + b"\r\nGET /other" + HOST + b"\r\n")
+    await asyncio.sleep(0.2)
+    (one,) = served.made
+    assert one.cycle is not None
+    assert not one.cycle.response_complete
+    now = connection.monotonic()
+    one.end_in_time(now)
+    one.end_in_time(now + connection.IDLE_SECONDS - 1)
+    assert one in served.state.connections
+    one.end_in_time(now + connection.IDLE_SECONDS + 1)
+    await asyncio.sleep(0.05)
+    assert not served.state.connections
+    assert not served.state.tasks
+    writer.close()
+
+
+async def test_a_queued_request_whose_body_breaks_hears_of_it(served):
+    broken = b"POST /body" + HOST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nnonsense\r\n"
+    later = asyncio.create_task(served.told(b"GET /waits" + HOST + b"\r\n" + broken))
+    await asyncio.sleep(0.1)
+    served.app.go_on.set()
+    answer = await later
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert answer.endswith(b"/waits")
+    assert served.app.heard[-1:] == ["http.disconnect"]
+
+
+async def test_a_body_that_comes_whole_after_its_answer_leaves_the_connection_open(served):
+    reader, writer = await served.open()
+    writer.write(b"POST /other" + HOST + b"Content-Length: 5\r\n\r\nhe")
+    await reader.readuntil(b"/other")
+    writer.write(b"llo")
+    await asyncio.sleep(0.05)
+    (one,) = served.made
+    one.end_in_time(connection.monotonic() + connection.HEAD_SECONDS + 1)
+    writer.write(b"GET /ready" + HOST + b"\r\n")
+    assert await asyncio.wait_for(reader.readexactly(len(READY)), 5) == READY
+    writer.close()
+
+
 async def test_old_clients_get_no_chunks(served):
     answer = await served.told(b"GET /parts HTTP/1.0\r\n\r\n")
     assert answer.endswith(b"connection: close\r\n\r\nonetwo")
@@ -278,8 +332,9 @@ async def test_at_the_end_nobody_waits_for_who_does_not_read(served):
     (one,) = served.made
     one.transport.close()
     one.end_in_time(connection.monotonic(), hurry=True)
+    one.end_in_time(connection.monotonic() + connection.HEAD_SECONDS - 1, hurry=True)
     assert one in served.state.connections
-    one.end_in_time(connection.monotonic(), hurry=True)
+    one.end_in_time(connection.monotonic() + connection.HEAD_SECONDS + 1, hurry=True)
     await asyncio.sleep(0.05)
     assert one not in served.state.connections
     writer.close()

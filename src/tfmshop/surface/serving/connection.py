@@ -78,36 +78,43 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read what came. What is no HTTP ends the connection."""
+        left: bytes | None = data
+        while left is not None:
+            left = self._read(left)
+
+    def _read(self, data: bytes) -> bytes | None:
+        """Read a piece; what is to be read after it, where there was a wish for another protocol."""
         self._piece = len(data)
         self._came += self._piece
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
             why = error.__context__
-            if not isinstance(why, _Unfit | UnicodeDecodeError | httptools.HttpParserError):
+            if why is not None and not isinstance(why, _Unfit | UnicodeDecodeError | httptools.HttpParserError):
                 log.error("unhandled error", exc_info=why)
             self.send_400_response()
         except httptools.HttpParserError:
             self.send_400_response()
         except httptools.HttpParserUpgrade as upgrade:
-            self._without_upgrade(data[upgrade.args[0] :])
+            return self._without_upgrade(data[upgrade.args[0] :])
         else:
             if self._coming and not self._came:
                 self._ends = monotonic() + HEAD_SECONDS
             elif self._came > HEAD_BYTES:
                 self.send_400_response()
+        return None
 
-    def _without_upgrade(self, rest: bytes) -> None:
-        """Read a request again without its wish for another protocol, which the parser would end with."""
+    def _without_upgrade(self, rest: bytes) -> bytes | None:
+        """The request again without its wish for another protocol, which the parser ends with; and what follows."""
         method = self.parser.get_method()
         if method == b"CONNECT":
             self.send_400_response()
-            return
+            return None
         kept = lines([pair for pair in self.headers if pair[0] != b"upgrade"])
         first = b"%b %b HTTP/%b\r\n" % (method, self.url, self.parser.get_http_version().encode())
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self.data_received(first + kept + b"\r\n" + rest)
+        return first + kept + b"\r\n" + rest
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """A header; what comes after a body belongs to no request."""
@@ -198,8 +205,12 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._came = 0
-        if not self._answered:
-            super().on_message_complete()
+        if self._answered:
+            return
+        super().on_message_complete()
+        if self.cycle is not None and self.cycle.response_complete and self.cycle.more_body:
+            self.cycle.more_body = False
+            self._ends = monotonic() + IDLE_SECONDS
 
     def on_response_complete(self) -> None:
         """The last byte of an answer; what still comes of its request is not waited for long."""
@@ -221,21 +232,27 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
         else:
             cycle.keep_alive = False
+            if cycle.more_body:  # of which nothing more comes
+                cycle.disconnected = True
+                cycle.message_event.set()
             self.flow.pause_reading()
 
     def end_in_time(self, now: float, *, hurry: bool = False) -> None:
-        """Close a connection whose time is over, and cut off one whose client does not take what it was sent: at the
-        second look already where there is a `hurry`.
+        """Close a connection whose time is over, and cut off one whose client does not take what it was sent, sooner
+        where there is a `hurry`.
         """
         transport = self.transport
-        closing = transport.is_closing()
-        if self.cycle is not None and not self.cycle.response_complete and not closing:
+        closing, left = transport.is_closing(), transport.get_write_buffer_size()
+        works = self.cycle is not None and not self.cycle.response_complete and not closing
+        if works and not left:
+            self._left = 0
             return
-        left = transport.get_write_buffer_size()
+        if hurry and not works:
+            self._ends = min(self._ends, now + HEAD_SECONDS)
         if left != self._left:
             self._left = left
-            self._ends = now + IDLE_SECONDS
-        elif now > self._ends or hurry:
+            self._ends = now + (HEAD_SECONDS if hurry else IDLE_SECONDS)
+        elif now > self._ends:
             self._ends = now + HEAD_SECONDS
             if closing or left:
                 transport.abort()

@@ -19,6 +19,14 @@ class Cycle(RequestResponseCycle):
     _left: int | None = None
     """Bytes of the body that are due; None where its chunks, or the end of the connection, tell its end."""
 
+    async def run_asgi(self, app: Any) -> None:
+        """Call the application; the connection ends where that gave no whole answer."""
+        try:
+            await super().run_asgi(app)
+        finally:
+            if not self.response_complete:
+                self.transport.close()
+
     async def send(self, message: Any) -> None:
         """Take a message of the answer (ASGI's `send`). RuntimeError where it breaks the protocol."""
         if self.flow.write_paused and not self.disconnected:
@@ -51,6 +59,7 @@ class Cycle(RequestResponseCycle):
     def _begin(self, status: int, headers: Headers) -> bytes:
         """The first line and the headers, whose names are in lower case."""
         named = dict(headers)
+        self.chunked_encoding = self._left = None
         size, closes = named.get(b"content-length"), b"close" in named.get(b"connection", b"").lower()
         self.keep_alive = self.keep_alive and not closes
         whole = [*self.default_headers, *headers]

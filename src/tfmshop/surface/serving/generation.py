@@ -6,16 +6,12 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
 
 import structlog
 
 from tfmshop.surface.serving import ready
 from tfmshop.surface.serving.ready import end_with_parent
-from tfmshop.surface.serving.workers import Workers
-
-_HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
-"""Held back around a fork: a child would hear them with its parent's ears."""
+from tfmshop.surface.serving.workers import HEARD, Workers
 
 log = structlog.get_logger("serve")
 
@@ -39,9 +35,7 @@ def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], 
 
 def _forked(work: Callable[[], int]) -> int:
     """Run `work` in a child, which ends with its code."""
-    held = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     if pid := os.fork():
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
         return pid
     code = 1
     try:
@@ -49,7 +43,7 @@ def _forked(work: Callable[[], int]) -> int:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to say goodbye
-        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         code = work()
     except Exception as error:
         log.error("a worker does not work", exc_info=error)

@@ -36,8 +36,10 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what is under way; who does not take its answer is not waited for."""
         looking = asyncio.create_task(self._look_on())
-        await super().shutdown(sockets)
-        looking.cancel()
+        try:
+            await super().shutdown(sockets)
+        finally:
+            looking.cancel()
 
     async def _look_on(self) -> None:
         while True:

@@ -18,6 +18,8 @@ END_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 0.05
 SHORT_LIFE: Final = 5.0
 """Who ends so soon after its start, twice in a row, ends at each start."""
+HEARD: Final = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
+"""Held back while a worker begins, which would hear them with its parent's ears: `start` lets it hear them."""
 
 log = structlog.get_logger("serve")
 
@@ -41,8 +43,7 @@ class Workers:
         """Have a worker on each socket until SIGTERM; False: they end as soon as they start."""
         while not self._ending:
             time.sleep(LOOK_SECONDS)
-            for pid, code in self._ended():
-                socket = self._sockets.pop(pid)
+            for pid, socket, code in self._ended():
                 self._short = self._short + 1 if monotonic() - self._began.pop(pid) < SHORT_LIFE else 0
                 log.error("a worker ended and is started again", code=code)
                 if self._short > 1:
@@ -55,23 +56,26 @@ class Workers:
         self._tell(signal.SIGTERM)
         over = monotonic() + END_SECONDS
         while self._sockets:
-            for pid, _ in self._ended():
-                del self._sockets[pid]
+            self._ended()
             if monotonic() > over:
                 self._tell(signal.SIGKILL)
             time.sleep(LOOK_SECONDS)
 
     def _begin(self, socket: int) -> None:
-        pid = self._start(socket)
-        self._sockets[pid], self._began[pid] = socket, monotonic()
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+        try:
+            pid = self._start(socket)
+            self._sockets[pid], self._began[pid] = socket, monotonic()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
 
-    def _ended(self) -> list[tuple[int, int]]:
-        """Who ended since the last look, and with which code."""
+    def _ended(self) -> list[tuple[int, int, int]]:
+        """Who ended since the last look, on which socket and with which code."""
         found = []
         for pid in list(self._sockets):
             ended, status = os.waitpid(pid, os.WNOHANG)
             if ended:
-                found.append((pid, os.waitstatus_to_exitcode(status)))
+                found.append((pid, self._sockets.pop(pid), os.waitstatus_to_exitcode(status)))
         return found
 
     def _tell(self, number: signal.Signals) -> None:

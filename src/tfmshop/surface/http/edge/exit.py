@@ -90,6 +90,7 @@ class Exit:
     async def refuse(self, problem: Problem) -> None:
         """Answer with a problem instead of the framework; an answer that was begun is cut off."""
         if self._begun:
+            self.status = problem.status
             raise ConnectionAbortedError(problem.detail)
         body = problem.encode(self.request_id)
         headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
