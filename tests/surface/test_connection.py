@@ -341,6 +341,7 @@ async def test_at_the_end_nobody_waits_for_who_does_not_read(served):
 
 
 async def test_headers_have_an_end(served):
+    assert (await served.told(b"GET / HTTP/1.1\r\nX: " + b"x" * 80_000)).startswith(b"HTTP/1.1 400")
     answer = await served.told(b"GET /x" + HOST, *[b"X: " + b"x" * 30_000 + b"\r\n" for _ in range(3)])
     assert answer.startswith(b"HTTP/1.1 400")
 

@@ -98,9 +98,9 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             return self._without_upgrade(data[upgrade.args[0] :])
         else:
-            if self._coming and not self._came:
-                self._ends = monotonic() + HEAD_SECONDS
-            elif self._came > HEAD_BYTES:
+            if self._coming and not self._came:  # of what came before them in the same piece, they have no part
+                self._ends, self._came = monotonic() + HEAD_SECONDS, len(data) - data.rfind(b"\n") - 1
+            if self._came > HEAD_BYTES:
                 self.send_400_response()
         return None
 
