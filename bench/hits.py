@@ -92,7 +92,11 @@ async def _replay(client: Client, day: list[Visit]) -> tuple[Counter[int], int]:
             if visit.path:
                 answers[(await client.send(visit.path, b"", {}, "GET")).status] += 1
                 continue
-            cart = (await client.post("/carts", {}, {})).json()
+            made = await client.post("/carts", {}, {})
+            if made.status != 201:
+                answers[made.status] += 1
+                continue
+            cart = made.json()
             mine = {"Cart-Token": cart["token"]}
             for product in visit.products:
                 await client.post(f"/carts/{cart['id']}/lines", {"product_id": product, "quantity": 1}, mine)

@@ -67,7 +67,8 @@ class Connection(HttpToolsProtocol):
         """Whether the request was answered at once."""
         self._running: Cycle | None = None
         """The request that is being answered."""
-        self._at_once: Callable[..., bool] = self.app.at_once
+        application: AtOnce = self.app
+        self._at_once = application.at_once
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""

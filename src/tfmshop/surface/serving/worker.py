@@ -17,7 +17,6 @@ LOOK_TICKS: Final = 10
 """Ticks of a tenth of a second between two looks at every connection."""
 FINISH_SECONDS: Final = 28
 """How long requests may take that are under way at the end."""
-
 ACCEPTED: Final = 16
 """Connections that are accepted in one round of the event loop: uvloop takes one from each handle of a socket, and a
 crowd of new ones would wait for seconds while the rounds are busy.
