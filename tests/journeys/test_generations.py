@@ -101,11 +101,11 @@ import structlog
 from tfmshop.surface.serving import generation, workers
 structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
 workers.SHORT_LIFE, life = 0.5, float(sys.argv[1])
-def work():
+def work(socket):
     os.write(1, b"began %d\\n" % os.getpid())
     time.sleep(life)
     return 3
-parent = workers.Workers(lambda _: generation._forked(work), [7, 8, 9])
+parent = workers.Workers(lambda socket: generation.start(work, socket), [7, 8, 9])
 worked = parent.keep()
 parent.end()
 print("kept" if worked else "gave up", flush=True)

@@ -25,6 +25,7 @@ from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.cli.host import Failure, Host, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
 from tfmshop.surface.serving import Supervisor, listening
+from tfmshop.surface.serving.forks import forked
 from tfmshop.surface.serving.sockets import CONNECTIONS
 
 UntilClosed = Annotated[bool, typer.Option("--until-stdin-closes", hidden=True)]
@@ -78,12 +79,12 @@ def serve(
 
         def here(pipe: int, alone: bool) -> int:
             """The first generation is this program itself: it is there at once."""
-            return _forked(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, alone=alone))
+            return _in_a_group(lambda: serve_generation(host.serve_target, sockets, pipe, prepare, alone=alone))
 
         def anew(program: str, pipe: int, alone: bool) -> int:
             told = f"--generation={','.join(map(str, [int(alone), pipe, *sockets]))}"
             words = [program, *ourselves[1:], "serve", told]
-            return _forked(lambda: os.execv(words[0], words))  # noqa: S606 - ourselves
+            return _in_a_group(lambda: os.execv(words[0], words))  # noqa: S606 - ourselves
 
         def installed() -> str:
             """What the path leads to now: it stays the program of this generation, wherever the path leads later."""
@@ -103,23 +104,14 @@ def _ourselves() -> list[str]:
     return [sys.executable, "-m", "tfmshop"]
 
 
-def _forked(work: Callable[[], object]) -> int:
-    """Run `work` in a child, which ends with it."""
-    if pid := os.fork():
-        return pid
-    code = 1
-    try:
-        os.setpgid(0, 0)  # with its workers: whoever does not end in time is ended with all of them
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2):
-            signal.signal(number, signal.SIG_DFL)
+def _in_a_group(work: Callable[[], object]) -> int:
+    """Run `work` in a child that leads a group with its workers: whoever does not end in time is ended with all."""
+
+    def working() -> None:
+        os.setpgid(0, 0)
         work()
-        code = 0
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 1
-    except Exception as error:  # noqa: BLE001 - told, and the child ends
-        out.print(f"The workers do not start: {error!r}", markup=False)
-    finally:
-        os._exit(code)
+
+    return forked(working, lambda error: out.print(f"The workers do not start: {error!r}", markup=False))
 
 
 def work(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import structlog
 
 from tfmshop.surface.serving import ready
+from tfmshop.surface.serving.forks import forked
 from tfmshop.surface.serving.ready import end_with_parent
 from tfmshop.surface.serving.workers import HEARD, Workers
 
@@ -26,27 +27,20 @@ def serve(target: str, sockets: Sequence[int], pipe: int, prepare: Callable[[], 
     end_with_parent()
     ready.tell_through(pipe, alone=alone)
     prepare()
-    workers = Workers(lambda socket: _forked(lambda: work(target, socket, len(sockets))), sockets)
+    workers = Workers(partial(start, lambda socket: work(target, socket, len(sockets))), sockets)
     worked = workers.keep()
     workers.end()
     if not worked:
         sys.exit(1)
 
 
-def _forked(work: Callable[[], int]) -> int:
-    """Run `work` in a child, which ends with its code."""
-    if pid := os.fork():
-        return pid
-    code = 1
-    try:
+def start(work: Callable[[int], int], socket: int) -> int:
+    """Have a child `work` on a socket, and end with the code of that; its process id."""
+
+    def working() -> None:
         end_with_parent()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # until there is somebody to say goodbye
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
-        code = work()
-    except Exception as error:
-        log.error("a worker does not work", exc_info=error)
-    finally:
-        sys.stderr.flush()
-        os._exit(code)
+        sys.exit(work(socket))
+
+    return forked(working, lambda error: log.error("a worker does not work", exc_info=error))
