@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 
 def forked(work: Callable[[], object], failed: Callable[[Exception], None]) -> int:
-    """Run `work` in a child, which hears signals as if it were new, and ends with 0 or the code that it exits with, with
-    1 after an error, of which `failed` tells: its process id. OSError where there can be no child.
+    """Run `work` in a child, which hears signals as if it were new: its process id. OSError where there can be none.
+
+    It ends with 0 or with the code that it exits with, and with 1 after an error, of which `failed` tells.
     """
     if pid := os.fork():
         return pid
