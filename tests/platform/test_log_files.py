@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import gzip
 import json
+import mmap
 import multiprocessing
 import os
+import sys
+import tempfile
 import threading
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -151,6 +156,34 @@ async def test_a_sample_of_requests_has_every_failed_one(kept, tmp_path, monkeyp
     sampled.flush()
     found = told.events(tmp_path, ["access"], datetime(2020, 1, 1, tzinfo=UTC))
     assert [event["http.response.status_code"] for event in found] == [500, 503]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux is told to forget")
+def test_what_is_on_the_disk_takes_no_memory(kept):
+    whole = line(1) * (files.MOST_KEPT // 40)
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as disk:  # where tests usually are may be memory altogether
+        kept.keep_in(Path(disk))
+        for _ in range(100):
+            kept.write("app", DAY, whole)
+            if not begins_in_memory(Path(disk, f"app-{DAY}.log")):
+                break
+            time.sleep(0.02)
+        else:
+            pytest.fail("the kernel kept all of it")
+        assert set(numbers(Path(disk))) == {1}
+
+
+def begins_in_memory(path):
+    """Whether the kernel has the first page of a file at hand (mincore(2))."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), mmap.PAGESIZE, access=mmap.ACCESS_COPY) as page:
+        first, found = ctypes.c_char.from_buffer(page), ctypes.c_ubyte()
+        try:
+            assert not ctypes.CDLL(None).mincore(
+                ctypes.c_void_p(ctypes.addressof(first)), ctypes.c_size_t(mmap.PAGESIZE), ctypes.byref(found)
+            )
+        finally:
+            del first
+    return bool(found.value & 1)
 
 
 def test_threads_write_whole_lines_into_their_days(kept, tmp_path):

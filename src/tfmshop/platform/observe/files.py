@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import struct
+import sys
 import threading
 import zlib
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,8 @@ AWAY: Final = ".away"
 SECURITY_DAYS: Final = 90
 """Security events have addresses of people: they are kept for so long, whatever the others are."""
 NAME: Final = re.compile(r"(\w+)-(\d{4}-\d\d-\d\d)\.log(\.gz|\.away)?")
+MOST_KEPT: Final = 4 << 20
+"""Bytes of log lines that the kernel holds in memory, about."""
 _PART: Final = 1 << 20
 
 LOST = Counter(
@@ -50,6 +53,8 @@ class LogFiles:
         """What is kept in files."""
         self._open: dict[str, tuple[date, int]] = {}
         self._torn: set[str] = set()
+        self._kept: dict[str, int] = {}
+        """Bytes of a kind that were written since the kernel forgot them last."""
         self._turn = threading.Lock()
 
     def keep_in(self, folder: Path, kinds: Iterable[str] = KINDS) -> None:
@@ -91,10 +96,20 @@ class LogFiles:
             while left:
                 left = left[os.write(file, left) :]
             self._torn.discard(kind)
+            self._leave_memory(file, kind, len(content))
         except OSError:
             if len(left) < len(content):
                 self._torn.add(kind)
             raise
+
+    def _leave_memory(self, file: int, kind: str, more: int) -> None:
+        """Have the kernel write what there is to the disk and forget it, now and then: nobody reads it soon, and the
+        database wants the memory. New memory for each line costs more than half of what writing them does, too.
+        """
+        self._kept[kind] = kept = self._kept.get(kind, 0) + more
+        if kept >= MOST_KEPT and sys.platform == "linux":
+            self._kept[kind] = 0
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self) -> None:
         """Let go of the files, of which the next line opens its own again."""
