@@ -105,11 +105,18 @@ async def _peak(client: Client, draw: random.Random, filled: list[Cart], seconds
 
 
 async def _crowd(shop: Shop, draw: random.Random, filled: list[Cart], rate: float, seconds: float) -> Told:
-    """Requests at five times the rate, each at its moment, whatever became of those before."""
+    """Requests at five times the rate, each at its moment, whatever became of those before. They are written down
+    beforehand: whoever sends them takes from the same cores.
+    """
     client, told = shop.client(1), Told()
+    each = (rate * (TIMES - BUYERS), rate * BUYERS)
+    written = (
+        [client.request(_path(draw), b"", {}, "GET") for _ in range(int(each[0] * seconds) + 100)],
+        [client.request(*_order(cart)) for cart in filled],
+    )
     crowd = Crowd(shop.base)
     await crowd.open(CONNECTIONS)
-    begun, sent, each = perf_counter(), [0, 0], (rate * (TIMES - BUYERS), rate * BUYERS)
+    begun, sent = perf_counter(), [0, 0]
 
     def heard(what: int, status: int, milliseconds: float) -> None:
         (told.orders if what else told.pages)[status] += 1
@@ -120,8 +127,7 @@ async def _crowd(shop: Shop, draw: random.Random, filled: list[Cart], rate: floa
         for what in (0, 1):
             while sent[what] < now * each[what]:
                 sent[what] += 1
-                request = client.request(*_order(filled.pop())) if what else client.request(_path(draw), b"", {}, "GET")
-                crowd.ask(request, partial(heard, what))
+                crowd.ask(written[what].pop(), partial(heard, what))
         await asyncio.sleep(0.002)
     await crowd.close(LONGEST)
     told.unheard = sum(sent) - told.pages.total() - told.orders.total()

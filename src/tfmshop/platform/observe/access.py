@@ -68,7 +68,11 @@ class AccessLog:
     def note_all(self, answers: Sequence[Answered]) -> None:
         """Add and write lines of answers from memory."""
         if self._part < 1:
-            answers = [one for one in answers if random.random() < self._part]  # noqa: S311 - a sample, no secret
+            answers = [
+                one
+                for one in answers
+                if one[0].status >= ALWAYS or random.random() < self._part  # noqa: S311 - a sample
+            ]
         moment, latest = clock.now(), 0.0
         began, lines = moment.timestamp() - monotonic(), []
         for alike, id, came, ended, parent in answers:

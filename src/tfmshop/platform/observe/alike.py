@@ -1,4 +1,4 @@
-"""Requests that were answered from memory, as they wait to be told of."""
+"""Requests that were answered from memory, or turned away, as they wait to be told of."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def answered(answers: Iterable[Answered]) -> None:
     for alike, request_id, came, ended, traceparent in answers:
         if not _Alike.has_room(ended):
             return
-        if not wanted(traceparent):
+        if alike.status >= 500 or not wanted(traceparent):
             continue
         _Alike.left -= 1
         attributes = {"http.request.method": "GET", "http.route": alike.route, "http.request.id": request_id,

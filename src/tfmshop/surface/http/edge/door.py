@@ -24,19 +24,20 @@ from tfmshop.platform.observe import logs, security
 from tfmshop.surface.http.edge import body as bodies
 from tfmshop.surface.http.edge import bounds, measure, sharing, signs
 from tfmshop.surface.http.edge.body import App, Receive, Scope, Send
+from tfmshop.surface.http.edge.crowd import Crowd, line_of
 from tfmshop.surface.http.edge.deadlines import Deadlines
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import Exit, without_body
 from tfmshop.surface.http.edge.farewell import Farewell, with_goodbye
-from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers, date, head
+from tfmshop.surface.http.edge.headers import Headers
 from tfmshop.surface.http.edge.limits import Limits, token_of
 from tfmshop.surface.http.edge.pages import Pages, Route, target_of
-from tfmshop.surface.http.edge.quick import Quick, is_plain
+from tfmshop.surface.http.edge.quick import Quick
 from tfmshop.surface.http.edge.ready import Ready
 from tfmshop.surface.http.edge.sender import Rules, household
 from tfmshop.surface.http.edge.watch import Watch
 from tfmshop.surface.http.problems import HTTP_CODES, Problem, of_shop
-from tfmshop.surface.http.tiers import CHECKOUT, FREE, PAYMENTS, UPLOAD, Table, tiers_of
+from tfmshop.surface.http.tiers import FREE, UPLOAD, Table, tiers_of
 
 if TYPE_CHECKING:
     from tfmshop.surface.http.context import Shop
@@ -47,16 +48,11 @@ _SIGN_IN: Final = {"/api/v1/auth/login", "/api/v1/auth/refresh", "/api/v1/auth/l
 """What has limits of its own."""
 OPERATIONS: Final = ("/health", "/metrics")
 """What probes ask for, by whatever name of the machine."""
-_LINES: Final = {CHECKOUT: Line.FIRST, PAYMENTS: Line.NEWS}
 _NONE: Final[list[tuple[bytes, bytes]]] = []
 _WITH_BODY: Final = {"POST", "PUT", "PATCH", "DELETE"}
 NUL: Final = Problem(422, "invalid_text", "Invalid request", "Text must not contain the NUL character.")
 
 NO_TIERS: Final = Table(())
-OVERLOADED: Final = of_shop(Overloaded())
-_TURNED_AWAY: Final = [
-    (b"content-type", b"application/problem+json"), (b"retry-after", b"1"), NO_STORE, *API,
-]  # fmt: skip
 
 log = structlog.get_logger("http")
 
@@ -80,17 +76,18 @@ class Edge:
         self.shop: Shop | None = None
         self._farewell = Farewell()
         self._quick: Quick | None = None
+        self._crowd: Crowd | None = None
         self._deadlines = Deadlines()
 
     def at_once(self, target: bytes, headers: Headers, peer: str, write: Callable[[bytes], object]) -> bool:
         """Write the answer to a GET without a body, where that is in memory or there is too much to do; False: it must
         be called for.
         """
-        quick = self._quick
-        if quick is None or self._farewell.begun:
+        quick, crowd = self._quick, self._crowd
+        if quick is None or crowd is None or self._farewell.begun:
             return False
         return quick.answer(target, headers, peer, write) or (
-            self._admission.hopeless(Line.OTHERS) and self._refuse_at_once(target, headers, peer, write)
+            self._admission.hopeless(Line.OTHERS) and crowd.answer(target, headers, peer, write)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,8 +98,9 @@ class Edge:
         started = monotonic()
         send = with_goodbye(send) if self._farewell.begun else send
         tier, route = self._tiers.of(scope["method"], scope["path"])
-        if self._admission.hopeless(_line(tier)) and self._makes_work(scope, tier, started):
-            await self._turn_away(scope, send, started, tier, route)
+        crowd = self._crowd
+        if crowd and self._admission.hopeless(line_of(tier)) and self._makes_work(scope, tier, started):
+            await crowd.refuse(scope, send, started, tier, route)
             return
         bodiless = scope["method"] == "HEAD"
         if bodiless:
@@ -148,50 +146,6 @@ class Edge:
         pages = self._pages if scope["method"] in ("GET", "HEAD") else None
         return pages is None or not pages.is_near(target_of(scope), now)
 
-    def _refuse_at_once(
-        self, target: bytes, given: Headers, peer: str, write: Callable[[bytes], object]
-    ) -> bool:  # fmt: skip
-        """Write 503 to a GET without a body, if it would make work and finds no place; whether that was so."""
-        started, path = monotonic(), target.partition(b"?")[0]
-        plain = path.startswith(b"/") and path.isascii() and b"%" not in path and b"#" not in path
-        if not plain or not is_plain(dict(given)):
-            return False
-        tier, route = self._tiers.of("GET", path.decode())
-        line = _line(tier)
-        near = self._pages is not None and self._pages.is_near(target, started)
-        if tier == FREE or near or not self._admission.hopeless(line):
-            return False
-        headers, body, id = self._refusal(given, peer, "http", line, started)
-        write(head(503, headers) + date(started) + b"\r\n" + body)
-        measure.answered("GET", path.decode(), route, 503, id, monotonic() - started)
-        return True
-
-    async def _turn_away(self, scope: Scope, send: Send, started: float, tier: str, route: str) -> None:
-        """Answer 503 at once, without much of a look: there is more to do than can be done."""
-        peer = scope["client"][0] if scope["client"] else ""
-        headers, body, id = self._refusal(scope["headers"], peer, scope["scheme"], _line(tier), started)
-        measure.answered(scope["method"], scope["path"], route, 503, id, monotonic() - started)
-        await send({"type": "http.response.start", "status": 503, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else body
-        await send({"type": "http.response.body", "body": body, "more_body": False})
-
-    def _refusal(
-        self, given: Headers, peer: str, scheme: str, line: Line, now: float
-    ) -> tuple[Headers, bytes, str]:  # fmt: skip
-        """Count somebody who is turned away; the answer, and its id."""
-        named = dict(given)
-        id = bounds.request_id(named.get(b"x-request-id", b""))
-        body = OVERLOADED.encode(id)
-        headers = [*_TURNED_AWAY, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
-        headers += sharing.headers(named.get(b"origin"), self._rules.origins)
-        address, scheme = self._rules.sender(peer, scheme, given)
-        if scheme == "https":
-            headers.append(HTTPS_ONLY)
-        if self.watch.on:
-            self.watch.comes(household(address), now)
-        self._admission.turn_away(line)
-        return headers, body, id
-
     async def _live(self, receive: Receive, send: Send) -> None:
         """The ASGI lifespan protocol: the shop is open between the two messages that the server sends."""
         await receive()
@@ -207,12 +161,13 @@ class Edge:
                 await self.watch.works_with(platform.db)
                 ready = Ready()
                 self._quick = Quick(self._rules, self.watch, self._pages, self._limits, ready)
+                self._crowd = Crowd(self._rules, self._tiers, self.watch, self._admission, self._pages, ready)
                 self._pages.warm()
                 await self._farewell.wait(self.shop)
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
                 await receive()
-                self._quick = None
+                self._quick = self._crowd = None
                 ready.close()
                 self._farewell.end()
                 await self.watch.works_with(None)
@@ -278,7 +233,7 @@ class Edge:
             await self._app(scope, receive, exit.send)
         else:
             try:
-                async with self._admission.place(_line(tier)):
+                async with self._admission.place(line_of(tier)):
                     await self._app(scope, receive, exit.send)
             except Overloaded as error:
                 await exit.refuse(of_shop(error))
@@ -327,11 +282,6 @@ class Edge:
         if scope["path"].startswith(OPERATIONS) or self._rules.allows_host(named.get(b"host", b"").decode("latin-1")):
             return None
         return Problem(421, "host_not_allowed", "Not served here", "This server has no such host.")
-
-
-def _line(tier: str) -> Line:
-    """Where what counts against a tier waits for its place."""
-    return _LINES.get(tier, Line.OTHERS)
 
 
 def _kept_out(until: datetime) -> Problem:

@@ -1,4 +1,6 @@
-"""What answers from memory leave behind, told many at a time: one by one it would cost a sixth of what they cost."""
+"""What answers from memory and refusals in a crowd leave behind, told many at a time: one by one it would cost a sixth
+of what they do.
+"""
 
 from __future__ import annotations
 
