@@ -6,18 +6,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Final
 
+monotonic: Final = time.perf_counter
+"""Seconds on a clock that never goes back; for measuring, not for dates."""
 _now: Callable[[], datetime] | None = None
 
 
 def now() -> datetime:
     """The present moment, in UTC with microseconds."""
     return _now() if _now else datetime.now(UTC)
-
-
-def monotonic() -> float:
-    """Seconds on a clock that never goes back; for measuring, not for dates."""
-    return time.perf_counter()
 
 
 @contextmanager
