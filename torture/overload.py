@@ -23,7 +23,7 @@ from torture.shop import BUY, Cart, Shop, buy, carts, goods
 
 SECONDS: Final = 60
 PEAK_SECONDS: Final = 30
-"""Before it, and after it: as long together as it is, since machines are slower at times."""
+"""Before it, and after it: as long together as the flood, since machines are slower at times."""
 BUYERS: Final = 0.1
 """The part of what the shop can do that are checkouts: half of what is kept for them."""
 TIMES: Final = 5
@@ -57,14 +57,14 @@ async def five_times(shop: Shop, report: Report, seed: int, part: int) -> None:
         os.setpriority(os.PRIO_PROCESS, 0, -10)
     async with shop.database() as db, shop.client(AT_ONCE) as client:
         sold = await goods(db, 500, 100_000)
-        rate = await _peak(client, draw, await _carts(db, sold.variants, 20_000 // part), PEAK_SECONDS)
+        rate = await _peak(client, draw, await _carts(db, sold.variants, 20_000 // part), PEAK_SECONDS / part)
         enough = await _carts(db, sold.variants, int(rate * BUYERS * seconds) + 100)
         slow = [asyncio.create_task(_slow(shop, seconds)) for _ in range(SLOW)]
         told = await _crowd(shop, draw, enough, rate, seconds)
         for one in slow:
             one.cancel()
         await asyncio.wait(slow)
-        after = await _peak(client, draw, await _carts(db, sold.variants, 20_000 // part), PEAK_SECONDS)
+        after = await _peak(client, draw, await _carts(db, sold.variants, 20_000 // part), PEAK_SECONDS / part)
     asked = told.pages.total() + told.orders.total()
     print(f"      peak {rate:.0f}/s, after it {after:.0f}/s; {dict(told.pages)} {dict(told.orders)}", flush=True)
     peak = (rate + after) / 2

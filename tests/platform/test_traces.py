@@ -142,4 +142,6 @@ def test_of_answers_from_memory_a_few_of_a_second_are_traced(spans, monkeypatch)
         moment[0] = 1000.0 + seconds
         alike = Alike("/api/v1/products", "/api/v1/products", 200)
         traces.answered([(alike, "id", moment[0] - 0.001, moment[0], None)] * 3 * traces.MOST_ALIKE)
+    refused = Alike("/api/v1/products", "/api/v1/products", 503)
+    traces.answered([(refused, "id", 1002.0, 1002.1, None)])
     assert len(spans()) == 2 * traces.MOST_ALIKE

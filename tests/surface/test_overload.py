@@ -14,7 +14,6 @@ from tests.making import a_product
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Database
 from tfmshop.platform.limits import Admission, Line
-from tfmshop.surface.http.edge import crowd
 from tfmshop.surface.http.edge.headers import API
 
 
@@ -51,36 +50,6 @@ async def test_who_looks_is_turned_away_at_once(shop: Client, flooded: Admission
             assert answer.headers[name.decode()] == value.decode()
     assert (await shop.head("products")).content == b""
     assert set(queries.names) <= {"platform.most_asked"}, "but for what is made at the start"
-
-
-async def test_who_is_turned_away_before_the_application_is_called_hears_the_same(
-    shop: Client, flooded: Admission
-) -> None:  # fmt: skip
-    differ = {"x-request-id", "strict-transport-security"}
-    for given in ("", "given-id", "a.longer_id-" * 5):
-        headers = {"X-Request-Id": given} if given else {}
-        at_once = await shop.get("carts/mine", headers=headers)
-        called = await shop.get("https://shop.test/api/v1/carts/mine", headers=headers)
-        both = [
-            (
-                {name: value for name, value in one.headers.items() if name not in differ},
-                one.json() | {"request_id": ""},
-            )
-            for one in (at_once, called)
-        ]
-        assert both[0] == both[1]
-        assert int(at_once.headers["content-length"]) == len(at_once.content)
-        assert not given or at_once.json()["request_id"] == at_once.headers["x-request-id"] == given
-
-
-async def test_of_the_paths_that_are_turned_away_only_some_are_remembered(
-    shop: Client, flooded: Admission, monkeypatch
-) -> None:  # fmt: skip
-    monkeypatch.setattr(crowd, "MOST_PATHS", 3)
-    remembered = shop._transport.app._crowd._known
-    for n in range(10):
-        assert (await shop.get(f"products/{n}")).status_code == 503
-        assert 0 < len(remembered) <= 3
 
 
 async def test_who_pays_is_served(shop: Client, db: Database) -> None:

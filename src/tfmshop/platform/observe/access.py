@@ -15,7 +15,7 @@ import msgspec
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.observe.alike import Answered
+from tfmshop.platform.observe.alike import FAILED, Answered
 from tfmshop.platform.observe.files import FILES
 from tfmshop.platform.observe.traces import given
 
@@ -24,8 +24,6 @@ LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
 MOMENT: Final = 0.001
 """Seconds that one moment stands for."""
-ALWAYS: Final = 500
-"""From this status on every request is shown, whatever part of them is."""
 
 
 class _Line(
@@ -49,7 +47,7 @@ class AccessLog:
     """
 
     def __init__(self, *, shown: bool, percent: int = 100) -> None:
-        """`shown` on standard error; of so many of a hundred requests."""
+        """`shown` on standard error; of so many of a hundred requests, and of all that failed."""
         self._shown = shown
         self._part = percent / 100
         self._kept: list[tuple[str, str, int, str, float, float, str]] = []
@@ -57,7 +55,7 @@ class AccessLog:
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
         """Add a line. All but its moment can wait: in a row, lines cost a third of what each costs by itself."""
-        if self._part < 1 and status < ALWAYS and random.random() >= self._part:  # noqa: S311 - a sample, no secret
+        if self._part < 1 and status < FAILED and random.random() >= self._part:  # noqa: S311 - a sample, no secret
             return
         self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id))
         if self._timer is None:
@@ -66,12 +64,12 @@ class AccessLog:
             self.flush()
 
     def note_all(self, answers: Sequence[Answered]) -> None:
-        """Add and write lines of answers from memory."""
+        """Add and write lines of answers that were given at once."""
         if self._part < 1:
             answers = [
                 one
                 for one in answers
-                if one[0].status >= ALWAYS or random.random() < self._part  # noqa: S311 - a sample
+                if one[0].status >= FAILED or random.random() < self._part  # noqa: S311 - a sample
             ]
         moment, latest = clock.now(), 0.0
         began, lines = moment.timestamp() - monotonic(), []

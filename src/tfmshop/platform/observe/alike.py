@@ -1,17 +1,35 @@
-"""Requests that were answered from memory, or turned away, as they wait to be told of."""
+"""Requests that were answered from memory, or turned away in a crowd, as they wait to be told of."""
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Final
 
-class Alike:
-    """A page and a status: what many answers have in common. All are of GET."""
+FAILED: Final = 500
+"""From this status on the shop did not do what it was asked for."""
 
-    __slots__ = ("path", "route", "seconds", "status")
 
-    def __init__(self, path: str, route: str, status: int) -> None:
-        self.path, self.route, self.status = path, route, status
+class Timed:
+    """A route and a status: what is counted together."""
+
+    __slots__ = ("route", "seconds", "status")
+
+    def __init__(self, route: str, status: int) -> None:
+        self.route, self.status = route, status
         self.seconds: list[float] = []
         """How long those took that are being counted."""
+
+
+_timed = cache(Timed)
+
+
+class Alike:
+    """A path and a status: what many answers have in common. All are of GET."""
+
+    __slots__ = ("path", "status", "timed")
+
+    def __init__(self, path: str, route: str, status: int) -> None:
+        self.path, self.status, self.timed = path, status, _timed(route, status)
 
 
 Answered = tuple[Alike, str, float, float, bytes | None]

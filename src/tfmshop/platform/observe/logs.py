@@ -51,7 +51,7 @@ def access(method: str, path: str, status: int, request_id: str, seconds: float,
 
 
 def answered(answers: Sequence[Answered]) -> None:
-    """The same of requests that were answered from memory."""
+    """The same of requests that were answered at once."""
     if _Access.lines is not None:
         _Access.lines.note_all(answers)
     limit = 0.0 if _Access.shown else _Slow.request

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tfmshop import __version__
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.observe.alike import Answered
+from tfmshop.platform.observe.alike import FAILED, Answered
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -141,18 +141,21 @@ class Request:
 
 
 def answered(answers: Iterable[Answered]) -> None:
-    """Requests that were answered from memory: a few of a second, since all of them look the same."""
+    """Requests that were answered at once: of those from memory a few of a second, since all of them look the same; of
+    those that were turned away none.
+    """
     from opentelemetry import trace
 
     for alike, request_id, came, ended, traceparent in answers:
         if not _Alike.has_room(ended):
             return
-        if alike.status >= 500 or not wanted(traceparent):
+        if alike.status >= FAILED or not wanted(traceparent):
             continue
         _Alike.left -= 1
-        attributes = {"http.request.method": "GET", "http.route": alike.route, "http.request.id": request_id,
+        route = alike.timed.route
+        attributes = {"http.request.method": "GET", "http.route": route, "http.request.id": request_id,
                       "http.response.status_code": alike.status, "tfmshop.cache": "hit"}  # fmt: skip
-        _ended(f"GET {alike.route}", ended - came, attributes, trace.SpanKind.SERVER, context=_parent(traceparent),
+        _ended(f"GET {route}", ended - came, attributes, trace.SpanKind.SERVER, context=_parent(traceparent),
                ago=monotonic() - ended)  # fmt: skip
 
 

@@ -167,7 +167,7 @@ class Edge:
                 await send({"type": "lifespan.startup.complete"})
                 moment = "shutdown"
                 await receive()
-                self._quick = self._crowd = None
+                self._quick = None
                 ready.close()
                 self._farewell.end()
                 await self.watch.works_with(None)

@@ -13,7 +13,7 @@ from tfmshop.platform.clock import monotonic
 from tfmshop.surface.http.edge import bounds, sharing, signs
 from tfmshop.surface.http.edge.encodings import IDENTITY, chosen
 from tfmshop.surface.http.edge.exit import has_it
-from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, date, lines
+from tfmshop.surface.http.edge.headers import Headers, date
 from tfmshop.surface.http.edge.sender import Rules, household
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FEW_HEADERS: Final = 40
 """More than a browser sends: who sends more is answered the long way."""
-_HTTPS: Final = lines([HTTPS_ONLY])
 _MORE: Final = {b"content-length", b"transfer-encoding", b"upgrade", b"expect"}
 
 
@@ -72,10 +71,8 @@ class Quick:
         id = bounds.request_id(named.get(b"x-request-id", b""))
         if pages.cdn:
             extra = b""
-        if rules.origins:
-            extra += lines(sharing.headers(named.get(b"origin"), rules.origins))
-        if scheme == "https":
-            extra += _HTTPS
+        if rules.origins or scheme == "https":
+            extra += sharing.lines_for(named.get(b"origin"), rules.origins, scheme)
         status, body = form.status, form.body
         if b"if-none-match" in named and status == 200 and has_it(form, named[b"if-none-match"]):
             status, body = 304, b""

@@ -1,5 +1,5 @@
-"""What answers from memory and refusals in a crowd leave behind, told many at a time: one by one it would cost a sixth
-of what they do.
+"""What answers from memory and refusals in a crowd leave behind, told many at a time: one by one, telling would cost a
+sixth of such an answer.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Ready:
     def tell(self) -> None:
         """Count them, log them, and trace some."""
         answered, self._untold = self._untold, []
-        alike = set()
-        for one, _, came, ended, _ in answered:
-            one.seconds.append(ended - came)
-            alike.add(one)
-        for one in alike:
+        timed = set()
+        for alike, _, came, ended, _ in answered:
+            alike.timed.seconds.append(ended - came)
+            timed.add(alike.timed)
+        for one in timed:
             DURATION.of("GET", one.route, one.status).add_all(one.seconds)
             one.seconds.clear()
         logs.answered(answered)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tfmshop.surface.http.edge.headers import Headers
+from tfmshop.surface.http.edge.headers import HTTPS_ONLY, Headers, lines
 
 METHODS: Final = b"GET, HEAD, POST, PUT, PATCH, DELETE"
 ASKED: Final = (
@@ -14,6 +14,8 @@ ASKED: Final = (
 SHOWN: Final = b"ETag, Idempotent-Replayed, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
 SECONDS: Final = b"7200"
 """How long a browser remembers the answer to its question beforehand (Chromium keeps none longer)."""
+
+_HTTPS: Final = lines([HTTPS_ONLY])
 
 
 def headers(origin: bytes | None, origins: frozenset[bytes]) -> Headers:
@@ -27,6 +29,11 @@ def headers(origin: bytes | None, origins: frozenset[bytes]) -> Headers:
             (b"access-control-expose-headers", SHOWN),
         ]  # fmt: skip
     return told
+
+
+def lines_for(origin: bytes | None, origins: frozenset[bytes], scheme: str) -> bytes:
+    """The same as it is sent; over https with the word to stay there."""
+    return lines(headers(origin, origins)) + (_HTTPS if scheme == "https" else b"")
 
 
 def beforehand() -> Headers:
