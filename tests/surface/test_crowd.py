@@ -56,14 +56,18 @@ def crowded(settings, db):
 
 
 async def test_both_are_counted_and_logged(crowded, monkeypatch, capfd):
-    async with crowded(SUSPICION="block") as (edge, first, second), flood(first) as admission:
+    async with (
+        crowded(SUSPICION="block", TRUSTED_PROXIES="127.0.0.1") as (edge, first, second),
+        flood(first) as admission,
+    ):
         series = DURATION.of("GET", edge._tiers.of("GET", CART)[1], 503)
-        for number, client in enumerate((first, second), 1):
+        for number, client in enumerate((first, second, first), 1):
             lines = AccessLog(shown=True)
             monkeypatch.setattr(logs._Access, "lines", lines)
             counted, turned_away, asked = series.count, admission.turned_away, edge.watch._asked.get("127.0.0.1", 0)
-            answer = await client.get(CART, headers={"X-Request-Id": f"request-{number}"})
+            answer = await client.get(CART, headers={"X-Request-Id": f"request-{number}", "X-Forwarded-Proto": "https"})
             assert answer.status_code == 503
+            assert "strict-transport-security" in answer.headers
             await asyncio.sleep(2 * LONGEST_WAIT)
             lines.flush()
             assert series.count == counted + 1
