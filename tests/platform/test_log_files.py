@@ -190,9 +190,10 @@ def test_what_is_on_the_disk_takes_no_memory(kept, disk, monkeypatch):
 
 def test_a_line_is_written_whatever_becomes_of_the_advice(kept, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "MOST_KEPT", 1)
-    monkeypatch.setattr(os, "posix_fadvise", lambda *_: os.close(-1), raising=False)
-    assert all(kept.write("app", DAY, line(n)) for n in range(3))
-    assert (tmp_path / f"app-{DAY}.log").read_bytes() == b"".join(map(line, range(3)))
+    for fails in ("posix_fadvise", "dup"):
+        monkeypatch.setattr(os, fails, lambda *_: os.close(-1), raising=False)
+        assert all(kept.write("app", DAY, line(n)) for n in range(3))
+    assert (tmp_path / f"app-{DAY}.log").read_bytes() == b"".join(map(line, range(3))) * 2
 
 
 def begins_in_memory(path):

@@ -76,8 +76,10 @@ class AccessLog:
         for alike, id, came, ended, parent in answers:
             if ended > latest:
                 latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
-            trace = given(parent) if parent else ""
-            lines.append(_Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)), trace))
+            line = _Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)))
+            if parent:
+                line.trace_id = given(parent)
+            lines.append(line)
         self._write(lines)
 
     def flush(self) -> None:

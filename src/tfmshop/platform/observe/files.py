@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
+from io import BufferedWriter
 from pathlib import Path
 from typing import Final
 
@@ -105,13 +106,13 @@ class LogFiles:
     def _leave_memory(self, file: int, kind: str, more: int) -> None:
         """Have the kernel begin to write what there is to the disk, and forget what it wrote, now and then: nobody
         reads it soon, and the database wants the memory. In memory that was used before lines are written faster,
-        too. It takes half a millisecond.
+        too. That takes half a millisecond, or as long as the disk is busy.
         """
         self._kept[kind] = kept = self._kept.get(kind, 0) + more
         if kept >= MOST_KEPT and sys.platform == "linux":
             self._kept[kind] = 0
-            with suppress(OSError):
-                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError, RuntimeError):  # no more files, or threads
+                threading.Thread(target=_forget, args=(os.fdopen(os.dup(file), "ab"),), daemon=True).start()
 
     def close(self) -> None:
         """Let go of the files, of which the next line opens its own again."""
@@ -180,6 +181,11 @@ def lines(path: Path) -> Iterator[bytes]:
 
 def _path(folder: Path, kind: str, day: date) -> Path:
     return folder / f"{kind}-{day}.log"
+
+
+def _forget(file: BufferedWriter) -> None:
+    with file, suppress(OSError):
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _is_at(file: int, path: Path) -> bool:

@@ -50,12 +50,12 @@ def access(method: str, path: str, status: int, request_id: str, seconds: float,
         _tell(method, path, status, request_id, seconds)
 
 
-def answered(answers: Sequence[Answered]) -> None:
-    """The same of requests that were answered at once."""
+def answered(answers: Sequence[Answered], slowest: float) -> None:
+    """The same of requests that were answered at once, the `slowest` in so many seconds."""
     if _Access.lines is not None:
         _Access.lines.note_all(answers)
     limit = 0.0 if _Access.shown else _Slow.request
-    for alike, request_id, came, ended, _ in answers:
+    for alike, request_id, came, ended, _ in answers if slowest >= limit else ():
         if ended - came >= limit:
             _tell("GET", alike.path, alike.status, request_id, ended - came)
 

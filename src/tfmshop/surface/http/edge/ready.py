@@ -33,14 +33,17 @@ class Ready:
     def tell(self) -> None:
         """Count them, log them, and trace some."""
         answered, self._untold = self._untold, []
-        timed = set()
+        timed, slowest = [], 0.0
         for alike, _, came, ended, _ in answered:
-            alike.timed.seconds.append(ended - came)
-            timed.add(alike.timed)
+            seconds = alike.timed.seconds
+            if not seconds:
+                timed.append(alike.timed)
+            seconds.append(ended - came)
         for one in timed:
+            slowest = max(slowest, *one.seconds)
             DURATION.of("GET", one.route, one.status).add_all(one.seconds)
             one.seconds.clear()
-        logs.answered(answered)
+        logs.answered(answered, slowest)
         if traces.on:
             traces.answered(answered)
 
