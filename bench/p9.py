@@ -15,7 +15,7 @@ from bench.harness import BIN, UNLIMITED, Figure, free_port, in_turn, scratch_ho
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
-ROUNDS, SECONDS, GOAL = 40, 1, 0.95
+ROUNDS, SECONDS, GOAL = 80, 1, 0.95
 TOLD = {
     "on": {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "info", "TRACES_PERCENT": "1"},
     "off": {"LOG_LEVEL": "error"},
