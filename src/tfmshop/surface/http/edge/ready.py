@@ -40,8 +40,8 @@ class Ready:
                 timed.append(alike.timed)
             seconds.append(ended - came)
         for one in timed:
-            slowest = max(slowest, *one.seconds)
             DURATION.of("GET", one.route, one.status).add_all(one.seconds)
+            slowest = max(slowest, one.seconds[-1])
             one.seconds.clear()
         logs.answered(answered, slowest)
         if traces.on:
