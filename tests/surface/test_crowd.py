@@ -80,6 +80,19 @@ async def test_both_are_counted_and_logged(crowded, monkeypatch, capfd):
             assert 0 < line["event.duration"] < 1e9
 
 
+async def test_slow_ones_are_told_and_others_are_not(crowded, monkeypatch):
+    told = []
+    monkeypatch.setattr(logs, "slow", lambda what, **facts: told.append((what, facts["path"], facts["status"])))
+    async with crowded() as (_, first, second), flood(first):
+        for limit, each in ((10.0, []), (0.0, [("request", CART, 503)])):
+            monkeypatch.setattr(logs._Slow, "request", limit)
+            for client in (first, second):
+                told.clear()
+                await client.get(CART)
+                await asyncio.sleep(2 * LONGEST_WAIT)
+                assert told == each
+
+
 @pytest.mark.parametrize(("headers", "told"), [
     ({}, {}),
     ({"Origin": ORIGIN}, {"access-control-allow-origin": ORIGIN, "access-control-allow-credentials": "true"}),
