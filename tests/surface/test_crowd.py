@@ -84,7 +84,7 @@ async def test_slow_ones_are_told_and_others_are_not(crowded, monkeypatch):
     told = []
     monkeypatch.setattr(logs, "slow", lambda what, **facts: told.append((what, facts["path"], facts["status"])))
     async with crowded() as (_, first, second), flood(first):
-        for limit, each in ((10.0, []), (0.0, [("request", CART, 503)])):
+        for limit, each in ((10.0, []), (1e-9, [("request", CART, 503)])):
             monkeypatch.setattr(logs._Slow, "request", limit)
             for client in (first, second):
                 told.clear()
