@@ -27,7 +27,7 @@ from torture.client import Client
 from torture.report import Report
 from torture.shop import BUY, Shop
 
-SETTINGS: Final = {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "error"}
+SETTINGS: Final = {"ENABLE_FILE_LOGGING": "true", "LOG_LEVEL": "error", "ACCESS_LOG_RATE": "1000000"}
 REQUEST: Final = "http_server_request_duration_seconds"
 AT_ONCE: Final = 16
 RULES: Final = Path(__file__).parents[1] / "deploy" / "prometheus" / "rules.yaml"

@@ -235,7 +235,7 @@ def keep_logs(config: Config) -> None:
         FILES.keep_in(folder, KINDS if config.flag("ENABLE_FILE_LOGGING") else ("security",))
     except OSError as error:
         log.warning("nothing is kept in log files", folder=str(folder), why=error.strerror)
-    logs.configure(config.text("LOG_LEVEL"), config.text("LOG_FORMAT"), config.number("ACCESS_LOG_PERCENT"))
+    logs.configure(config.text("LOG_LEVEL"), config.text("LOG_FORMAT"), config.number("ACCESS_LOG_RATE"))
     logs.slow_from(request=config.seconds("SLOW_REQUEST"), query=config.seconds("SLOW_QUERY"),
                    job=config.seconds("SLOW_JOB"))  # fmt: skip
 

@@ -135,6 +135,35 @@ def test_logs_of_all_processes_are_read_by_command(shop):
     assert any("plan" in event for event in json.loads(slow.stdout)), slow.stdout[:500]
 
 
+async def test_a_flood_has_some_lines_which_say_how_many_have_none(shop, tmp_path):
+    """As many as the metrics count, lines and gaps together, and no more lines than the setting lets be."""
+    port, began = free_port(), time.monotonic()
+    base, rate = f"http://127.0.0.1:{port}", 10
+    settings = environment(
+        DATABASE_URL=shop[2], TFMSHOP_HOME=str(tmp_path), PORT=str(port), WORKERS="1", ENABLE_FILE_LOGGING="true",
+        ACCESS_LOG_RATE=str(rate), **UNLIMITED,
+    )  # fmt: skip
+    child = _started("serve", tmp_path, settings)
+    try:
+        wait_for(f"{base}/health/ready", child)
+        await some(base, 400, "/api/v1/products")
+        counted = sum(sum(one["buckets"]) for one in scraped(base)["families"][REQUEST]["series"])
+        await asyncio.sleep(2 / rate)
+        call(f"{base}/api/v1/products")
+        for _ in range(100):
+            events = list(told.events(tmp_path / "logs", ["access"], clock.now() - timedelta(minutes=5)))
+            gaps = sum(event.get("tfmshop.unlogged", 0) for event in events)
+            if len(events) + gaps > counted + 1:
+                break
+            await asyncio.sleep(0.05)
+    finally:
+        kill_group(child)
+    assert (len(events) + gaps, counted > 400) == (counted + 2, True)
+    assert len(events) <= rate + rate * (time.monotonic() - began)
+    shown = tfmshop("logs", "access", "--limit", "1000", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
+    assert f"{gaps:,} more requests have no line" in shown.stderr
+
+
 def test_errors_are_followed_one_by_one(tmp_path):
     file = tmp_path / "logs" / f"error-{clock.now().date()}.log"
     file.parent.mkdir()

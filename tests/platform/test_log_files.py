@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -151,16 +151,64 @@ def test_events_go_where_they_belong_and_are_found_by_kind(all_kinds, tmp_path, 
     assert len(list(told.events(tmp_path, ["app"], since))) == 3
 
 
-async def test_a_sample_of_requests_has_every_failed_one(kept, tmp_path, monkeypatch):
+@pytest.fixture
+def lines_of(kept, tmp_path, monkeypatch):
+    """A log of so many lines a second, the moment, and what is written: ids, and gaps before them."""
+    moment = [monotonic()]
     monkeypatch.setattr("tfmshop.platform.observe.access.FILES", kept)
-    sampled = AccessLog(shown=False, percent=0)
-    for status in (200, 404, 500, 503):
-        sampled.note("GET", "/x", status, "id", 0.1)
-    sampled.flush()
-    now = monotonic()
-    sampled.note_all([(Alike("/x", "/x", status), "id", now, now, None) for status in (304, 503)])
-    found = told.events(tmp_path, ["access"], datetime(2020, 1, 1, tzinfo=UTC))
-    assert [event["http.response.status_code"] for event in found] == [500, 503, 503]
+    monkeypatch.setattr("tfmshop.platform.observe.access.monotonic", lambda: moment[0])
+
+    def found():
+        events = [json.loads(line) for path, _, _ in files.files(tmp_path) for line in files.lines(path)]
+        return [(event["http.request.id"], event.get("tfmshop.unlogged", 0)) for event in events]
+
+    return lambda rate: AccessLog(shown=False, rate=rate), moment, found
+
+
+def at_once(status, first, count):
+    alike, now = Alike("/x", "/x", status), monotonic()
+    return [(alike, str(n), now, now, None) for n in range(first, first + count)]
+
+
+async def test_without_room_only_what_failed_has_a_line(lines_of):
+    log, _, found = lines_of
+    none = log(0)
+    for status in (200, 404, 500, 503, 504):
+        none.note("GET", "/x", status, str(status), 0.1)
+    none.note_all(at_once(304, 0, 5) + at_once(503, 5, 5))
+    none.flush()
+    assert found() == [("500", 2), ("504", 1)]
+
+
+async def test_answers_at_once_have_lines_from_all_over_them_and_say_how_many_have_none(lines_of):
+    log, moment, found = lines_of
+    few = log(10)
+    few.note_all(at_once(200, 0, 25))
+    assert found() == [(str(n), gap) for n, gap in zip((1, 4, 6, 9, 11, 14, 16, 19, 21, 24), [1, 2] * 5, strict=True)]
+    few.note_all(at_once(200, 25, 7))
+    assert len(found()) == 10
+    moment[0] += 0.35
+    few.note_all(at_once(200, 32, 2))
+    assert found()[10:] == [("32", 7), ("33", 0)]
+    few.note_all(at_once(200, 34, 3))
+    assert found()[12:] == [("36", 2)]
+    moment[0] += 60
+    few.note_all(at_once(503, 37, 100))
+    assert [int(id) for id, _ in found()[13:]] == list(range(46, 137, 10))
+    assert sum(gap for _, gap in found()) + len(found()) == 137
+
+
+async def test_lines_of_both_kinds_share_the_room(lines_of):
+    log, moment, found = lines_of
+    few = log(10)
+    few.note_all(at_once(200, 0, 8))
+    for status in (201, 202, 404, 503):
+        few.note("POST", "/x", status, str(status), 0.1)
+    few.note_all(at_once(200, 8, 3))
+    moment[0] += 0.1
+    few.note("POST", "/x", 203, "203", 0.1)
+    few.flush()
+    assert found()[8:] == [("201", 0), ("202", 0), ("203", 5)]
 
 
 @pytest.fixture

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from itertools import pairwise
 from typing import Final
 
 import msgspec
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.observe.alike import FAILED, Answered
+from tfmshop.platform.observe.alike import FAILED, TURNED_AWAY, Answered
 from tfmshop.platform.observe.files import FILES
 from tfmshop.platform.observe.traces import given
 
@@ -24,13 +24,15 @@ LONGEST_WAIT: Final = 0.1
 """Seconds after which lines are written, and how many are written together at most."""
 MOMENT: Final = 0.001
 """Seconds that one moment stands for."""
+EACH: Final = 1_000_000
+"""Lines a second that no process reaches: each request has its own."""
 
 
 class _Line(
     msgspec.Struct, gc=False, omit_defaults=True,
     rename={"timestamp": "@timestamp", "level": "log.level", "method": "http.request.method", "path": "url.path",
             "status": "http.response.status_code", "request_id": "http.request.id", "duration": "event.duration",
-            "trace_id": "trace.id"},
+            "trace_id": "trace.id", "unlogged": "tfmshop.unlogged"},
 ):  # fmt: skip
     timestamp: datetime
     method: str
@@ -39,6 +41,8 @@ class _Line(
     request_id: str
     duration: int
     trace_id: str = ""
+    unlogged: int = 0
+    """Requests of this process since the line before that have none."""
 
 
 class AccessLog:
@@ -46,41 +50,53 @@ class AccessLog:
     waits is written at the end; a kill loses what waits.
     """
 
-    def __init__(self, *, shown: bool, percent: int = 100) -> None:
-        """`shown` on standard error; of so many of a hundred requests, and of all that failed."""
+    def __init__(self, *, shown: bool, rate: int = EACH) -> None:
+        """`shown` on standard error; so many lines a second, and after a rest those of one second more. What failed
+        always has one.
+        """
         self._shown = shown
-        self._part = percent / 100
-        self._kept: list[tuple[str, str, int, str, float, float, str]] = []
+        self._rate, self._room, self._measured = rate, float(rate), monotonic()
+        self._unlogged = 0
+        self._kept: list[tuple[str, str, int, str, float, float, str, int]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
         """Add a line. All but its moment can wait: in a row, lines cost a third of what each costs by itself."""
-        if self._part < 1 and status < FAILED and random.random() >= self._part:  # noqa: S311 - a sample, no secret
+        now = monotonic()
+        if not self._takes(1, now) and (status < FAILED or status == TURNED_AWAY):
+            self._unlogged += 1
             return
-        self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id))
+        unlogged, self._unlogged = self._unlogged, 0
+        self._kept.append((method, path, status, request_id, seconds, now, trace_id, unlogged))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
         elif len(self._kept) >= MOST_LINES:
             self.flush()
 
     def note_all(self, answers: Sequence[Answered]) -> None:
-        """Add and write lines of answers that were given at once."""
-        if self._part < 1:
-            answers = [
-                one
-                for one in answers
-                if one[0].status >= FAILED or random.random() < self._part  # noqa: S311 - a sample
-            ]
-        moment, latest = clock.now(), 0.0
-        began, lines = moment.timestamp() - monotonic(), []
-        for alike, id, came, ended, parent in answers:
-            if ended > latest:
-                latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
-            line = _Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)))
-            if parent:
-                line.trace_id = given(parent)
-            lines.append(line)
-        self._write(lines)
+        """Add and write lines of answers that were given at once, or of some from all over them."""
+        count = len(answers)
+        lined = self._takes(count, monotonic())
+        if lined == count and not self._unlogged:
+            self._write(_lines(answers))
+        elif not lined:
+            self._unlogged += count
+        else:
+            chosen = [(n + 1) * count // lined - 1 for n in range(lined)]
+            lines = _lines(answers[at] for at in chosen)
+            for line, (before, at) in zip(lines, pairwise((-1, *chosen)), strict=True):
+                line.unlogged = at - before - 1
+            lines[0].unlogged += self._unlogged
+            self._unlogged = 0
+            self._write(lines)
+
+    def _takes(self, count: int, now: float) -> int:
+        """How many of so many lines there is room for; they take it."""
+        self._room = min(self._rate, self._room + self._rate * (now - self._measured))
+        self._measured = now
+        lined = min(count, int(self._room))
+        self._room -= lined
+        return lined
 
     def flush(self) -> None:
         """Write what waits, each line whole."""
@@ -90,10 +106,10 @@ class AccessLog:
         kept, self._kept = self._kept, []
         moment, lines, latest = clock.now(), [], -1
         began = moment.timestamp() - monotonic()
-        for method, path, status, id, seconds, at, trace in kept:
+        for method, path, status, id, seconds, at, trace, unlogged in kept:
             if (milliseconds := int(1000 * (began + at))) != latest:
                 latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
-            lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace))
+            lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace, unlogged))
         self._write(lines)
 
     def _write(self, lines: list[_Line]) -> None:
@@ -103,6 +119,19 @@ class AccessLog:
             if self._shown:
                 with suppress(OSError):
                     _write(content)
+
+
+def _lines(answers: Iterable[Answered]) -> list[_Line]:
+    moment, latest = clock.now(), 0.0
+    began, lines = moment.timestamp() - monotonic(), []
+    for alike, id, came, ended, parent in answers:
+        if ended > latest:
+            latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
+        line = _Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)))
+        if parent:
+            line.trace_id = given(parent)
+        lines.append(line)
+    return lines
 
 
 def _by_day(lines: list[_Line]) -> Iterator[tuple[date, list[_Line]]]:

@@ -7,6 +7,8 @@ from typing import Final
 
 FAILED: Final = 500
 """From this status on the shop did not do what it was asked for."""
+TURNED_AWAY: Final = 503
+"""The status of who finds no place, which may be as many as ask."""
 
 
 class Timed:

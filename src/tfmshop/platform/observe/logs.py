@@ -12,7 +12,7 @@ from typing import Any, Final
 import structlog
 
 from tfmshop.platform import clock
-from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.access import EACH, AccessLog
 from tfmshop.platform.observe.alike import Answered
 from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
 from tfmshop.platform.observe.files import FILES
@@ -97,15 +97,15 @@ def flush() -> None:
         _Access.lines.flush()
 
 
-def configure(level: str, form: str, percent: int = 100) -> None:
+def configure(level: str, form: str, rate: int = EACH) -> None:
     """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal); and to
-    files where `FILES` has a folder. Of requests, so many of a hundred.
+    files where `FILES` has a folder; of requests at most `rate` lines a second.
     """
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     shown, filed = level in WITH_ACCESS, "app" in FILES.kinds
     _Access.shown = shown and as_text
     in_json = shown and not as_text
-    _Access.lines = AccessLog(shown=in_json, percent=percent) if in_json or filed else None
+    _Access.lines = AccessLog(shown=in_json, rate=rate) if in_json or filed else None
     render: Any = _text() if as_text else render_json
     names: list[Any] = [in_one_line] if as_text else [ecs_names]
     structlog.configure(

@@ -114,7 +114,9 @@ def access(
         ("ms", lambda e: f"{e.get('event.duration', 0) / 1e6:.1f}"), ("method", lambda e: e.get("http.request.method")),
         ("path", lambda e: e.get("url.path")), ("id", lambda e: e.get("http.request.id")),
     )  # fmt: skip
-    _show(context, "access", since, grep, limit, columns, wanted, follow=follow, as_json=as_json)
+    shown = _show(context, "access", since, grep, limit, columns, wanted, follow=follow, as_json=as_json)
+    if (unlogged := sum(event.get("tfmshop.unlogged", 0) for event in shown)) and not as_json:
+        typer.echo(f"{unlogged:,} more requests have no line: they came faster than ACCESS_LOG_RATE.", err=True)
 
 
 @app.command("security")
@@ -163,7 +165,7 @@ def everything(
 def _show(
     context: typer.Context, kind: str, since: str, grep: str | None, limit: int, columns: Columns,
     only: Callable[[Event], bool] = lambda _: True, *, follow: bool, as_json: bool,
-) -> None:  # fmt: skip
+) -> list[Event]:  # fmt: skip
     folder = _folder(context)
     start, fresh = _start(since), told.Follower(folder, [kind])
     events = [event for event in _wanted(told.events(folder, [kind], start), grep) if only(event)][-limit:]
@@ -182,6 +184,7 @@ def _show(
                 print_json(event)
             elif only(event):
                 out.print(printable("  ".join(str(cell(event)) for _, cell in columns)), markup=False)
+    return events
 
 
 def _folder(context: typer.Context) -> Path:
