@@ -37,8 +37,8 @@ def run(rounds: int = ROUNDS, seconds: int = SECONDS) -> bool:
         for name, work in WORK.items():
             figures.append(_compared(name, told, {**environment, **work}, home, rounds, seconds))
     notes = (
-        f"5,000 products, two server processes: one with metrics, log files (lines of requests as many as "
-        f"ACCESS_LOG_RATE lets be where nothing else is said), alerts worked out, "
+        f"5,000 products, two server processes: one with metrics, log files (at most "
+        f"ACCESS_LOG_RATE lines of requests a second where nothing else is said), alerts worked out, "
         f"slow statements looked for, traces of one in a hundred requests sent by OTLP; one "
         f"with nothing of it (bench/silent.py). {rounds} alternating rounds of {seconds} s after a warm-up."
     )

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,7 @@ import structlog
 from tfmshop.platform import clock
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import files, logs, told
-from tfmshop.platform.observe.access import AccessLog
+from tfmshop.platform.observe.access import LEFT_OUT, AccessLog
 from tfmshop.platform.observe.alike import Alike
 from tfmshop.platform.observe.files import AWAY, LogFiles
 
@@ -152,63 +152,83 @@ def test_events_go_where_they_belong_and_are_found_by_kind(all_kinds, tmp_path, 
 
 
 @pytest.fixture
-def lines_of(kept, tmp_path, monkeypatch):
-    """A log of so many lines a second, the moment, and what is written: ids, and gaps before them."""
-    moment = [monotonic()]
+def moment(monkeypatch):
+    """When it is for the access log, in seconds: a list of one, for a test to change."""
+    now = [1000.0]
+    monkeypatch.setattr("tfmshop.platform.observe.access.monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def lines(kept, tmp_path, monkeypatch):
+    """The lines of requests in the file, in order."""
     monkeypatch.setattr("tfmshop.platform.observe.access.FILES", kept)
-    monkeypatch.setattr("tfmshop.platform.observe.access.monotonic", lambda: moment[0])
-
-    def found():
-        events = [json.loads(line) for path, _, _ in files.files(tmp_path) for line in files.lines(path)]
-        return [(event["http.request.id"], event.get("tfmshop.unlogged", 0)) for event in events]
-
-    return lambda rate: AccessLog(shown=False, rate=rate), moment, found
+    return lambda: [json.loads(line) for path, _, _ in files.files(tmp_path) for line in files.lines(path)]
 
 
-def at_once(status, first, count):
-    alike, now = Alike("/x", "/x", status), monotonic()
-    return [(alike, str(n), now, now, None) for n in range(first, first + count)]
+def gaps(lines):
+    """The id of each, and how many before it have none."""
+    return [(line["http.request.id"], line.get("tfmshop.unlogged", 0)) for line in lines]
 
 
-async def test_without_room_only_what_failed_has_a_line(lines_of):
-    log, _, found = lines_of
-    none = log(0)
+def at_once(status, first, count, parent=None):
+    alike = Alike("/x", "/x", status)
+    return [(alike, str(n), 999 + n / 1000, 1000 + n / 1000, parent) for n in range(first, first + count)]
+
+
+async def test_without_room_only_what_failed_has_a_line(moment, lines):
+    none = AccessLog(shown=False, rate=0)
     for status in (200, 404, 500, 503, 504):
         none.note("GET", "/x", status, str(status), 0.1)
     none.note_all(at_once(304, 0, 5) + at_once(503, 5, 5))
+    none.note_all([])
     none.flush()
-    assert found() == [("500", 2), ("504", 1)]
+    assert gaps(lines()) == [("500", 2), ("503", 0), ("504", 0)]
 
 
-async def test_answers_at_once_have_lines_from_all_over_them_and_say_how_many_have_none(lines_of):
-    log, moment, found = lines_of
-    few = log(10)
-    few.note_all(at_once(200, 0, 25))
-    assert found() == [(str(n), gap) for n, gap in zip((1, 4, 6, 9, 11, 14, 16, 19, 21, 24), [1, 2] * 5, strict=True)]
+async def test_answers_at_once_have_lines_from_all_over_them_and_say_how_many_have_none(moment, lines, capfd):
+    few, left_out = AccessLog(shown=True, rate=10), LEFT_OUT.of().value
+    few.note_all(at_once(200, 0, 25, b"00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"))
+    assert gaps(lines()) == [(str(n), gap) for n, gap in zip((1, 4, 6, 9, 11, 14, 16, 19, 21, 24), [1, 2] * 5,
+                                                             strict=True)]  # fmt: skip
+    assert capfd.readouterr().err.splitlines() == [json.dumps(line, separators=(",", ":")) for line in lines()]
+    assert {line["trace.id"] for line in lines()} == {"0af7651916cd43dd8448eb211c80319c"}
+    came = [datetime.fromisoformat(line["@timestamp"]).timestamp() for line in lines()]
+    assert [round(1000 * (at - came[0])) for at in came] == [0, 3, 5, 8, 10, 13, 15, 18, 20, 23]
     few.note_all(at_once(200, 25, 7))
-    assert len(found()) == 10
-    moment[0] += 0.35
+    assert len(lines()) == 10
+    moment[0] += 0.375
     few.note_all(at_once(200, 32, 2))
-    assert found()[10:] == [("32", 7), ("33", 0)]
+    assert gaps(lines()[10:]) == [("32", 7), ("33", 0)]
     few.note_all(at_once(200, 34, 3))
-    assert found()[12:] == [("36", 2)]
+    assert gaps(lines()[12:]) == [("36", 2)]
     moment[0] += 60
     few.note_all(at_once(503, 37, 100))
-    assert [int(id) for id, _ in found()[13:]] == list(range(46, 137, 10))
-    assert sum(gap for _, gap in found()) + len(found()) == 137
+    assert [int(id) for id, _ in gaps(lines()[13:])] == list(range(46, 137, 10))
+    assert sum(gap for _, gap in gaps(lines())) + len(lines()) == 137
+    assert LEFT_OUT.of().value - left_out == 137 - len(lines())
 
 
-async def test_lines_of_both_kinds_share_the_room(lines_of):
-    log, moment, found = lines_of
-    few = log(10)
-    few.note_all(at_once(200, 0, 8))
-    for status in (201, 202, 404, 503):
-        few.note("POST", "/x", status, str(status), 0.1)
-    few.note_all(at_once(200, 8, 3))
-    moment[0] += 0.1
-    few.note("POST", "/x", 203, "203", 0.1)
+async def test_a_flood_of_some_leaves_others_their_lines(moment, lines):
+    few = AccessLog(shown=False, rate=10)
+    few.note_all(at_once(200, 0, 1000))
+    for number in range(15):
+        few.note("POST", "/x", 404, f"post-{number}", 0.1)
+    few.note("POST", "/x", 500, "failed", 0.1)
+    moment[0] += 0.125
+    few.note("POST", "/x", 201, "later", 0.1)
+    few.note_all(at_once(200, 1000, 50))
     few.flush()
-    assert found()[8:] == [("201", 0), ("202", 0), ("203", 5)]
+    found = gaps(lines())
+    assert found[10:] == [("1049", 49), *[(f"post-{number}", 0) for number in range(10)], ("failed", 5), ("later", 0)]
+
+
+async def test_of_a_long_path_the_beginning_is_told(kept, lines, monkeypatch):
+    monkeypatch.setattr(logs._Access, "lines", AccessLog(shown=False))
+    logs.access("GET", "/" + 60_000 * "x", 414, "id", 0.1)
+    logs._Access.lines.flush()
+    logs.answered([(Alike("/" + 8000 * "y", "/x", 503), "id", monotonic() - 0.1, monotonic(), None)], 0.1)
+    assert [line["url.path"] for line in lines()] == ["/" + 511 * letter for letter in "xy"]
 
 
 @pytest.fixture

@@ -234,6 +234,12 @@ def test_who_goes_on_asking_waits_twice_as_long_each_time_and_is_forgiven() -> N
     assert asks_in_vain(counted, now + 3600) == 1
 
 
+def test_a_flood_is_told_when_the_wait_grows_and_once_a_window() -> None:
+    counted, now = Counted(Tier("api", 100), "somebody", 1000.0), 1000.0
+    assert [n for n in range(1, 10_000) if counted.refuse(now, 60.0)] == [1, *range(151, 151 + 12 * 150, 150)]
+    assert [counted.refuse(now + later, 60.0) for later in (59, 60, 61, 119.9, 120)] == [0, 1, 0, 0, 1]
+
+
 def test_a_client_at_twice_its_allowance_does_not_wait_longer() -> None:
     tier, now = Tier("api", 100), 1000.0
     counted = Counted(tier, "somebody", now)

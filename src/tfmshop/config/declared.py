@@ -245,7 +245,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "ACCESS_LOG_RATE",
         500,
-        "Lines of requests a second and process, at most; failed ones always have one.",
+        "Lines of requests a second, at most, of each process; 0: only of failed ones.",
         least=0,
         most=1_000_000,
     ),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from math import inf
 from typing import Final
 
 SLICES: Final = 60
@@ -18,6 +19,8 @@ SMALL: Final = 100
 PATIENCE: Final = 1.5
 """So many times its allowance a client may ask in vain in a window; then it does not heed what it is told."""
 LONGEST_WAIT: Final = 3600.0
+MOST_STRIKES: Final = 12
+"""Times that a wait doubles; the last brings it to the longest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class Counted:
     """One client and one tier. `left` requests may be let through at once."""
 
     __slots__ = (
-        "_heard", "_others", "_slices", "_strikes", "_struck", "_vain", "_vain_since", "dirty", "known", "left", "own",
-        "spent", "tier", "wait_until", "waiting", "who",
+        "_heard", "_others", "_slices", "_strikes", "_struck", "_told", "_vain", "_vain_since", "dirty", "known", "left",
+        "own", "spent", "tier", "wait_until", "waiting", "who",
     )  # fmt: skip
 
     def __init__(self, tier: Tier, who: str, now: float, credit: int = 0) -> None:
@@ -54,6 +57,7 @@ class Counted:
         self._others, self._heard = 0, now
         self._vain = self._strikes = 0
         self._vain_since = self._struck = now
+        self._told = -inf
         self._slices: list[tuple[int, int]] = []
 
     def remaining(self, now: float, window: float) -> int:
@@ -90,8 +94,8 @@ class Counted:
         return (self._slices[0][0] + SLICES + 1) * window / SLICES if self._slices else now + window / SLICES
 
     def refuse(self, now: float, window: float) -> bool:
-        """Count a request in vain; whether it is the first of a window. Who goes on asking waits 1 s, 2 s, 4 s ... 1 h;
-        each window after that without it forgives one of these times.
+        """Count a request in vain; whether that is news: the first of a window, or the wait grew. Who goes on asking
+        waits 1 s, 2 s, 4 s ... 1 h; each window after that without it forgives one of these times.
         """
         if now - self._vain_since >= window:
             self._vain_since, self._vain = now, 0
@@ -100,9 +104,12 @@ class Counted:
             self._strikes = max(0, self._strikes - calm)
             self._struck += calm * window
         self._vain += 1
+        grew = False
         if self._vain > PATIENCE * self.tier.most:
             self._vain_since, self._vain = now, 1
             self.wait_until = max(self.wait_until, now + min(LONGEST_WAIT, 2.0**self._strikes))
-            self._strikes, self._struck = min(self._strikes + 1, 12), self.wait_until
-            return True
-        return self._vain == 1
+            grew = self._strikes < MOST_STRIKES
+            self._strikes, self._struck = min(self._strikes + 1, MOST_STRIKES), self.wait_until
+        if tells := grew or now - self._told >= window:
+            self._told = now
+        return tells

@@ -15,8 +15,9 @@ import msgspec
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.clock import monotonic
-from tfmshop.platform.observe.alike import FAILED, TURNED_AWAY, Answered
+from tfmshop.platform.observe.alike import FAILED, Answered
 from tfmshop.platform.observe.files import FILES
+from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.observe.traces import given
 
 MOST_LINES: Final = 500
@@ -26,6 +27,9 @@ MOMENT: Final = 0.001
 """Seconds that one moment stands for."""
 EACH: Final = 1_000_000
 """Lines a second that no process reaches: each request has its own."""
+LEFT_OUT: Final = Counter(
+    "tfmshop_access_lines_left_out_total", "Requests without a line in the access log: they came too fast."
+)
 
 
 class _Line(
@@ -42,7 +46,34 @@ class _Line(
     duration: int
     trace_id: str = ""
     unlogged: int = 0
-    """Requests of this process since the line before that have none."""
+    """Requests of this process before it that have no line, and are in no other gap."""
+
+
+class _Room:
+    """Room for so many lines a second, and after a rest for those of one second more."""
+
+    __slots__ = ("_left", "_measured", "_rate", "unlogged")
+
+    def __init__(self, rate: int) -> None:
+        self._rate, self._left, self._measured = rate, float(rate), monotonic()
+        self.unlogged = 0
+        """Requests since the last line that have none."""
+
+    def take(self, count: int, now: float) -> int:
+        """How many of so many requests have a line; the others are left out."""
+        self._left = min(self._rate, self._left + self._rate * (now - self._measured))
+        self._measured = now
+        lined = min(count, int(self._left))
+        self._left -= lined
+        if lined < count:
+            self.unlogged += count - lined
+            LEFT_OUT.of().add(count - lined)
+        return lined
+
+    def gap(self) -> int:
+        """How many have none, for the line that comes now."""
+        unlogged, self.unlogged = self.unlogged, 0
+        return unlogged
 
 
 class AccessLog:
@@ -51,52 +82,43 @@ class AccessLog:
     """
 
     def __init__(self, *, shown: bool, rate: int = EACH) -> None:
-        """`shown` on standard error; so many lines a second, and after a rest those of one second more. What failed
-        always has one.
-        """
+        """`shown` on standard error; so many lines a second of answers that were given at once, and of all others."""
         self._shown = shown
-        self._rate, self._room, self._measured = rate, float(rate), monotonic()
-        self._unlogged = 0
+        self._room, self._room_at_once = _Room(rate), _Room(rate)
         self._kept: list[tuple[str, str, int, str, float, float, str, int]] = []
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
-        """Add a line. All but its moment can wait: in a row, lines cost a third of what each costs by itself."""
+        """Add a line; always, if the request failed. All but its moment can wait: in a row, lines cost a third of what
+        each costs by itself.
+        """
         now = monotonic()
-        if not self._takes(1, now) and (status < FAILED or status == TURNED_AWAY):
-            self._unlogged += 1
+        if status < FAILED and not self._room.take(1, now):
             return
-        unlogged, self._unlogged = self._unlogged, 0
-        self._kept.append((method, path, status, request_id, seconds, now, trace_id, unlogged))
+        self._kept.append((method, path, status, request_id, seconds, now, trace_id, self._room.gap()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
         elif len(self._kept) >= MOST_LINES:
             self.flush()
 
     def note_all(self, answers: Sequence[Answered]) -> None:
-        """Add and write lines of answers that were given at once, or of some from all over them."""
-        count = len(answers)
-        lined = self._takes(count, monotonic())
-        if lined == count and not self._unlogged:
-            self._write(_lines(answers))
-        elif not lined:
-            self._unlogged += count
+        """Write lines of answers that were given at once, or of an even choice of them. What failed among these is who
+        was turned away, for whom there is no more room than for others.
+        """
+        room, count = self._room_at_once, len(answers)
+        earlier, lined = room.unlogged, room.take(count, monotonic())
+        if not lined:
+            return
+        room.gap()
+        if lined == count:
+            lines = _lines(answers)
         else:
             chosen = [(n + 1) * count // lined - 1 for n in range(lined)]
             lines = _lines(answers[at] for at in chosen)
             for line, (before, at) in zip(lines, pairwise((-1, *chosen)), strict=True):
                 line.unlogged = at - before - 1
-            lines[0].unlogged += self._unlogged
-            self._unlogged = 0
-            self._write(lines)
-
-    def _takes(self, count: int, now: float) -> int:
-        """How many of so many lines there is room for; they take it."""
-        self._room = min(self._rate, self._room + self._rate * (now - self._measured))
-        self._measured = now
-        lined = min(count, int(self._room))
-        self._room -= lined
-        return lined
+        lines[0].unlogged += earlier
+        self._write(lines)
 
     def flush(self) -> None:
         """Write what waits, each line whole."""
@@ -127,7 +149,7 @@ def _lines(answers: Iterable[Answered]) -> list[_Line]:
     for alike, id, came, ended, parent in answers:
         if ended > latest:
             latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
-        line = _Line(moment, "GET", alike.path, alike.status, id, int(1e9 * (ended - came)))
+        line = _Line(moment, alike.method, alike.path, alike.status, id, int(1e9 * (ended - came)))
         if parent:
             line.trace_id = given(parent)
         lines.append(line)

@@ -7,17 +7,19 @@ from typing import Final
 
 FAILED: Final = 500
 """From this status on the shop did not do what it was asked for."""
-TURNED_AWAY: Final = 503
-"""The status of who finds no place, which may be as many as ask."""
+LONGEST_PATH: Final = 512
+"""Characters of a path that are told."""
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""What is counted by its name."""
 
 
 class Timed:
-    """A route and a status: what is counted together."""
+    """A method, a route and a status: what is counted together."""
 
-    __slots__ = ("route", "seconds", "status")
+    __slots__ = ("method", "route", "seconds", "status")
 
-    def __init__(self, route: str, status: int) -> None:
-        self.route, self.status = route, status
+    def __init__(self, method: str, route: str, status: int) -> None:
+        self.method, self.route, self.status = method, route, status
         self.seconds: list[float] = []
         """How long those took that are being counted."""
 
@@ -25,13 +27,19 @@ class Timed:
 _timed = cache(Timed)
 
 
+def counted(method: str) -> str:
+    """What a method is counted as."""
+    return method if method in METHODS else "_OTHER"
+
+
 class Alike:
-    """A path and a status: what many answers have in common. All are of GET."""
+    """A method, a path and a status: what many answers have in common."""
 
-    __slots__ = ("path", "status", "timed")
+    __slots__ = ("method", "path", "status", "timed")
 
-    def __init__(self, path: str, route: str, status: int) -> None:
-        self.path, self.status, self.timed = path, status, _timed(route, status)
+    def __init__(self, path: str, route: str, status: int, method: str = "GET") -> None:
+        self.method, self.path, self.status = method, path[:LONGEST_PATH], status
+        self.timed = _timed(counted(method), route, status)
 
 
 Answered = tuple[Alike, str, float, float, bytes | None]

@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, timedelta
+from errno import EACCES
 from io import BufferedWriter
 from pathlib import Path
 from typing import Final
@@ -59,10 +60,12 @@ class LogFiles:
         self._turn = threading.Lock()
 
     def keep_in(self, folder: Path, kinds: Iterable[str] = KINDS) -> None:
-        """Write these kinds to files of this folder from now on. `OSError` where it cannot be made."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        """Write these kinds to files of this folder from now on. `OSError` where that cannot be, yet."""
         self.close()
         self.folder, self.kinds = folder, frozenset(kinds)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(EACCES, os.strerror(EACCES))
 
     def write(self, kind: str, day: date, lines: bytes) -> bool:
         """Add whole lines to the file of a kind and day; whether they are there."""

@@ -13,7 +13,7 @@ import structlog
 
 from tfmshop.platform import clock
 from tfmshop.platform.observe.access import EACH, AccessLog
-from tfmshop.platform.observe.alike import Answered
+from tfmshop.platform.observe.alike import LONGEST_PATH, Answered
 from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
 from tfmshop.platform.observe.files import FILES
 
@@ -44,6 +44,7 @@ class _Slow:
 
 def access(method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
     """Log a request that was answered, where the level shows them or there is a file for them."""
+    path = path[:LONGEST_PATH]
     if _Access.lines is not None:
         _Access.lines.note(method, path, status, request_id, seconds, trace_id)
     if _Access.shown or seconds >= _Slow.request:
@@ -57,7 +58,7 @@ def answered(answers: Sequence[Answered], slowest: float) -> None:
     limit = 0.0 if _Access.shown else _Slow.request
     for alike, request_id, came, ended, _ in answers if slowest >= limit else ():
         if ended - came >= limit:
-            _tell("GET", alike.path, alike.status, request_id, ended - came)
+            _tell(alike.method, alike.path, alike.status, request_id, ended - came)
 
 
 def _tell(method: str, path: str, status: int, request_id: str, seconds: float) -> None:

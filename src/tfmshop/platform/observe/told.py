@@ -27,7 +27,7 @@ def events(folder: Path, kinds: Iterable[str], since: datetime) -> Iterator[Even
     wanted = set(kinds)
     found = [path for path, kind, day in files.files(folder) if kind in wanted and day >= since.date()]
     read = (_events(path, since) for path in found)
-    yield from sorted((event for part in read for event in part), key=lambda event: event["@timestamp"])
+    yield from sorted((event for part in read for event in part), key=lambda event: event["@timestamp"].rstrip("Z"))
 
 
 class Follower:

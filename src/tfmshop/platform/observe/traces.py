@@ -153,9 +153,9 @@ def answered(answers: Iterable[Answered]) -> None:
             continue
         _Alike.left -= 1
         route = alike.timed.route
-        attributes = {"http.request.method": "GET", "http.route": route, "http.request.id": request_id,
+        attributes = {"http.request.method": alike.method, "http.route": route, "http.request.id": request_id,
                       "http.response.status_code": alike.status, "tfmshop.cache": "hit"}  # fmt: skip
-        _ended(f"GET {route}", ended - came, attributes, trace.SpanKind.SERVER, context=_parent(traceparent),
+        _ended(f"{alike.method} {route}", ended - came, attributes, trace.SpanKind.SERVER, context=_parent(traceparent),
                ago=monotonic() - ended)  # fmt: skip
 
 

@@ -6,19 +6,21 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from tfmshop.platform import clock
 from tfmshop.platform.observe import told
-from tfmshop.platform.observe.files import FOLDER
+from tfmshop.platform.observe.files import FOLDER, files
 from tfmshop.platform.observe.told import Event
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table, printable
 from tfmshop.surface.cli.spans import span_of
 
 app = typer.Typer(no_args_is_help=True, help="What the shop wrote into its log files (TFMSHOP_HOME/logs).")
+OFF: Final = " (ENABLE_FILE_LOGGING switches all but security events on)"
+RANKS: Final = {"debug": 0, "info": 1, "warning": 2, "warn": 2, "error": 3, "critical": 4}
 _OWN = ("@timestamp", "message", "client.address", "log.level", "event.dataset", "error.stack_trace")
 
 Since = Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h or 7d.")]
@@ -52,7 +54,7 @@ def errors(
     if as_json:
         print_json(groups)
     elif not groups:
-        _nothing(folder, since)
+        _nothing(folder, since, "error")
     else:
         rows = [(g.times, g.last[:19], g.fingerprint, g.event["message"], _reason(g.event)) for g in groups]
         print_table(("times", "last", "fingerprint", "message", "because"), rows)
@@ -94,7 +96,7 @@ def access(
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show requests.
+    """Show requests. Under + is how many before each, of any kind, have no line (ACCESS_LOG_RATE).
 
     Examples: `tfmshop logs access --status 5xx`, `tfmshop logs access --path /api/v1/carts --slower 100 --follow`
     """
@@ -113,10 +115,9 @@ def access(
         ("at", _at), ("status", lambda e: e.get("http.response.status_code")),
         ("ms", lambda e: f"{e.get('event.duration', 0) / 1e6:.1f}"), ("method", lambda e: e.get("http.request.method")),
         ("path", lambda e: e.get("url.path")), ("id", lambda e: e.get("http.request.id")),
+        ("+", lambda e: e.get("tfmshop.unlogged", "")),
     )  # fmt: skip
-    shown = _show(context, "access", since, grep, limit, columns, wanted, follow=follow, as_json=as_json)
-    if (unlogged := sum(event.get("tfmshop.unlogged", 0) for event in shown)) and not as_json:
-        typer.echo(f"{unlogged:,} more requests have no line: they came faster than ACCESS_LOG_RATE.", err=True)
+    _show(context, "access", since, grep, limit, columns, wanted, follow=follow, as_json=as_json)
 
 
 @app.command("security")
@@ -146,26 +147,29 @@ def everything(
     context: typer.Context,
     since: Since = "1h",
     grep: Grep = None,
-    level: Annotated[str | None, typer.Option(help="Only this level: error, warning, info or debug.")] = None,
+    level: Annotated[str | None, typer.Option(help="This level and worse: error, warn, info or debug.")] = None,
     limit: Limit = 50,
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show every other event.
+    """Show what is no request: what the shop did, what went wrong, and security events too.
 
-    Examples: `tfmshop logs app --level warning`, `tfmshop logs app --grep redis --follow`
+    Examples: `tfmshop logs app --level warn`, `tfmshop logs app --grep redis --follow`
     """
+    if level is not None and level not in RANKS:
+        raise Failure(f"--level must be error, warn, info or debug, not {level!r}.")
+    least = RANKS[level] if level is not None else 0
     columns: Columns = (
         ("at", _at), ("level", lambda e: e.get("log.level")), ("message", lambda e: e["message"]), ("facts", _facts),
     )  # fmt: skip
     _show(context, "app", since, grep, limit, columns,
-          lambda e: level in (None, e.get("log.level")), follow=follow, as_json=as_json)  # fmt: skip
+          lambda e: RANKS.get(e.get("log.level", ""), 0) >= least, follow=follow, as_json=as_json)  # fmt: skip
 
 
 def _show(
     context: typer.Context, kind: str, since: str, grep: str | None, limit: int, columns: Columns,
     only: Callable[[Event], bool] = lambda _: True, *, follow: bool, as_json: bool,
-) -> list[Event]:  # fmt: skip
+) -> None:  # fmt: skip
     folder = _folder(context)
     start, fresh = _start(since), told.Follower(folder, [kind])
     events = [event for event in _wanted(told.events(folder, [kind], start), grep) if only(event)][-limit:]
@@ -175,7 +179,7 @@ def _show(
         for event in events:
             print_json(event)
     elif not events and not follow:
-        _nothing(folder, since)
+        _nothing(folder, since, kind)
     elif events:
         print_table([name for name, _ in columns], [[cell(event) for _, cell in columns] for event in events])
     if follow:
@@ -184,7 +188,6 @@ def _show(
                 print_json(event)
             elif only(event):
                 out.print(printable("  ".join(str(cell(event)) for _, cell in columns)), markup=False)
-    return events
 
 
 def _folder(context: typer.Context) -> Path:
@@ -205,8 +208,9 @@ def _wanted(events: Iterable[Event], grep: str | None) -> Iterable[Event]:
     return (event for event in events if pattern.search(" ".join(map(str, event.values()))))
 
 
-def _nothing(folder: Path, since: str) -> None:
-    typer.echo(f"Nothing since {since} ago in {folder} (ENABLE_FILE_LOGGING switches all but security events on).")
+def _nothing(folder: Path, since: str, kind: str) -> None:
+    why = "" if kind == "security" or "app" in {there for _, there, _ in files(folder)} else OFF
+    typer.echo(f"Nothing like that in the last {since} in {folder}{why}.")
 
 
 def _at(event: Event) -> str:

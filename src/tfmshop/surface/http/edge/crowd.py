@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.limits import Admission, Line, Overloaded
-from tfmshop.platform.observe.alike import Alike
-from tfmshop.surface.http.edge import bounds, measure, sharing
+from tfmshop.platform.observe.alike import LONGEST_PATH, Alike
+from tfmshop.surface.http.edge import bounds, sharing
 from tfmshop.surface.http.edge.body import Scope, Send
 from tfmshop.surface.http.edge.headers import API, HTTPS_ONLY, NO_STORE, Headers, date, head
 from tfmshop.surface.http.edge.quick import is_plain
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tfmshop.surface.http.edge.watch import Watch
 
 _OVERLOADED: Final = of_shop(Overloaded())
-MOST_PATHS, LONGEST_PATH = 1000, 512
-"""Paths that are remembered, and bytes of each."""
+MOST_PATHS: Final = 1000
+"""Paths that are remembered; longer ones than are told of are not."""
 _LINES: Final = {CHECKOUT: Line.FIRST, PAYMENTS: Line.NEWS}
 _HEADERS: Final = [(b"content-type", b"application/problem+json"), (b"retry-after", b"1"), NO_STORE, *API]
 _HEAD: Final = head(503, _HEADERS)
@@ -73,7 +73,7 @@ class Crowd:
         named = dict(scope["headers"])
         peer = scope["client"][0] if scope["client"] else ""
         id, scheme = self._come(scope["headers"], named, peer, scope["scheme"], line_of(tier), started)
-        measure.answered(scope["method"], scope["path"], route, 503, id, monotonic() - started)
+        self._ready.add(Alike(scope["path"], route, 503, scope["method"]), id, started, None)
         body = _OVERLOADED.encode(id)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(body)), (b"x-request-id", id.encode())]
         headers += sharing.headers(named.get(b"origin"), self._rules.origins)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tfmshop.platform.observe import logs, traces
+from tfmshop.platform.observe.alike import counted
 from tfmshop.platform.observe.metrics import Gauge, Histogram
 
 DURATION = Histogram(
@@ -14,7 +15,6 @@ DURATION = Histogram(
 ACTIVE = Gauge("http_server_active_requests", "Requests that are being answered, without those answered at once.")
 GONE: Final = 499
 """The status of a request whose client went away before it was answered."""
-METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def begin(
@@ -31,5 +31,5 @@ def answered(
     method: str, path: str, route: str, status: int, request_id: str, seconds: float, trace_id: str = ""
 ) -> None:  # fmt: skip
     """Count a request that was answered, and log it."""
-    DURATION.of(method if method in METHODS else "_OTHER", route, status).add(seconds)
+    DURATION.of(counted(method), route, status).add(seconds)
     logs.access(method, path, status, request_id, seconds, trace_id)

@@ -40,7 +40,7 @@ class Ready:
                 timed.append(alike.timed)
             seconds.append(ended - came)
         for one in timed:
-            DURATION.of("GET", one.route, one.status).add_all(one.seconds)
+            DURATION.of(one.method, one.route, one.status).add_all(one.seconds)
             slowest = max(slowest, one.seconds[-1])
             one.seconds.clear()
         logs.answered(answered, slowest)
