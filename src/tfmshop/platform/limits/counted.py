@@ -39,8 +39,8 @@ class Counted:
     """One client and one tier. `left` requests may be let through at once."""
 
     __slots__ = (
-        "_heard", "_others", "_slices", "_strikes", "_struck", "_told", "_vain", "_vain_since", "dirty", "known", "left",
-        "own", "spent", "tier", "wait_until", "waiting", "who",
+        "_heard", "_others", "_slices", "_strikes", "_struck", "_told", "_vain", "_vain_since", "dirty", "known",
+        "left", "own", "spent", "tier", "wait_until", "waiting", "who",
     )  # fmt: skip
 
     def __init__(self, tier: Tier, who: str, now: float, credit: int = 0) -> None:
