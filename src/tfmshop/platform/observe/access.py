@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -59,16 +58,19 @@ class _Room:
         self.unlogged = 0
         """Requests since the last line that have none."""
 
-    def take(self, count: int, now: float) -> int:
-        """How many of so many requests have a line; the others are left out."""
+    def left(self) -> int:
+        """How many lines there is room for now."""
+        now = monotonic()
         self._left = min(self._rate, self._left + self._rate * (now - self._measured))
         self._measured = now
-        lined = min(count, int(self._left))
+        return int(self._left)
+
+    def take(self, lined: int, count: int) -> None:
+        """So many lines are written, of so many requests; the others are left out."""
         self._left -= lined
         if lined < count:
             self.unlogged += count - lined
             LEFT_OUT.of().add(count - lined)
-        return lined
 
     def gap(self) -> int:
         """How many have none, for the line that comes now."""
@@ -92,32 +94,30 @@ class AccessLog:
         """Add a line; always, if the request failed. All but its moment can wait: in a row, lines cost a third of what
         each costs by itself.
         """
-        now = monotonic()
-        if status < FAILED and not self._room.take(1, now):
-            return
-        self._kept.append((method, path, status, request_id, seconds, now, trace_id, self._room.gap()))
+        if status < FAILED:
+            lined = min(1, self._room.left())
+            self._room.take(lined, 1)
+            if not lined:
+                return
+        self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id, self._room.gap()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
         elif len(self._kept) >= MOST_LINES:
             self.flush()
 
-    def note_all(self, answers: Sequence[Answered]) -> None:
-        """Write lines of answers that were given at once, or of an even choice of them. What failed among these is who
-        was turned away, for whom there is no more room than for others.
+    def room_at_once(self) -> int:
+        """How many answers that are given at once may have a line from now on."""
+        return self._room_at_once.left()
+
+    def note_all(self, told: Sequence[Answered], count: int) -> None:
+        """Write lines of so many answers that were given at once; of some of `told`, in their order, where there is no
+        room for more. What failed among them is who was turned away, for whom there is none either.
         """
-        room, count = self._room_at_once, len(answers)
-        earlier, lined = room.unlogged, room.take(count, monotonic())
-        if not lined:
-            return
-        room.gap()
-        if lined == count:
-            lines = _lines(answers)
-        else:
-            chosen = [(n + 1) * count // lined - 1 for n in range(lined)]
-            lines = _lines(answers[at] for at in chosen)
-            for line, (before, at) in zip(lines, pairwise((-1, *chosen)), strict=True):
-                line.unlogged = at - before - 1
-        lines[0].unlogged += earlier
+        room = self._room_at_once
+        lines = _lines(told[: room.left()])
+        if lines:
+            lines[0].unlogged = room.gap()
+        room.take(len(lines), count)
         self._write(lines)
 
     def flush(self) -> None:
@@ -143,7 +143,7 @@ class AccessLog:
                     _write(content)
 
 
-def _lines(answers: Iterable[Answered]) -> list[_Line]:
+def _lines(answers: Sequence[Answered]) -> list[_Line]:
     moment, latest = clock.now(), 0.0
     began, lines = moment.timestamp() - monotonic(), []
     for alike, id, came, ended, parent in answers:

@@ -21,7 +21,7 @@ class Timed:
     def __init__(self, method: str, route: str, status: int) -> None:
         self.method, self.route, self.status = method, route, status
         self.seconds: list[float] = []
-        """How long those took that are being counted."""
+        """How long those took that are not counted yet."""
 
 
 _timed = cache(Timed)

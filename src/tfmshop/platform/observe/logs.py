@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
 from datetime import date
+from math import inf
 from typing import Any, Final
 
 import structlog
@@ -51,12 +52,21 @@ def access(method: str, path: str, status: int, request_id: str, seconds: float,
         _tell(method, path, status, request_id, seconds)
 
 
-def answered(answers: Sequence[Answered], slowest: float) -> None:
-    """The same of requests that were answered at once, the `slowest` in so many seconds."""
+def room() -> tuple[float, float]:
+    """How many requests that are answered at once may be told of one by one from now on, and from how many seconds on
+    each of them is.
+    """
+    if _Access.shown:
+        return inf, 0.0
+    return (_Access.lines.room_at_once() if _Access.lines is not None else 0), _Slow.request
+
+
+def answered(told: Sequence[Answered], count: int) -> None:
+    """The same of requests that were answered at once: so many, some of which are told of."""
     if _Access.lines is not None:
-        _Access.lines.note_all(answers)
+        _Access.lines.note_all(told, count)
     limit = 0.0 if _Access.shown else _Slow.request
-    for alike, request_id, came, ended, _ in answers if slowest >= limit else ():
+    for alike, request_id, came, ended, _ in told:
         if ended - came >= limit:
             _tell(alike.method, alike.path, alike.status, request_id, ended - came)
 

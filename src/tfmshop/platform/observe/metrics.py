@@ -144,16 +144,19 @@ class Timed:
         whole[at + _SUM] += int(seconds * NANO)
 
     def add_all(self, seconds: list[float]) -> None:
-        """More that took so long, in order afterwards."""
-        seconds.sort()
+        """More that took so long. Often all of them are in the first bucket."""
         whole, at, before = CELLS.whole, self._at, 0
+        whole[at + _SUM] += int(sum(seconds) * NANO)
+        if max(seconds, default=0.0) <= BOUNDS[0]:
+            whole[at] += len(seconds)
+            return
+        seconds = sorted(seconds)
         for number, bound in enumerate(BOUNDS):
             within = bisect_right(seconds, bound)
             if within > before:
                 whole[at + number] += within - before
             before = within
         whole[at + len(BOUNDS)] += len(seconds) - before
-        whole[at + _SUM] += int(sum(seconds) * NANO)
 
     @property
     def count(self) -> int:

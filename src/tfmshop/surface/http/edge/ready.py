@@ -9,7 +9,7 @@ from typing import Final
 
 from tfmshop.platform.clock import monotonic
 from tfmshop.platform.observe import logs, traces
-from tfmshop.platform.observe.alike import Alike, Answered
+from tfmshop.platform.observe.alike import Alike, Answered, Timed
 from tfmshop.platform.observe.metrics import sampled
 from tfmshop.surface.http.edge.measure import DURATION
 
@@ -18,34 +18,46 @@ LONGEST_WAIT: Final = 0.02
 
 
 class Ready:
-    """The answers that were not told of yet."""
+    """The answers that were not told of yet: all are counted, and those there is room for are told of one by one."""
 
     def __init__(self) -> None:
-        self._untold: list[Answered] = []
+        self._timed: list[Timed] = []
+        self._told: list[Answered] = []
+        self._room = self._slow = 0.0
         self._unsampled = sampled(self.tell)
 
     def add(self, alike: Alike, request_id: str, came: float, traceparent: bytes | None) -> None:
         """One more was given, to a request that came at a moment of `clock.monotonic`."""
-        if not self._untold:
+        seconds = alike.timed.seconds
+        if not seconds:
+            self._begin(alike.timed)
+        ended = monotonic()
+        took = ended - came
+        seconds.append(took)
+        if self._room > 0 or took >= self._slow:
+            self._room -= 1
+            self._told.append((alike, request_id, came, ended, traceparent))
+
+    def _begin(self, timed: Timed) -> None:
+        if not self._timed:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self.tell)
-        self._untold.append((alike, request_id, came, monotonic(), traceparent))
+            self._room, self._slow = logs.room()
+            if traces.on:
+                self._room = max(self._room, traces.MOST_ALIKE)
+        self._timed.append(timed)
 
     def tell(self) -> None:
-        """Count them, log them, and trace some."""
-        answered, self._untold = self._untold, []
-        timed, slowest = [], 0.0
-        for alike, _, came, ended, _ in answered:
-            seconds = alike.timed.seconds
-            if not seconds:
-                timed.append(alike.timed)
-            seconds.append(ended - came)
+        """Count them, log some, and trace some."""
+        timed, self._timed = self._timed, []
+        told, self._told = self._told, []
+        count = 0
         for one in timed:
+            count += len(one.seconds)
             DURATION.of(one.method, one.route, one.status).add_all(one.seconds)
-            slowest = max(slowest, one.seconds[-1])
             one.seconds.clear()
-        logs.answered(answered, slowest)
+        logs.answered(told, count)
         if traces.on:
-            traces.answered(answered)
+            traces.answered(told)
 
     def close(self) -> None:
         """Tell what there is; no more comes."""
