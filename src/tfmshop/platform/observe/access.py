@@ -65,6 +65,12 @@ class _Room:
         self._measured = now
         return int(self._left)
 
+    def has_one(self) -> bool:
+        """Whether a request has a line; it is left out, if not."""
+        has_room = self._left >= 1 or self.left() >= 1
+        self.take(has_room, 1)
+        return has_room
+
     def take(self, lined: int, count: int) -> None:
         """So many lines are written, of so many requests; the others are left out."""
         self._left -= lined
@@ -94,11 +100,8 @@ class AccessLog:
         """Add a line; always, if the request failed. All but its moment can wait: in a row, lines cost a third of what
         each costs by itself.
         """
-        if status < FAILED:
-            lined = min(1, self._room.left())
-            self._room.take(lined, 1)
-            if not lined:
-                return
+        if status < FAILED and not self._room.has_one():
+            return
         self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id, self._room.gap()))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
