@@ -14,14 +14,12 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 
 
 class Timed:
-    """A method, a route and a status: what is counted together."""
+    """A method, a route and a status: what is counted together. There is one of each."""
 
-    __slots__ = ("method", "route", "seconds", "status")
+    __slots__ = ("method", "route", "status")
 
     def __init__(self, method: str, route: str, status: int) -> None:
         self.method, self.route, self.status = method, route, status
-        self.seconds: list[float] = []
-        """How long those took that are not counted yet."""
 
 
 _timed = cache(Timed)

@@ -21,16 +21,16 @@ class Ready:
     """The answers that were not told of yet: all are counted, and those there is room for are told of one by one."""
 
     def __init__(self) -> None:
-        self._timed: list[Timed] = []
+        self._seconds: dict[Timed, list[float]] = {}
         self._told: list[Answered] = []
         self._room = self._slow = 0.0
         self._unsampled = sampled(self.tell)
 
     def add(self, alike: Alike, request_id: str, came: float, traceparent: bytes | None) -> None:
         """One more was given, to a request that came at a moment of `clock.monotonic`."""
-        seconds = alike.timed.seconds
-        if not seconds:
-            self._begin(alike.timed)
+        seconds = self._seconds.get(alike.timed)
+        if seconds is None:
+            seconds = self._begin(alike.timed)
         ended = monotonic()
         took = ended - came
         seconds.append(took)
@@ -38,24 +38,23 @@ class Ready:
             self._room -= 1
             self._told.append((alike, request_id, came, ended, traceparent))
 
-    def _begin(self, timed: Timed) -> None:
-        if not self._timed:
+    def _begin(self, timed: Timed) -> list[float]:
+        if not self._seconds:
             asyncio.get_running_loop().call_later(LONGEST_WAIT, self.tell)
             self._room, self._slow = logs.room()
             if traces.on:
                 self._room = max(self._room, traces.MOST_ALIKE)
-        self._timed.append(timed)
+        seconds: list[float] = []
+        self._seconds[timed] = seconds
+        return seconds
 
     def tell(self) -> None:
         """Count them, log some, and trace some."""
-        timed, self._timed = self._timed, []
+        seconds, self._seconds = self._seconds, {}
         told, self._told = self._told, []
-        count = 0
-        for one in timed:
-            count += len(one.seconds)
-            DURATION.of(one.method, one.route, one.status).add_all(one.seconds)
-            one.seconds.clear()
-        logs.answered(told, count)
+        for timed, all_of_them in seconds.items():
+            DURATION.of(timed.method, timed.route, timed.status).add_all(all_of_them)
+        logs.answered(told, sum(map(len, seconds.values())))
         if traces.on:
             traces.answered(told)
 
