@@ -165,6 +165,22 @@ async def test_a_flood_has_some_lines_which_say_how_many_have_none(shop, tmp_pat
     assert sum(int(n) for n in re.findall(r"\S{20,} +(\d+) *$", told_in_table, re.MULTILINE)) == gaps
 
 
+def test_events_of_a_level_and_worse_are_shown(tmp_path):
+    file = tmp_path / "logs" / f"app-{clock.now().date()}.log"
+    file.parent.mkdir()
+    for level in ("info", "warning", "error"):
+        line = {"@timestamp": clock.now().isoformat(), "message": f"of {level}", "log.level": level}
+        file.write_text((file.read_text() if file.exists() else "") + json.dumps(line) + "\n")
+
+    def shown(level: str):
+        return tfmshop("logs", "app", "--level", level, "--json", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
+
+    for level, count in (("debug", 3), ("warn", 2), ("warning", 2), ("error", 1)):
+        assert len(json.loads(shown(level).stdout)) == count
+    refused = shown("loud")
+    assert (refused.returncode, "--level must be" in refused.stderr) == (1, True)
+
+
 def test_errors_are_followed_one_by_one(tmp_path):
     file = tmp_path / "logs" / f"error-{clock.now().date()}.log"
     file.parent.mkdir()

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,31 @@ def test_a_full_disk_is_counted_and_nobody_is_troubled(tmp_path):
     before = files.LOST.of("app").value
     assert not own.write("app", DAY, line(1))
     assert files.LOST.of("app").value == before + 1
+
+
+def test_where_no_files_can_be_that_is_said_and_lines_are_counted_as_lost(tmp_path):
+    (tmp_path / "logs").write_text("no folder")
+    kept, before = LogFiles(), files.LOST.of("app").value
+    with pytest.raises(FileExistsError):
+        kept.keep_in(tmp_path / "logs")
+    assert not kept.write("app", DAY, line(1))
+    assert files.LOST.of("app").value == before + 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_may_not_be_written_is_told_at_once(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(PermissionError):
+        LogFiles().keep_in(tmp_path)
+    tmp_path.chmod(0o700)
+
+
+def test_whole_seconds_are_in_their_order(kept, tmp_path):
+    moments = ["2026-03-28T10:00:00Z", "2026-03-28T10:00:00.5Z", "2026-03-28T10:00:01Z"]
+    for n in (2, 1, 0):
+        kept.write("app", DAY, b'{"@timestamp":"%b"}\n' % moments[n].encode())
+    found = told.events(tmp_path, ["app"], datetime(2026, 3, 1, tzinfo=UTC))
+    assert [event["@timestamp"] for event in found] == moments
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from tfmshop.platform.observe import blocks, cells, exposition, readings
 from tfmshop.platform.observe.blocks import COUNTS
 from tfmshop.platform.observe.cells import Cells
-from tfmshop.platform.observe.metrics import BOUNDS, METRICS, Counter, Gauge, Histogram, Over, SpentTime
+from tfmshop.platform.observe.metrics import BOUNDS, CELLS, METRICS, Counter, Gauge, Histogram, Over, SpentTime
 
 HITS = Counter("test_hits_total", "Hits.", "path")
 TOOK = Histogram("test_took_seconds", "Time.", "path")
@@ -174,3 +174,16 @@ def test_names_are_by_the_conventions():
         assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
         assert metric.name.endswith("_seconds") or metric.kind != "histogram", metric.name
         assert metric.meaning.endswith("."), metric.name
+
+
+@pytest.mark.parametrize("seconds", [
+    [], [BOUNDS[0]], [0.0004, 0.0001, 0.0005], [0.0001, 0.0006], [3.0, 0.0001, 0.0005, 0.02, 0.001, 99.0, 0.02],
+])  # fmt: skip
+def test_many_together_are_counted_like_one_by_one(seconds):
+    together, apart = (TOOK.of(f"{kind} {seconds}") for kind in ("together", "apart"))
+    together.add_all(list(seconds))
+    for one in seconds:
+        apart.add(one)
+    found = [CELLS.whole[one._at : one._at + len(BOUNDS) + 1] for one in (together, apart)]
+    assert list(found[0]) == list(found[1])
+    assert (together.count, together.seconds) == (len(seconds), pytest.approx(apart.seconds, abs=1e-8))

@@ -80,6 +80,30 @@ async def test_both_are_counted_and_logged(crowded, monkeypatch, capfd):
             assert 0 < line["event.duration"] < 1e9
 
 
+async def test_what_is_no_get_is_told_with_its_method(crowded, monkeypatch, capfd):
+    async with crowded() as (edge, first, _), flood(first):
+        monkeypatch.setattr(logs._Access, "lines", AccessLog(shown=True))
+        series = DURATION.of("POST", edge._tiers.of("POST", CART + "/lines")[1], 503)
+        counted = series.count
+        assert (await first.post(CART + "/lines", json={})).status_code == 503
+        await asyncio.sleep(2 * LONGEST_WAIT)
+        assert series.count == counted + 1
+        (line,) = [json.loads(one) for one in capfd.readouterr().err.splitlines() if "event.duration" in one]
+        assert (line["http.request.method"], line["http.response.status_code"]) == ("POST", 503)
+
+
+async def test_beyond_the_room_for_lines_all_are_counted(crowded, monkeypatch, capfd):
+    async with crowded() as (edge, first, second), flood(first):
+        monkeypatch.setattr(logs._Access, "lines", AccessLog(shown=True, rate=1))
+        series = DURATION.of("GET", edge._tiers.of("GET", CART)[1], 503)
+        counted = series.count
+        for client in (first, second, first, first):
+            assert (await client.get(CART)).status_code == 503
+        await asyncio.sleep(2 * LONGEST_WAIT)
+        assert series.count == counted + 4
+        assert sum("event.duration" in one for one in capfd.readouterr().err.splitlines()) == 1
+
+
 async def test_slow_ones_are_told_and_others_are_not(crowded, monkeypatch):
     told = []
     monkeypatch.setattr(logs, "slow", lambda what, **facts: told.append((what, facts["path"], facts["status"])))

@@ -65,8 +65,8 @@ class _Room:
         self._measured = now
         return int(self._left)
 
-    def has_one(self) -> bool:
-        """Whether a request has a line; it is left out, if not."""
+    def take_one(self) -> bool:
+        """Take room for one request; whether there is any, and it is not left out."""
         has_room = self._left >= 1 or self.left() >= 1
         self.take(has_room, 1)
         return has_room
@@ -100,7 +100,7 @@ class AccessLog:
         """Add a line; always, if the request failed. All but its moment can wait: in a row, lines cost a third of what
         each costs by itself.
         """
-        if status < FAILED and not self._room.has_one():
+        if status < FAILED and not self._room.take_one():
             return
         self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id, self._room.gap()))
         if self._timer is None:

@@ -19,8 +19,8 @@ from tfmshop.surface.cli.output import AsJson, out, print_json, print_table, pri
 from tfmshop.surface.cli.spans import span_of
 
 app = typer.Typer(no_args_is_help=True, help="What the shop wrote into its log files (TFMSHOP_HOME/logs).")
-OFF: Final = " (ENABLE_FILE_LOGGING switches all but security events on)"
-RANKS: Final = {"debug": 0, "info": 1, "warning": 2, "warn": 2, "error": 3, "critical": 4}
+_OFF: Final = " (ENABLE_FILE_LOGGING switches all but security events on)"
+_RANKS: Final = {"debug": 0, "info": 1, "warning": 2, "warn": 2, "error": 3, "critical": 4}
 _OWN = ("@timestamp", "message", "client.address", "log.level", "event.dataset", "error.stack_trace")
 
 Since = Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h or 7d.")]
@@ -156,14 +156,14 @@ def everything(
 
     Examples: `tfmshop logs app --level warn`, `tfmshop logs app --grep redis --follow`
     """
-    if level is not None and level not in RANKS:
+    if level is not None and level not in _RANKS:
         raise Failure(f"--level must be error, warn, info or debug, not {level!r}.")
-    least = RANKS[level] if level is not None else 0
+    least = _RANKS[level] if level is not None else 0
     columns: Columns = (
         ("at", _at), ("level", lambda e: e.get("log.level")), ("message", lambda e: e["message"]), ("facts", _facts),
     )  # fmt: skip
     _show(context, "app", since, grep, limit, columns,
-          lambda e: RANKS.get(e.get("log.level", ""), 0) >= least, follow=follow, as_json=as_json)  # fmt: skip
+          lambda e: _RANKS.get(e.get("log.level", ""), 0) >= least, follow=follow, as_json=as_json)  # fmt: skip
 
 
 def _show(
@@ -209,7 +209,7 @@ def _wanted(events: Iterable[Event], grep: str | None) -> Iterable[Event]:
 
 
 def _nothing(folder: Path, since: str, kind: str) -> None:
-    why = "" if kind == "security" or "app" in {there for _, there, _ in files(folder)} else OFF
+    why = "" if kind == "security" or "app" in {there for _, there, _ in files(folder)} else _OFF
     typer.echo(f"Nothing like that in the last {since} in {folder}{why}.")
 
 
