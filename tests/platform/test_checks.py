@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.conftest import platform_of
 from tfmshop.platform.checks import HOLDS_SECONDS, UP, Checks
@@ -30,14 +31,22 @@ async def test_a_full_pool_is_not_a_lost_database(narrow):
     narrow.db.lender.release(held)
 
 
+async def _looked(checks):
+    checks._looked_at -= HOLDS_SECONDS
+    return (await checks.look())["postgresql"].status
+
+
 async def test_what_nobody_foresaw_is_down_and_over_when_it_is_over(narrow):
     checks = Checks(narrow)
-    async with narrow.db.tx() as tx:
-        await tx._connection.execute("ALTER TABLE public.alembic_version RENAME TO elsewhere")
-    assert (await checks.look())["postgresql"].status == "down"
-    assert UP.of("postgresql").value == 0
-    async with narrow.db.tx() as tx:
-        await tx._connection.execute("ALTER TABLE public.elsewhere RENAME TO alembic_version")
-    checks._looked_at -= HOLDS_SECONDS
-    assert (await checks.look())["postgresql"].status == "ok"
+    with capture_logs() as said:
+        assert await _looked(checks) == "ok"
+        async with narrow.db.tx() as tx:
+            await tx._connection.execute("ALTER TABLE public.alembic_version RENAME TO elsewhere")
+        assert await _looked(checks) == await _looked(checks) == "down"
+        assert UP.of("postgresql").value == 0
+        async with narrow.db.tx() as tx:
+            await tx._connection.execute("ALTER TABLE public.elsewhere RENAME TO alembic_version")
+        assert await _looked(checks) == await _looked(checks) == "ok"
+    told = [(one["log_level"], one["event"].partition(":")[0]) for one in said if one["event"].startswith("postgresql")]
+    assert told == [("error", "postgresql cannot be used"), ("info", "postgresql is back")]
     assert checks.seen["postgresql"].last_error

@@ -66,8 +66,10 @@ def test_mistakes_are_sentences(given, sentence):
 
 
 def test_a_file_has_nothing_but_settings(tmp_path):
-    (tmp_path / ".env").write_text("DB_POOL_SIZE=9\n")
-    with pytest.raises(ConfigError, match="DB_POOL_SIZE is not a setting"):
+    (tmp_path / ".env").write_text("DB_POOL_SIZE=9\nREDIS_TIMEOT=9\n")
+    with pytest.raises(
+        ConfigError, match=r"DB_POOL_SIZE is not a setting .*\.\n.*REDIS_TIMEOT .* is it REDIS_TIMEOUT\?"
+    ):
         config.read({"DB_PORT": "tcp://10.0.0.1:5432", "LOGLEVEL": "x"}, tmp_path / ".env")
     config.read({"DB_PORT": "tcp://10.0.0.1:5432", "REDIS_HOST": "x"}, None)
 

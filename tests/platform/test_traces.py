@@ -23,8 +23,10 @@ PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 @pytest.fixture
 def spans():
     memory = pytest.importorskip("opentelemetry.sdk.trace.export.in_memory_span_exporter")
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+
     exporter = memory.InMemorySpanExporter()
-    traces.start("", 100, "Lamps", exporter)
+    traces.start("", 100, "Lamps", SimpleSpanProcessor(exporter))
     yield exporter.get_finished_spans
     traces.stop()
 
@@ -53,10 +55,12 @@ async def test_a_request_its_verb_and_its_statements_are_one_trace(shop, db, spa
 async def test_a_failed_request_is_marked_and_a_stranger_begins_a_trace(shop, spans):
     await shop.get("products/no-such-thing")
     await shop.get("products", headers={"traceparent": "nonsense"})
-    missing, listing = [one for one in spans() if one.kind.name == "SERVER"][-2:]
+    await shop.get("products/none", headers={"traceparent": f"00-{'0' * 32}-b7ad6b7169203331-01"})
+    missing, listing, zeros = [one for one in spans() if one.kind.name == "SERVER"][-3:]
     assert missing.attributes["http.response.status_code"] == 404
-    assert listing.parent is None
+    assert listing.parent is zeros.parent is None
     assert missing.context.trace_id != listing.context.trace_id
+    assert zeros.context.is_valid
 
 
 async def test_a_job_belongs_to_the_trace_that_made_it(wide_db, fresh_url, spans):

@@ -119,7 +119,10 @@ def read(environ: Mapping[str, str] | None = None, env_file: Path | None = Path(
                 values[setting.name] = setting.parse(source[setting.name])
             except ValueError as error:
                 problems.append(str(error))
-    problems += [f"{name} is not a setting (in {env_file})." for name in in_file if name not in BY_NAME]
+    problems += [
+        f"{name} is not a setting (in {env_file})" + (f": is it {near[0]}?" if (near := _meant(name)) else ".")
+        for name in in_file if name not in BY_NAME
+    ]  # fmt: skip
     problems += [f"{name} is not a setting: is it {near[0]}?" for name in from_process if (near := _meant(name))]
     problems += _contradictions(values, source)
     if problems:

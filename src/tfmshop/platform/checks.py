@@ -58,6 +58,8 @@ class Checks:
         self.seen = {name: Seen("down") for name in self._asks}
         self.schema = ""
         """The revision that the schema had when PostgreSQL was there last."""
+        self._gone_at: float | None = None
+        """The moment, of `clock.monotonic`, since which PostgreSQL has not answered."""
         self.leaves = False
         """Whether this process ends soon, and takes no more requests than it has."""
         self._looked_at = float("-inf")
@@ -120,6 +122,17 @@ class Checks:
         seen.milliseconds = round(1000 * seconds, 2)
         LATENCY.of(name).set(seconds)
         UP.of(name).set(seen.status == "ok")
+        if name == "postgresql":
+            self._tell(seen)
+
+    def _tell(self, seen: Seen) -> None:
+        """Log where PostgreSQL goes and where it comes back; whoever looks after Redis or a replica does so there."""
+        if seen.status != "ok" and self._gone_at is None:
+            self._gone_at = monotonic()
+            log.error("postgresql cannot be used: nothing can be sold until it can", reason=seen.last_error)
+        elif seen.status == "ok" and self._gone_at is not None:
+            log.info("postgresql is back", away_seconds=round(monotonic() - self._gone_at, 1))
+            self._gone_at = None
 
     async def _past_the_pool(self, seen: Seen) -> None:
         """Whether PostgreSQL is there although no connection of ours came free: that is another trouble."""

@@ -1,46 +1,69 @@
-"""Traces on standard error: each span one line of JSON with ECS names, as every other line there.
-
-Imported where traces are on: it needs their SDK. The SDK's own exporter takes 89 us for a span, this one 6 (500 spans,
-least of five, Python 3.11), and writes it over thirty lines.
-"""
+"""Spans as OpenTelemetry has them. Imported where traces are on: it needs their SDK."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from time import time_ns
 from typing import Any, Final
 
-from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
-from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from tfmshop.platform import codec
-from tfmshop.platform.observe.ecs import DATASET
+from tfmshop import __version__
+from tfmshop.platform.observe.span_lines import Lines
 
-NANO: Final = 1_000_000_000
-
-
-class Lines(SpanExporter):
-    """Writes what it is given in one go."""
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Write a line for each."""
-        sys.stderr.write(codec.encode_lines([_line(span) for span in spans]).decode())
-        sys.stderr.flush()
-        return SpanExportResult.SUCCESS
+_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_WELL: Final = Status(StatusCode.UNSET)
 
 
-def _line(span: ReadableSpan) -> dict[str, Any]:
-    began, context = span.start_time or 0, span.get_span_context() or INVALID_SPAN_CONTEXT
-    line: dict[str, Any] = {
-        "@timestamp": datetime.fromtimestamp(began / NANO, UTC), "log.level": "info", DATASET: "traces",
-        "span.name": span.name, "event.duration": (span.end_time or began) - began,
-        "event.outcome": "failure" if span.status.status_code is StatusCode.ERROR else "success",
-        "trace.id": f"{context.trace_id:032x}", "span.id": f"{context.span_id:016x}",
-    }  # fmt: skip
-    if span.parent is not None:
-        line["parent.id"] = f"{span.parent.span_id:016x}"
-    if span.status.description:
-        line["error.type"] = span.status.description
-    return {**line, **(span.attributes or {})}
+class Spans:
+    """Makes each span when it has ended, and hands it on. Nothing of the shop looks at one that goes on, and the SDK's
+    takes 18 us for what takes 2 here (decision 0047).
+    """
+
+    def __init__(self, service: str, processor: SpanProcessor) -> None:
+        self._resource = Resource.create({"service.name": service, "service.version": __version__})
+        self._scope = InstrumentationScope("tfmshop", __version__)
+        self._ids = RandomIdGenerator()
+        self._processor = processor
+
+    def begin(self, parent: SpanContext | None) -> SpanContext:
+        """The ids of one that begins: in the trace of its parent, or in one of its own."""
+        trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
+        return SpanContext(trace_id, self._ids.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
+
+    def end(
+        self, name: str, context: SpanContext, parent: SpanContext | None, began: int, *, ended: int = 0,
+        kind: str = "INTERNAL", attributes: Mapping[str, Any] | None = None, failed: str | None = None,
+    ) -> None:  # fmt: skip
+        """It ended, now or at a moment (ns of the epoch); where it `failed`, with what, if that may be told."""
+        self._processor.on_end(
+            ReadableSpan(
+                name, context, parent, self._resource, attributes, kind=SpanKind[kind],
+                status=_WELL if failed is None else Status(StatusCode.ERROR, failed or None),
+                start_time=began, end_time=ended or time_ns(), instrumentation_scope=self._scope,
+            )
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """Send what waits."""
+        self._processor.shutdown()
+
+
+def batched(url: str, console: str) -> SpanProcessor:
+    """What sends spans to an OTLP collector many at a time, or to standard error."""
+    if url == console:
+        return BatchSpanProcessor(Lines())
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    return BatchSpanProcessor(OTLPSpanExporter(endpoint=url))
+
+
+def remote(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext | None:
+    """The span of another program, of its ids in hexadecimal; none where they are zeros, which stand for nothing."""
+    found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    return found if found.is_valid else None
