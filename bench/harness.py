@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -25,6 +26,7 @@ from tfmshop.surface.http.tiers import SETTING
 RESULTS = Path(__file__).parent / "results"
 BIN = Path(sys.executable).parent
 CONNECTIONS = 16
+SLICE, PAUSE = 0.4, 0.1
 UNLIMITED = dict.fromkeys(SETTING.values(), "1000000000")
 """Rate limits that are counted and never reached: a load comes from one address."""
 
@@ -132,9 +134,14 @@ def requests_per_second(
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", *(["-s", str(script)] if script else []), url]
     command += ["--", str(argument)] if script else []
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return _told(output, r"Requests/sec:\s+([\d.]+)")
+
+
+def _told(output: str, pattern: str) -> float:
+    """A number of what wrk printed; there must be no errors."""
     if "Non-2xx" in output or "Socket errors" in output:
-        raise SystemExit(f"{url} answered with errors:\n{output}")
-    found = re.search(r"Requests/sec:\s+([\d.]+)", output)
+        raise SystemExit(f"The server answered with errors:\n{output}")
+    found = re.search(pattern, output)
     assert found is not None, output
     return float(found[1])
 
@@ -155,6 +162,31 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
         for url in urls[first:] + urls[:first]:
             measured[url].append(requests_per_second(url, seconds=seconds, connections=CONNECTIONS))
     return measured
+
+
+def in_slices(urls: list[str], slices: int) -> list[float]:
+    """Requests a second of each, in so many slices of SLICE s, by turns: what the machine does meanwhile meets all.
+
+    Each url has its own wrk, stopped while another has its slice. Between two slices there is PAUSE: each server ends
+    what it puts off in its own time.
+    """
+    longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
+    loads = [
+        subprocess.Popen(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{longest}s", url], stdout=subprocess.PIPE, text=True)
+        for url in urls
+    ]
+    for load in loads:
+        load.send_signal(signal.SIGSTOP)
+    for number in range(slices):
+        for load in loads if number % 2 else loads[::-1]:
+            load.send_signal(signal.SIGCONT)
+            time.sleep(SLICE)
+            load.send_signal(signal.SIGSTOP)
+            time.sleep(PAUSE)
+    for load in loads:
+        load.send_signal(signal.SIGINT)
+        load.send_signal(signal.SIGCONT)
+    return [_told(load.communicate()[0], r"(\d+) requests in") / slices / SLICE for load in loads]
 
 
 def stamp() -> str:
