@@ -172,7 +172,11 @@ def in_slices(urls: list[str], slices: int) -> list[float]:
     """
     longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
     loads = [
-        subprocess.Popen(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{longest}s", "--timeout", "20s", url], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{longest}s", "--timeout", "20s", url],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for url in urls
     ]
     for load in loads:

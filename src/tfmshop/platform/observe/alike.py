@@ -16,12 +16,16 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 class Timed:
     """A method, a route and a status: what is counted together. There is one of each."""
 
-    __slots__ = ("method", "route", "status")
+    __slots__ = ("method", "route", "seconds", "status")
 
     def __init__(self, method: str, route: str, status: int) -> None:
         self.method, self.route, self.status = method, route, status
+        self.seconds: list[float] = []
+        """How long those took that were not counted yet."""
+        TIMED.append(self)
 
 
+TIMED: Final[list[Timed]] = []
 _timed = cache(Timed)
 
 
@@ -33,11 +37,12 @@ def counted(method: str) -> str:
 class Alike:
     """A method, a path and a status: what many answers have in common."""
 
-    __slots__ = ("method", "path", "status", "timed")
+    __slots__ = ("method", "path", "seconds", "status", "timed")
 
     def __init__(self, path: str, route: str, status: int, method: str = "GET") -> None:
         self.method, self.path, self.status = method, path[:LONGEST_PATH], status
         self.timed = _timed(counted(method), route, status)
+        self.seconds = self.timed.seconds
 
 
 Answered = tuple[Alike, str, float, float, bytes | None]
