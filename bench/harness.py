@@ -165,11 +165,13 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
 
 
 def in_slices(urls: list[str], slices: int) -> list[float]:
-    """Requests a second of each, in so many slices of SLICE s, by turns: what the machine does meanwhile meets all.
+    """Requests a second of each, in so many slices of SLICE s, by turns, after a warm-up.
 
-    Each url has its own wrk, stopped while another has its slice. Between two slices there is PAUSE: each server ends
-    what it puts off in its own time.
+    What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice. Between two
+    slices there is PAUSE: each server ends what it puts off in its own time.
     """
+    for url in urls:
+        requests_per_second(url, seconds=1, connections=CONNECTIONS)
     longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
     loads = [
         subprocess.Popen(
@@ -179,17 +181,19 @@ def in_slices(urls: list[str], slices: int) -> list[float]:
         )
         for url in urls
     ]
-    for load in loads:
-        load.send_signal(signal.SIGSTOP)
-    for number in range(slices):
-        for load in loads if number % 2 else loads[::-1]:
-            load.send_signal(signal.SIGCONT)
-            time.sleep(SLICE)
+    try:
+        for load in loads:
             load.send_signal(signal.SIGSTOP)
-            time.sleep(PAUSE)
-    for load in loads:
-        load.send_signal(signal.SIGINT)
-        load.send_signal(signal.SIGCONT)
+        for number in range(slices):
+            for load in loads if number % 2 else loads[::-1]:
+                load.send_signal(signal.SIGCONT)
+                time.sleep(SLICE)
+                load.send_signal(signal.SIGSTOP)
+                time.sleep(PAUSE)
+    finally:
+        for load in loads:
+            load.send_signal(signal.SIGINT)
+            load.send_signal(signal.SIGCONT)
     return [_told(load.communicate()[0], r"(\d+) requests in") / slices / SLICE for load in loads]
 
 

@@ -11,20 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-from bench.harness import (
-    BIN,
-    CONNECTIONS,
-    PAUSE,
-    SLICE,
-    UNLIMITED,
-    Figure,
-    free_port,
-    in_slices,
-    requests_per_second,
-    scratch_home,
-    server,
-    write,
-)
+from bench.harness import BIN, PAUSE, SLICE, UNLIMITED, Figure, free_port, in_slices, scratch_home, server, write
 from tfmshop.config import read
 from tfmshop.platform.embedded import running
 
@@ -98,8 +85,6 @@ def _compared(
                 program = [str(BIN / "tfmshop")] if on == "on" else [sys.executable, "-m", "bench.silent"]
                 serve = [*program, "serve"]
                 servers.enter_context(server(serve, f"{base}/health/ready", settings, home / f"{on}.log"))
-            for url in urls.values():
-                requests_per_second(url, seconds=1, connections=CONNECTIONS)
             for on, rate in zip(urls, in_slices(list(urls.values()), SLICES), strict=True):
                 rates[on].append(rate)
     return Figure(name, "requests/s", rates["on"], rates["off"], GOAL)
