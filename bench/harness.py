@@ -167,8 +167,8 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
 def in_slices(urls: list[str], slices: int) -> list[float]:
     """Requests a second of each, in so many slices of SLICE s, by turns, after a warm-up.
 
-    What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice. Between two
-    slices there is PAUSE: each server ends what it puts off in its own time.
+    What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice. Between
+    two slices there is PAUSE: each server ends what it puts off in its own time.
     """
     for url in urls:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
