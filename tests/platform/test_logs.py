@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import sys
 from datetime import datetime, timedelta
 
 import pytest
@@ -59,6 +61,20 @@ def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, lev
     logs.access("GET", "/x", 200, "id", 0.25)
     said = capsys.readouterr().err
     assert ("/x" in said, "250.0" in said) == (shown, shown)
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_the_shop_goes_on_where_nobody_reads_its_log(log, monkeypatch, form):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(os.dup(write), "w", buffering=1) as nobody:
+        monkeypatch.setattr(sys, "stderr", nobody)
+        logs.configure("info", form)
+        for _ in range(1000):
+            log.error("disk is full", reason="x" * 100)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), nobody.fileno())
+        monkeypatch.undo()
+    os.close(write)
 
 
 async def test_requests_are_lines_of_json_written_together(log, capfd):

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import sys
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import pytest
 
 from tests.making import a_product
+from tfmshop import __version__
 from tfmshop.commerce import cart
-from tfmshop.platform import codec
+from tfmshop.platform import clock, codec
+from tfmshop.platform.clock import monotonic
 from tfmshop.platform.db import Query
 from tfmshop.platform.jobs import HANDLERS, enqueue, job
 from tfmshop.platform.jobs.worker import Worker
 from tfmshop.platform.observe import logs, traces
 from tfmshop.platform.observe.alike import Alike
+from tfmshop.surface.http.edge.ready import Ready
 
 HEADERS = Query("test.headers", "SELECT headers::text FROM jobs.pgqueuer")
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -113,6 +120,69 @@ def test_on_standard_error_each_span_is_a_line(capsys):
     assert "parent.id" not in verb
 
 
+def test_a_failure_of_the_shop_is_one_and_a_mistake_of_who_asks_is_none(spans):
+    for status in (404, 500):
+        traces.Request("GET", "/x", None, "id").end(status)
+    assert [one.status.is_ok for one in spans()] == [True, False]
+
+
+def test_a_clock_that_is_set_back_changes_no_duration(spans, monkeypatch):
+    with traces.span("verb", first=True):
+        monkeypatch.setattr(clock, "epoch", lambda: 10**18)
+    (verb,) = spans()
+    assert (verb.end_time, 0 <= verb.end_time - verb.start_time < 1e9) == (10**18, True)
+
+
+async def test_a_collector_gets_all_of_a_trace(db):
+    pytest.importorskip("opentelemetry.exporter.otlp.proto.http")
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest as Sent
+
+    sent: list[bytes] = []
+    with _collector(sent) as url:
+        traces.start(url, 100, "Lamps")
+        request = traces.Request("GET", "/x", PARENT.encode(), "id")
+        await headers(db)
+        traces.call("redis GET", 0.5, "miss")
+        handed = traces.here()
+        request.end(500)
+        traces.stop()
+    (of,) = [one for body in sent for one in Sent.FromString(body).resource_spans]
+    resource = {one.key: one.value.string_value for one in of.resource.attributes}
+    assert (resource["service.name"], resource["service.version"]) == ("Lamps", __version__)
+    query, redis, whole = of.scope_spans[0].spans
+    assert (query.name, redis.name, whole.name) == ("test.headers", "redis GET", "GET /x")
+    assert {one.trace_id.hex() for one in (query, redis, whole)} == {PARENT[3:35]}
+    assert query.parent_span_id == redis.parent_span_id == whole.span_id
+    assert (whole.parent_span_id.hex(), handed) == (PARENT[36:52], f"{PARENT[:36]}{whole.span_id.hex()}-01")
+    assert (query.kind, whole.kind) == (3, 2)
+    assert (whole.flags & 0x300, query.flags & 0x300) == (0x300, 0x100)
+    assert (query.status.code, whole.status.code) == (0, 2)
+    assert redis.end_time_unix_nano - redis.start_time_unix_nano == 5e8
+    assert [(one.key, one.value.string_value) for one in redis.attributes] == [("tfmshop.outcome", "miss")]
+
+
+@contextmanager
+def _collector(sent: list[bytes]):
+    class Taking(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append(gzip.decompress(body) if self.headers["Content-Encoding"] == "gzip" else body)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing of it."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Taking)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/traces"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
 async def test_an_error_in_a_span_tells_nothing_of_itself(spans):
     with pytest.raises(ValueError, match="alice"), traces.span("verb", first=True):
         raise ValueError("no account alice@example.com")
@@ -126,6 +196,31 @@ def test_a_stranger_cannot_ask_for_traces(spans, monkeypatch):
     monkeypatch.setattr(traces._Made, "part", 1.0)
     assert traces.wanted(PARENT.encode())
     assert not traces.wanted(PARENT[:-1].encode() + b"0")
+
+
+@pytest.mark.parametrize(
+    ("given", "trace_id", "wanted"),
+    [
+        (PARENT, PARENT[3:35], True),
+        (f"{PARENT[:-2]}00", PARENT[3:35], False),
+        (f"{PARENT[:-2]}03", PARENT[3:35], True),
+        (f"01{PARENT[2:]}-more", PARENT[3:35], True),
+        (f"{PARENT}-more", "", True),
+        (f"ff{PARENT[2:]}", "", True),
+        (f"{PARENT[:3]}{'0' * 32}{PARENT[35:-2]}00", "", True),
+        (f"{PARENT[:36]}{'0' * 16}{PARENT[52:-2]}00", "", True),
+        (PARENT.upper(), "", True),
+        ("nonsense", "", True),
+    ],
+)
+def test_all_read_the_same_in_a_traceparent(spans, given, trace_id, wanted):
+    assert traces.given(given.encode()) == trace_id
+    assert traces.wanted(given.encode()) == wanted
+    with traces.span("job", parent=given):
+        handed = traces.here()
+    assert len(spans()) == (wanted and trace_id != "")
+    assert handed[3:35] == (trace_id if wanted else "")
+    assert handed[-2:] == (given[53:55] if handed else "")
 
 
 def test_off_nothing_is_loaded_and_nothing_made():
@@ -149,3 +244,24 @@ def test_of_answers_from_memory_a_few_of_a_second_are_traced(spans, monkeypatch)
     refused = Alike("/api/v1/products", "/api/v1/products", 503)
     traces.answered([(refused, "id", 1002.0, 1002.1, None)])
     assert len(spans()) == 2 * traces.MOST_ALIKE
+
+
+async def test_of_answers_at_once_a_few_are_traced(spans):
+    waiting = Ready()
+    page = Alike("/api/v1/products", "/api/v1/products", 200)
+    moment = monotonic()
+    for _ in range(20):
+        waiting.add(page, "asked", monotonic() - 0.25, PARENT.encode())
+    waiting.close()
+    told = spans()
+    assert len(told) == traces.MOST_ALIKE
+    assert {(one.name, one.kind.name, one.parent.is_remote, f"{one.parent.span_id:016x}") for one in told} == {
+        ("GET /api/v1/products", "SERVER", True, "b7ad6b7169203331")
+    }
+    first = told[0]
+    assert dict(first.attributes) == {
+        "http.request.method": "GET", "http.route": "/api/v1/products", "http.request.id": "asked",
+        "http.response.status_code": 200, "tfmshop.cache": "hit",
+    }  # fmt: skip
+    assert 0.25 <= (first.end_time - first.start_time) / 1e9 < 0.25 + monotonic() - moment
+    assert abs(first.end_time - clock.epoch()) < 60e9

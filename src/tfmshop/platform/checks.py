@@ -131,8 +131,8 @@ class Checks:
             self._gone_at = monotonic()
             log.error("postgresql cannot be used: nothing can be sold until it can", reason=seen.last_error)
         elif seen.status == "ok" and self._gone_at is not None:
-            log.info("postgresql is back", away_seconds=round(monotonic() - self._gone_at, 1))
-            self._gone_at = None
+            away, self._gone_at = monotonic() - self._gone_at, None
+            log.info("postgresql is back", away_seconds=round(away, 1))
 
     async def _past_the_pool(self, seen: Seen) -> None:
         """Whether PostgreSQL is there although no connection of ours came free: that is another trouble."""

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+epoch: Final = time.time_ns
+"""Nanoseconds since 1970, as other programs put what happened in order."""
 monotonic: Final = time.perf_counter
 """Seconds on a clock that never goes back; for measuring, not for dates."""
 _now: Callable[[], datetime] | None = None

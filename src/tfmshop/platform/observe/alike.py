@@ -20,8 +20,8 @@ class Timed:
 
     def __init__(self, method: str, route: str, status: int) -> None:
         self.method, self.route, self.status = method, route, status
-        self.seconds: list[float] = []
-        """How long those took that were not counted yet."""
+        self.seconds: Final[list[float]] = []
+        """How long those took that were not counted yet. Always the same list: whoever adds to it holds it."""
         TIMED.append(self)
 
 

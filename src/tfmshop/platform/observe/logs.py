@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import date
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -35,6 +36,23 @@ class _Access:
 
     shown = False
     lines: AccessLog | None = None
+
+
+class _StandardError:
+    """Standard error as it is now. Where it is full, or nobody reads it any more, what is logged is lost."""
+
+    def __init__(self) -> None:
+        self._stream = sys.stderr
+
+    def write(self, text: str) -> None:
+        """Write, if that can be done."""
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Pass on what waits, if that can be done."""
+        with suppress(OSError):
+            self._stream.flush()
 
 
 class _Slow:
@@ -132,7 +150,7 @@ def configure(level: str, form: str, rate: int = EACH) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from time import time_ns
 from typing import Any, Final
 
 from opentelemetry.sdk.resources import Resource
@@ -14,6 +13,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from tfmshop import __version__
+from tfmshop.platform import clock
 from tfmshop.platform.observe.span_lines import Lines
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
@@ -33,19 +33,22 @@ class Spans:
 
     def begin(self, parent: SpanContext | None) -> SpanContext:
         """The ids of one that begins: in the trace of its parent, or in one of its own."""
-        trace_id = parent.trace_id if parent is not None else self._ids.generate_trace_id()
-        return SpanContext(trace_id, self._ids.generate_span_id(), is_remote=False, trace_flags=_SAMPLED)
+        id = self._ids.generate_span_id()
+        if parent is None:
+            return SpanContext(self._ids.generate_trace_id(), id, is_remote=False, trace_flags=_SAMPLED)
+        return SpanContext(parent.trace_id, id, is_remote=False, trace_flags=parent.trace_flags)
 
     def end(
-        self, name: str, context: SpanContext, parent: SpanContext | None, began: int, *, ended: int = 0,
+        self, name: str, context: SpanContext, parent: SpanContext | None, seconds: float, *, ago: float = 0.0,
         kind: str = "INTERNAL", attributes: Mapping[str, Any] | None = None, failed: str | None = None,
     ) -> None:  # fmt: skip
-        """It ended, now or at a moment (ns of the epoch); where it `failed`, with what, if that may be told."""
+        """It ended, now or some seconds `ago`, and took so many; where it `failed`, with what, if that may be told."""
+        ended = clock.epoch() - int(1e9 * ago)
         self._processor.on_end(
             ReadableSpan(
                 name, context, parent, self._resource, attributes, kind=SpanKind[kind],
                 status=_WELL if failed is None else Status(StatusCode.ERROR, failed or None),
-                start_time=began, end_time=ended or time_ns(), instrumentation_scope=self._scope,
+                start_time=ended - int(1e9 * seconds), end_time=ended, instrumentation_scope=self._scope,
             )
         )  # fmt: skip
 
@@ -54,16 +57,15 @@ class Spans:
         self._processor.shutdown()
 
 
-def batched(url: str, console: str) -> SpanProcessor:
-    """What sends spans to an OTLP collector many at a time, or to standard error."""
-    if url == console:
+def batched(url: str = "") -> SpanProcessor:
+    """What sends spans to an OTLP collector many at a time, or without its address to standard error."""
+    if not url:
         return BatchSpanProcessor(Lines())
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     return BatchSpanProcessor(OTLPSpanExporter(endpoint=url))
 
 
-def remote(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext | None:
-    """The span of another program, of its ids in hexadecimal; none where they are zeros, which stand for nothing."""
-    found = SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
-    return found if found.is_valid else None
+def remote(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext:
+    """The span of another program, of its ids in hexadecimal."""
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))

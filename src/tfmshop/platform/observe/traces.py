@@ -13,7 +13,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from time import time_ns
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +28,12 @@ if TYPE_CHECKING:
 CONSOLE: Final = "console"
 MOST_ALIKE: Final = 10
 """Spans of answers from memory that a process makes in a second."""
-_PARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+_PARENT: Final = re.compile(
+    rb"(?!ff|00.{54})[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
+"""A `traceparent` by W3C Trace Context: zeros stand for nothing, there is no version ff, and of later ones than 00 what
+is known of is read.
+"""
 
 _inside: ContextVar[SpanContext | None] = ContextVar("the span that what is done now belongs to", default=None)
 on = False
@@ -37,7 +41,7 @@ on = False
 
 
 class _Made:
-    """What makes spans; nothing until `start`."""
+    """What makes spans; there is nothing of it until `start`."""
 
     spans: Spans
     part = 1.0
@@ -64,7 +68,7 @@ def start(url: str, percent: int, service: str, processor: SpanProcessor | None 
     from tfmshop.platform.observe.spans import Spans, batched
 
     _Made.part = percent / 100
-    _Made.spans = Spans(service, processor or batched(url, CONSOLE))
+    _Made.spans = Spans(service, processor or batched("" if url == CONSOLE else url))
     on = True
 
 
@@ -79,7 +83,7 @@ def stop() -> None:
 def given(traceparent: bytes | None) -> str:
     """The id of the trace that a client's `traceparent` names (W3C Trace Context), or nothing."""
     found = _PARENT.fullmatch(traceparent) if traceparent else None
-    return found[1].decode() if found and found[1] != b"0" * 32 else ""
+    return found[1].decode() if found else ""
 
 
 def wanted(traceparent: bytes | None) -> bool:
@@ -99,7 +103,7 @@ class Request:
     __slots__ = ("_attributes", "_began", "_context", "_name", "_parent", "_token", "trace_id")
 
     def __init__(self, method: str, route: str, traceparent: bytes | None, request_id: str) -> None:
-        self._name, self._began = f"{method} {route}", time_ns()
+        self._name, self._began = f"{method} {route}", monotonic()
         self._attributes = _asked(method, route, request_id)
         self._parent = _parent(traceparent)
         self._context = _Made.spans.begin(self._parent)
@@ -110,8 +114,9 @@ class Request:
         """It was answered."""
         _inside.reset(self._token)
         self._attributes["http.response.status_code"] = status
-        _Made.spans.end(self._name, self._context, self._parent, self._began, kind="SERVER",
-                        attributes=self._attributes, failed="" if status >= FAILED else None)  # fmt: skip
+        seconds, failed = monotonic() - self._began, "" if status >= FAILED else None
+        _Made.spans.end(self._name, self._context, self._parent, seconds, kind="SERVER",
+                        attributes=self._attributes, failed=failed)  # fmt: skip
 
 
 def answered(answers: Iterable[Answered]) -> None:
@@ -151,9 +156,8 @@ def _ended(
     name: str, seconds: float, attributes: dict[str, Any], parent: SpanContext | None, *, kind: str = "CLIENT",
     failed: str | None = None, ago: float = 0.0,
 ) -> None:  # fmt: skip
-    ended = time_ns() - int(1e9 * ago)
-    _Made.spans.end(name, _Made.spans.begin(parent), parent, ended - int(1e9 * seconds), ended=ended, kind=kind,
-                    attributes=attributes, failed=failed)  # fmt: skip
+    _Made.spans.end(name, _Made.spans.begin(parent), parent, seconds, ago=ago, kind=kind, attributes=attributes,
+                    failed=failed)  # fmt: skip
 
 
 def here() -> str:
@@ -165,19 +169,20 @@ def here() -> str:
 @contextmanager
 def span(name: str, *, first: bool = False, parent: str = "") -> Iterator[None]:
     """Everything inside the block belongs to this; `first` begins a trace where there is none, and a `parent` has one
-    already.
+    already, or has none on purpose.
     """
-    if not on or not (parent or _inside.get() or (first and wanted(None))):
+    outer = (_parent(parent.encode()) or _inside.get()) if on else None
+    if not (outer.trace_flags.sampled if outer else on and first and wanted(None)):
         yield
         return
-    outer, began = _parent(parent.encode()) if parent else _inside.get(), time_ns()
+    began = monotonic()
     context = _Made.spans.begin(outer)
     token = _inside.set(context)
     try:
         yield
     finally:
         _inside.reset(token)
-        _Made.spans.end(name, context, outer, began)
+        _Made.spans.end(name, context, outer, monotonic() - began)
 
 
 def follow(faces: list[ModuleType]) -> None:

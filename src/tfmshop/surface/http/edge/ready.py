@@ -18,13 +18,14 @@ LONGEST_WAIT: Final = 0.02
 
 
 class Ready:
-    """The answers that were not told of yet: all are counted, and those there is room for are told of one by one."""
+    """The answers that were not told of yet, of those there is room for; how long all took is in `TIMED` until then."""
 
     def __init__(self) -> None:
         self._told: list[Answered] = []
-        self._least = self._slow = self._room = 0.0
+        self._room = self._slow = 0.0
+        self._least = 0.0
         """Who took so long is looked at: everybody, until there is no more room; then who was slow."""
-        self._waits = False
+        self._timer: asyncio.TimerHandle | None = None
         self._unsampled = sampled(self.tell)
 
     def add(self, alike: Alike, request_id: str, came: float, traceparent: bytes | None) -> None:
@@ -36,9 +37,8 @@ class Ready:
             self._keep((alike, request_id, came, ended, traceparent))
 
     def _keep(self, answer: Answered) -> None:
-        if not self._waits:
-            self._waits = True
-            asyncio.get_running_loop().call_later(LONGEST_WAIT, self.tell)
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.tell)
             self._room, self._slow = logs.room()
             if traces.on:
                 self._room = max(self._room, traces.MOST_ALIKE)
@@ -50,8 +50,10 @@ class Ready:
 
     def tell(self) -> None:
         """Count them, log some, and trace some."""
+        if self._timer is not None:
+            self._timer.cancel()
         told, self._told = self._told, []
-        self._waits, self._least, count = False, 0.0, 0
+        self._timer, self._least, count = None, 0.0, 0
         for timed in TIMED:
             if timed.seconds:
                 count += len(timed.seconds)
