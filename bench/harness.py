@@ -26,7 +26,7 @@ from tfmshop.surface.http.tiers import SETTING
 RESULTS = Path(__file__).parent / "results"
 BIN = Path(sys.executable).parent
 CONNECTIONS = 16
-SLICE, PAUSE = 0.4, 0.1
+SLICE, PAUSE = 0.5, 0.05
 UNLIMITED = dict.fromkeys(SETTING.values(), "1000000000")
 """Rate limits that are counted and never reached: a load comes from one address."""
 
@@ -95,10 +95,14 @@ def free_port() -> int:
 
 
 @contextmanager
-def server(command: list[str], url: str, environment: dict[str, str], log: Path | None = None) -> Iterator[None]:
-    """Run a server until the block ends; the block starts when `url` answers. What it says goes into `log`."""
+def server(command: list[str], url: str, environment: dict[str, str], log: Path | None = None) -> Iterator[int]:
+    """Run a server, with a process group of its own, until the block ends; the block starts when `url` answers. What it
+    says goes into `log`.
+    """
     with (log or Path("/dev/stderr")).open("ab") as output:
-        process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=output if log else None)
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment}, stderr=output if log else None, process_group=0
+        )
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -109,7 +113,7 @@ def server(command: list[str], url: str, environment: dict[str, str], log: Path 
                 if time.monotonic() > deadline or process.poll() is not None:
                     raise SystemExit(f"{command[0]} did not start") from None
                 time.sleep(0.1)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.wait(timeout=40)
@@ -164,12 +168,14 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
     return measured
 
 
-def in_slices(urls: list[str], slices: int) -> list[float]:
-    """Requests a second of each, in so many slices of SLICE s, by turns, after a warm-up.
+def in_slices(servers: dict[str, int], slices: int) -> list[float]:
+    """Requests a second of each url, in so many slices of SLICE s, by turns, after a warm-up.
 
-    What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice. Between
-    two slices there is PAUSE: each server ends what it puts off in its own time.
+    What the machine does meanwhile meets all. Each url has its own wrk; it and the process group of its server are
+    stopped while another has its slice, so that what a server does beside, or puts off, it does in its own slices. For
+    PAUSE after each it answers what it was asked.
     """
+    urls = list(servers)
     for url in urls:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
     longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
@@ -182,15 +188,23 @@ def in_slices(urls: list[str], slices: int) -> list[float]:
         for url in urls
     ]
     try:
+        turns = list(zip(loads, servers.values(), strict=True))
         for load in loads:
             load.send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE)
+        for group in servers.values():
+            os.killpg(group, signal.SIGSTOP)
         for number in range(slices):
-            for load in loads if number % 2 else loads[::-1]:
+            for load, group in turns if number % 2 else turns[::-1]:
+                os.killpg(group, signal.SIGCONT)
                 load.send_signal(signal.SIGCONT)
                 time.sleep(SLICE)
                 load.send_signal(signal.SIGSTOP)
                 time.sleep(PAUSE)
+                os.killpg(group, signal.SIGSTOP)
     finally:
+        for group in servers.values():
+            os.killpg(group, signal.SIGCONT)
         for load in loads:
             load.send_signal(signal.SIGINT)
             load.send_signal(signal.SIGCONT)
