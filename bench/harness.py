@@ -96,13 +96,11 @@ def free_port() -> int:
 
 @contextmanager
 def server(command: list[str], url: str, environment: dict[str, str], log: Path | None = None) -> Iterator[int]:
-    """Run a server, with a process group of its own, until the block ends; the block starts when `url` answers. What it
-    says goes into `log`.
+    """Run a server until the block ends, which has its process; it starts when `url` answers. What the server says goes
+    into `log`.
     """
     with (log or Path("/dev/stderr")).open("ab") as output:
-        process = subprocess.Popen(
-            command, env={**os.environ, **environment}, stderr=output if log else None, process_group=0
-        )
+        process = subprocess.Popen(command, env={**os.environ, **environment}, stderr=output if log else None)
     try:
         deadline = time.monotonic() + 30
         while True:
@@ -171,11 +169,11 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
 def in_slices(servers: dict[str, int], slices: int) -> list[float]:
     """Requests a second of each url, in so many slices of SLICE s, by turns, after a warm-up.
 
-    What the machine does meanwhile meets all. Each url has its own wrk; it and the process group of its server are
-    stopped while another has its slice, so that what a server does beside, or puts off, it does in its own slices. For
-    PAUSE after each it answers what it was asked.
+    What the machine does meanwhile meets all. Each url has its own wrk; it and the processes of its server are stopped
+    while another has its slice, so that what a server does beside, or puts off, it does in its own slices. For PAUSE
+    after each it answers what it was asked.
     """
-    urls = list(servers)
+    urls, families = list(servers), [_family(pid) for pid in servers.values()]
     for url in urls:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
     longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
@@ -188,27 +186,38 @@ def in_slices(servers: dict[str, int], slices: int) -> list[float]:
         for url in urls
     ]
     try:
-        turns = list(zip(loads, servers.values(), strict=True))
+        turns = list(zip(loads, families, strict=True))
         for load in loads:
             load.send_signal(signal.SIGSTOP)
         time.sleep(PAUSE)
-        for group in servers.values():
-            os.killpg(group, signal.SIGSTOP)
+        for family in families:
+            _send(family, signal.SIGSTOP)
         for number in range(slices):
-            for load, group in turns if number % 2 else turns[::-1]:
-                os.killpg(group, signal.SIGCONT)
+            for load, family in turns if number % 2 else turns[::-1]:
+                _send(family, signal.SIGCONT)
                 load.send_signal(signal.SIGCONT)
                 time.sleep(SLICE)
                 load.send_signal(signal.SIGSTOP)
                 time.sleep(PAUSE)
-                os.killpg(group, signal.SIGSTOP)
+                _send(family, signal.SIGSTOP)
     finally:
-        for group in servers.values():
-            os.killpg(group, signal.SIGCONT)
+        for family in families:
+            _send(family, signal.SIGCONT)
         for load in loads:
             load.send_signal(signal.SIGINT)
             load.send_signal(signal.SIGCONT)
     return [_told(load.communicate()[0], r"(\d+) requests in") / slices / SLICE for load in loads]
+
+
+def _family(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(one for child in children for one in _family(int(child)))]
+
+
+def _send(family: list[int], number: signal.Signals) -> None:
+    for pid in family:
+        os.kill(pid, number)
 
 
 def stamp() -> str:

@@ -76,16 +76,16 @@ def _compared(
     """The same page from a server that tells everything, and from one that tells nothing."""
     rates: dict[str, list[float]] = {on: [] for on in told}
     for _ in range(starts):
-        groups = {}
-        with ExitStack() as servers:
+        servers = {}
+        with ExitStack() as started:
             for on, telling in told.items():
                 port = str(free_port())
                 base = f"http://127.0.0.1:{port}"
                 settings = {**environment, **telling, "PORT": port}
                 program = [str(BIN / "tfmshop")] if on == "on" else [sys.executable, "-m", "bench.silent"]
                 serve = [*program, "serve"]
-                group = servers.enter_context(server(serve, f"{base}/health/ready", settings, home / f"{on}.log"))
-                groups[f"{base}/api/v1/products"] = group
-            for on, rate in zip(told, in_slices(groups, SLICES), strict=True):
+                one = server(serve, f"{base}/health/ready", settings, home / f"{on}.log")
+                servers[f"{base}/api/v1/products"] = started.enter_context(one)
+            for on, rate in zip(told, in_slices(servers, SLICES), strict=True):
                 rates[on].append(rate)
     return Figure(name, "requests/s", rates["on"], rates["off"], GOAL)
