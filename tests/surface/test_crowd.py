@@ -88,6 +88,7 @@ async def test_what_is_no_get_is_told_with_its_method(crowded, monkeypatch, capf
         assert (await first.post(CART + "/lines", json={})).status_code == 503
         await asyncio.sleep(2 * LONGEST_WAIT)
         assert series.count == counted + 1
+        logs.flush()
         (line,) = [json.loads(one) for one in capfd.readouterr().err.splitlines() if "event.duration" in one]
         assert (line["http.request.method"], line["http.response.status_code"]) == ("POST", 503)
 
@@ -101,6 +102,7 @@ async def test_beyond_the_room_for_lines_all_are_counted(crowded, monkeypatch, c
             assert (await client.get(CART)).status_code == 503
         await asyncio.sleep(2 * LONGEST_WAIT)
         assert series.count == counted + 4
+        logs.flush()
         assert sum("event.duration" in one for one in capfd.readouterr().err.splitlines()) == 1
 
 

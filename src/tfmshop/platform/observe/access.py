@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -46,6 +47,9 @@ class _Line(
     trace_id: str = ""
     unlogged: int = 0
     """Requests of this process before it that have no line, and are in no other gap."""
+
+
+_MOMENT: Final = attrgetter("timestamp")
 
 
 class _Room:
@@ -94,6 +98,8 @@ class AccessLog:
         self._shown = shown
         self._room, self._room_at_once = _Room(rate), _Room(rate)
         self._kept: list[tuple[str, str, int, str, float, float, str, int]] = []
+        self._kept_at_once: list[tuple[Answered, int]] = []
+        """With each, how many before it have no line."""
         self._timer: asyncio.TimerHandle | None = None
 
     def note(self, method: str, path: str, status: int, request_id: str, seconds: float, trace_id: str = "") -> None:
@@ -103,25 +109,29 @@ class AccessLog:
         if status < FAILED and not self._room.take_one():
             return
         self._kept.append((method, path, status, request_id, seconds, monotonic(), trace_id, self._room.gap()))
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
-        elif len(self._kept) >= MOST_LINES:
-            self.flush()
+        self._flush_soon(len(self._kept))
 
     def room_at_once(self) -> int:
         """How many answers that are given at once may have a line from now on."""
         return self._room_at_once.left()
 
     def note_all(self, told: Sequence[Answered], count: int) -> None:
-        """Write lines of so many answers that were given at once; of some of `told`, in their order, where there is no
+        """Add lines of so many answers that were given at once; of some of `told`, in their order, where there is no
         room for more. What failed among them is who was turned away, for whom there is none either.
         """
         room = self._room_at_once
-        lines = _lines(told[: room.left()])
-        if lines:
-            lines[0].unlogged = room.gap()
-        room.take(len(lines), count)
-        self._write(lines)
+        lined = told[: room.left()]
+        if lined:
+            self._kept_at_once.append((lined[0], room.gap()))
+            self._kept_at_once += [(answer, 0) for answer in lined[1:]]
+            self._flush_soon(len(self._kept_at_once))
+        room.take(len(lined), count)
+
+    def _flush_soon(self, kept: int) -> None:
+        if kept >= MOST_LINES:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LONGEST_WAIT, self.flush)
 
     def flush(self) -> None:
         """Write what waits, each line whole."""
@@ -129,12 +139,16 @@ class AccessLog:
             self._timer.cancel()
             self._timer = None
         kept, self._kept = self._kept, []
-        moment, lines, latest = clock.now(), [], -1
+        at_once, self._kept_at_once = self._kept_at_once, []
+        lines = _lines(at_once)
+        moment, latest = clock.now(), -1
         began = moment.timestamp() - monotonic()
         for method, path, status, id, seconds, at, trace, unlogged in kept:
             if (milliseconds := int(1000 * (began + at))) != latest:
                 latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
             lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace, unlogged))
+        if kept and at_once:
+            lines.sort(key=_MOMENT)
         self._write(lines)
 
     def _write(self, lines: list[_Line]) -> None:
@@ -146,13 +160,13 @@ class AccessLog:
                     _write(content)
 
 
-def _lines(answers: Sequence[Answered]) -> list[_Line]:
+def _lines(answers: Sequence[tuple[Answered, int]]) -> list[_Line]:
     moment, latest = clock.now(), 0.0
     began, lines = moment.timestamp() - monotonic(), []
-    for alike, id, came, ended, parent in answers:
+    for (alike, id, came, ended, parent), unlogged in answers:
         if ended > latest:
             latest, moment = ended + MOMENT, datetime.fromtimestamp(began + ended, UTC)
-        line = _Line(moment, alike.method, alike.path, alike.status, id, int(1e9 * (ended - came)))
+        line = _Line(moment, alike.method, alike.path, alike.status, id, int(1e9 * (ended - came)), unlogged=unlogged)
         if parent:
             line.trace_id = given(parent)
         lines.append(line)
