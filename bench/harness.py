@@ -167,57 +167,52 @@ def in_turn(urls: list[str], rounds: int, seconds: int) -> dict[str, list[float]
 
 
 def in_slices(servers: dict[str, int], slices: int) -> list[float]:
-    """Requests a second of each url, in so many slices of SLICE s, by turns, after a warm-up.
+    """Requests a second of each url, whose server has a process, in so many slices of SLICE s, by turns, warmed up.
 
-    What the machine does meanwhile meets all. Each url has its own wrk; it and the processes of its server are stopped
-    while another has its slice, so that what a server does beside, or puts off, it does in its own slices. For PAUSE
-    after each it answers what it was asked.
+    What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice, with PAUSE
+    between. The share of a core that a server takes while others have their slices is taken off: it takes that from
+    them, or has put it off.
     """
-    urls, families = list(servers), [_family(pid) for pid in servers.values()]
-    for url in urls:
+    for url in servers:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
-    longest = int(2 * (slices + 1) * len(urls) * (SLICE + PAUSE)) + 10
+    longest = int(2 * (slices + 1) * len(servers) * (SLICE + PAUSE)) + 10
     loads = [
         subprocess.Popen(
             ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{longest}s", "--timeout", "20s", url],
             stdout=subprocess.PIPE,
             text=True,
         )
-        for url in urls
+        for url in servers
     ]
+    taken = [0.0 for _ in loads]
     try:
-        turns = list(zip(loads, families, strict=True))
         for load in loads:
             load.send_signal(signal.SIGSTOP)
-        time.sleep(PAUSE)
-        for family in families:
-            _send(family, signal.SIGSTOP)
         for number in range(slices):
-            for load, family in turns if number % 2 else turns[::-1]:
-                _send(family, signal.SIGCONT)
+            for turn, load in list(enumerate(loads))[:: 1 if number % 2 else -1]:
+                time.sleep(PAUSE)
+                before = [_cpu_seconds(pid) for pid in servers.values()]
                 load.send_signal(signal.SIGCONT)
                 time.sleep(SLICE)
                 load.send_signal(signal.SIGSTOP)
-                time.sleep(PAUSE)
-                _send(family, signal.SIGSTOP)
+                for other, pid in enumerate(servers.values()):
+                    taken[other] += 0.0 if other == turn else _cpu_seconds(pid) - before[other]
     finally:
-        for family in families:
-            _send(family, signal.SIGCONT)
         for load in loads:
             load.send_signal(signal.SIGINT)
             load.send_signal(signal.SIGCONT)
-    return [_told(load.communicate()[0], r"(\d+) requests in") / slices / SLICE for load in loads]
+    seconds = slices * SLICE
+    answered = [_told(load.communicate()[0], r"(\d+) requests in") for load in loads]
+    return [
+        count / seconds * (1 - beside / seconds / (len(loads) - 1))
+        for count, beside in zip(answered, taken, strict=True)
+    ]
 
 
-def _family(pid: int) -> list[int]:
-    """A process and all that it has started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(one for child in children for one in _family(int(child)))]
-
-
-def _send(family: list[int], number: signal.Signals) -> None:
-    for pid in family:
-        os.kill(pid, number)
+def _cpu_seconds(pid: int) -> float:
+    """What a process and all that it has started have had of the processors."""
+    own = sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    return own + sum(map(_cpu_seconds, map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())))
 
 
 def stamp() -> str:
