@@ -310,11 +310,12 @@ async def test_each_event_is_seen_at_once_by_every_process(processes, world, eve
 
 async def test_what_search_learns_or_writes_anew_is_told(processes, world):
     db, shops = processes
-    for work in (search.learn(db, always=True), _rewritten(db, world)):
-        await every(shops, "search?q=lamp")
+    for work, left in ((search.learn(db, always=True), 2), (_rewritten(db, world), 0)):
+        for path in ("search?q=lamp", "products/oak-chair", "products?category=chairs"):
+            await every(shops, path)
         await work
         await heard()
-        assert [len(shop.cache.memory) for shop in shops] == [0] * 3
+        assert [len(shop.cache.memory) for shop in shops] == [left] * 3
 
 
 async def _rewritten(db, world) -> None:
