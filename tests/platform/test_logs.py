@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 import structlog
@@ -72,8 +73,9 @@ def test_the_shop_goes_on_where_nobody_reads_its_log(log, monkeypatch, form):
         logs.configure("info", form)
         for _ in range(1000):
             log.error("disk is full", reason="x" * 100)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), nobody.fileno())
         monkeypatch.undo()
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), nobody.fileno())
     os.close(write)
 
 

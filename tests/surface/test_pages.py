@@ -316,6 +316,7 @@ async def test_what_search_learns_or_writes_anew_is_told(processes, world):
         await work
         await heard()
         assert [len(shop.cache.memory) for shop in shops] == [left] * 3
+        assert not [one.key for shop in shops for one in shop.cache.memory if "search" in one.tags]
 
 
 async def _rewritten(db, world) -> None:

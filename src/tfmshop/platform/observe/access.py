@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -47,9 +46,6 @@ class _Line(
     trace_id: str = ""
     unlogged: int = 0
     """Requests of this process before it that have no line, and are in no other gap."""
-
-
-_MOMENT: Final = attrgetter("timestamp")
 
 
 class _Room:
@@ -148,7 +144,7 @@ class AccessLog:
                 latest, moment = milliseconds, datetime.fromtimestamp(milliseconds / 1000, UTC)
             lines.append(_Line(moment, method, path, status, id, int(1e9 * seconds), trace, unlogged))
         if kept and at_once:
-            lines.sort(key=_MOMENT)
+            lines.sort(key=lambda line: line.timestamp)
         self._write(lines)
 
     def _write(self, lines: list[_Line]) -> None:

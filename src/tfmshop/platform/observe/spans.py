@@ -17,6 +17,8 @@ from tfmshop.platform import clock
 from tfmshop.platform.observe.span_lines import Lines
 
 _SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+_KNOWN: Final = 0x03
+"""The flags of W3C Trace Context, level 2: sampled, and an id that is random."""
 _WELL: Final = Status(StatusCode.UNSET)
 
 
@@ -67,5 +69,6 @@ def batched(url: str = "") -> SpanProcessor:
 
 
 def remote(trace_id: bytes, span_id: bytes, flags: bytes) -> SpanContext:
-    """The span of another program, of its ids in hexadecimal."""
-    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16)))
+    """The span of another program, of its ids in hexadecimal; flags without a meaning yet are not passed on."""
+    known = TraceFlags(int(flags, 16) & _KNOWN)
+    return SpanContext(int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=known)
