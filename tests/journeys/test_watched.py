@@ -141,8 +141,8 @@ async def test_a_flood_has_some_lines_which_say_how_many_have_none(shop, tmp_pat
     port, began = free_port(), time.monotonic()
     base, rate = f"http://127.0.0.1:{port}", 10
     settings = environment(
-        DATABASE_URL=shop[2], TFMSHOP_HOME=str(tmp_path), PORT=str(port), WORKERS="1", ENABLE_FILE_LOGGING="true",
-        ACCESS_LOG_RATE=str(rate), **UNLIMITED,
+        DATABASE_URL=shop[2], REDIS_URL=os.environ[REDIS], TFMSHOP_HOME=str(tmp_path), PORT=str(port), WORKERS="1",
+        ENABLE_FILE_LOGGING="true", ACCESS_LOG_RATE=str(rate), **UNLIMITED,
     )  # fmt: skip
     child = _started("serve", tmp_path, settings)
     try:
