@@ -170,8 +170,9 @@ def in_slices(servers: dict[str, int], slices: int) -> list[float]:
     """Requests a second of each url, whose server has a process, in so many slices of SLICE s, by turns, warmed up.
 
     What the machine does meanwhile meets all. Each url has its own wrk, stopped while another has its slice, with PAUSE
-    between. The share of a core that a server takes while others have their slices is taken off: it takes that from
-    them, or has put it off.
+    between. Taken off is what a server does in the PAUSE after its slice, and the share of a core that it takes while
+    others have theirs: it takes that from them, or has put it off. Where it does neither, but works so all the time,
+    that is counted twice. What it makes others do, the database and a collector of traces, is not counted out of turn.
     """
     for url in servers:
         requests_per_second(url, seconds=1, connections=CONNECTIONS)
@@ -188,30 +189,30 @@ def in_slices(servers: dict[str, int], slices: int) -> list[float]:
     try:
         for load in loads:
             load.send_signal(signal.SIGSTOP)
+        time.sleep(PAUSE)
         for number in range(slices):
             for turn, load in list(enumerate(loads))[:: 1 if number % 2 else -1]:
-                time.sleep(PAUSE)
                 before = [_cpu_seconds(pid) for pid in servers.values()]
                 load.send_signal(signal.SIGCONT)
                 time.sleep(SLICE)
                 load.send_signal(signal.SIGSTOP)
-                for other, pid in enumerate(servers.values()):
-                    taken[other] += 0.0 if other == turn else _cpu_seconds(pid) - before[other]
+                ended = [_cpu_seconds(pid) for pid in servers.values()]
+                time.sleep(PAUSE)
+                for each, pid in enumerate(servers.values()):
+                    beside = (ended[each] - before[each]) / (len(loads) - 1)
+                    taken[each] += beside if each != turn else _cpu_seconds(pid) - ended[each]
     finally:
         for load in loads:
             load.send_signal(signal.SIGINT)
             load.send_signal(signal.SIGCONT)
     seconds = slices * SLICE
     answered = [_told(load.communicate()[0], r"(\d+) requests in") for load in loads]
-    return [
-        count / seconds * (1 - beside / seconds / (len(loads) - 1))
-        for count, beside in zip(answered, taken, strict=True)
-    ]
+    return [count / seconds * (1 - more / seconds) for count, more in zip(answered, taken, strict=True)]
 
 
 def _cpu_seconds(pid: int) -> float:
-    """What a process and all that it has started have had of the processors."""
-    own = sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    """What a process, with threads that have ended, and its children have had of the processors."""
+    own = time.clock_gettime(~pid << 3 | 2)  # what clock_getcpuclockid(3) makes of a process
     return own + sum(map(_cpu_seconds, map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())))
 
 

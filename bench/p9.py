@@ -41,9 +41,9 @@ def run(starts: int = STARTS) -> bool:
         f"ACCESS_LOG_RATE lines of requests a second where nothing else is said), alerts worked out, "
         f"slow statements looked for, traces of one in a hundred requests sent by OTLP; one "
         f"with nothing of it (bench/silent.py). {starts} starts of both, each with {SLICES} slices of {SLICE} s "
-        f"for each of them, by turns, after a warm-up; the share of a core that a server takes out of its turn is "
-        f"taken off. The speed of the machine changes by a tenth from second to second: one slice against the next is "
-        f"true to 0.15, one start to 0.03."
+        f"for each of them, by turns, after a warm-up; what a server does out of its turn is taken off (in_slices "
+        f"of bench/harness.py). The speed of the machine changes by a tenth from second to second: one slice against "
+        f"the next is true to 0.15, one start to 0.03."
     )
     return write("p9", "P9: telemetry", notes, figures)
 

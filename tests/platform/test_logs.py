@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 import structlog
@@ -26,7 +26,7 @@ def log():
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_no_secret_is_in_a_line(log, capsys, form):
+def test_no_secret_is_in_a_line(log, capfd, form):
     logs.configure("debug", form)
 
     def fails(password: str) -> None:
@@ -39,15 +39,15 @@ def test_no_secret_is_in_a_line(log, capsys, form):
     except ValueError:
         log.exception("caught", password=CANARY, body={"card_number": CANARY, "deep": {"api_token": CANARY}},
                       items=[{"password": CANARY}, ({"cookie": CANARY},)])  # fmt: skip
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert CANARY not in said
     assert "it went wrong" in said
 
 
-def test_a_line_is_json_with_lists_and_names(log, capsys):
+def test_a_line_is_json_with_lists_and_names(log, capfd):
     logs.configure("info", "json")
     log.warning("stock is low", lowest=["A in main: 1"], more={"n": 1}, odd={1, 2}, level_of=object)
-    line = json.loads(capsys.readouterr().err)
+    line = json.loads(capfd.readouterr().err)
     assert (line["message"], line["lowest"], line["more"], line["log.level"]) == (
         "stock is low", ["A in main: 1"], {"n": 1}, "warning",
     )  # fmt: skip
@@ -56,27 +56,37 @@ def test_a_line_is_json_with_lists_and_names(log, capsys):
 
 @pytest.mark.parametrize(("level", "shown"), [("error", False), ("warn", False), ("info", False), ("http", True),
                                               ("debug", True)])  # fmt: skip
-def test_requests_are_shown_from_the_level_http_on(log, capsys, monkeypatch, level, shown):
+def test_requests_are_shown_from_the_level_http_on(log, capfd, monkeypatch, level, shown):
     monkeypatch.setattr(logs, "_requests", structlog.get_logger("access"))
     logs.configure(level, "text")
     logs.access("GET", "/x", 200, "id", 0.25)
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert ("/x" in said, "250.0" in said) == (shown, shown)
 
 
-@pytest.mark.parametrize("form", ["json", "text"])
-def test_the_shop_goes_on_where_nobody_reads_its_log(log, monkeypatch, form):
-    read, write = os.pipe()
-    os.close(read)
-    with os.fdopen(os.dup(write), "w", buffering=1) as nobody:
-        monkeypatch.setattr(sys, "stderr", nobody)
-        logs.configure("info", form)
-        for _ in range(1000):
-            log.error("disk is full", reason="x" * 100)
-        monkeypatch.undo()
-        with Path(os.devnull).open("w") as nothing:
-            os.dup2(nothing.fileno(), nobody.fileno())
-    os.close(write)
+TOLD_TO_NOBODY = """
+import os, structlog
+from tfmshop.platform.observe import logs
+from tfmshop.platform.observe.files import LOST, STDERR
+from tfmshop.surface.serving.forks import forked
+logs.configure("info", "{form}")
+for _ in range(100):
+    structlog.get_logger("test").error("disk is full", reason="x" * 100)
+_, ended = os.waitpid(forked(lambda: None, print), 0)
+print(ended, LOST.of(STDERR).value)
+"""
+
+
+@pytest.mark.parametrize("form", ["json", "text", "auto"])
+@pytest.mark.parametrize(("error", "lost"), [("2>/dev/full", 100), ("2>&0", 100), ("2>&-", 0)])
+def test_the_shop_goes_on_and_ends_well_where_its_log_cannot_be_written(form, error, lost):
+    """Without PYTHONUNBUFFERED, which hides a line that stays in a buffer: `-E`."""
+    reading, nobody = os.pipe()
+    os.close(reading)
+    command = ["sh", "-c", f'exec "$@" {error}', "sh", sys.executable, "-E", "-c", TOLD_TO_NOBODY.format(form=form)]
+    done = subprocess.run(command, stdin=nobody, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
+    os.close(nobody)
+    assert (done.returncode, done.stdout) == (0, f"0 {lost}\n")
 
 
 async def test_requests_are_lines_of_json_written_together(log, capfd):
@@ -101,9 +111,9 @@ async def test_requests_are_lines_of_json_written_together(log, capfd):
     assert "/last" in capfd.readouterr().err
 
 
-def test_what_somebody_sent_starts_no_line_of_its_own(log, capsys):
+def test_what_somebody_sent_starts_no_line_of_its_own(log, capfd):
     logs.configure("info", "text")
     log.warning("request", path="/a\n2026 [error] all is lost\x1b[31m")
-    said = capsys.readouterr().err
+    said = capfd.readouterr().err
     assert said.count("\n") == 1
     assert "\x1b[31m" not in said.replace("\x1b[0m", "")

@@ -98,13 +98,13 @@ async def headers(db) -> list[str | None]:
         return [row["headers"] for row in await tx.rows(HEADERS)]
 
 
-def test_on_standard_error_each_span_is_a_line(capsys):
+def test_on_standard_error_each_span_is_a_line(capfd):
     pytest.importorskip("opentelemetry.sdk")
     traces.start("console", 100, "Lamps")
     with traces.span("verb", first=True):
         traces.query("cart.view", 0.25, TimeoutError("secret"))
     traces.stop()
-    query, verb = (codec.decode(line) for line in capsys.readouterr().err.splitlines())
+    query, verb = (codec.decode(line) for line in capfd.readouterr().err.splitlines())
     assert {**query, **verb}.keys() >= {"@timestamp", "log.level", "trace.id", "span.id"}
     assert (query["span.name"], query["db.system.name"]) == ("cart.view", "postgresql")
     assert query["parent.id"] == verb["span.id"]

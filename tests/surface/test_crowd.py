@@ -42,9 +42,11 @@ def crowded(settings, db):
         async def open_shop():
             platform = replace(platform_of(config, db), cache=Cache(Memory(1 << 20)))
             platform.cache.trust()  # nobody changes anything
-            yield Shop(platform, Providers(), checkout.Till(db, platform.seals))
-            await platform.cache.close()
-            await platform.redis.close()
+            try:
+                yield Shop(platform, Providers(), checkout.Till(db, platform.seals))
+            finally:
+                await platform.cache.close()
+                await platform.redis.close()
 
         edge = build(open_shop, Rules.of(config))
         async with client_of(edge) as first:
@@ -78,6 +80,20 @@ async def test_both_are_counted_and_logged(crowded, monkeypatch, capfd):
             assert said == {"request.method": "GET", "response.status_code": 503, "request.id": f"request-{number}"}
             assert line["url.path"] == CART
             assert 0 < line["event.duration"] < 1e9
+
+
+async def test_a_shop_that_fails_to_close_has_told_of_each_request(crowded, monkeypatch, capfd):
+    async with crowded() as (edge, first, _):
+        monkeypatch.setattr(logs._Access, "lines", AccessLog(shown=True))
+        close = edge._pages.close
+
+        async def fails() -> None:
+            await close()
+            raise OSError
+
+        monkeypatch.setattr(edge._pages, "close", fails)
+        await first.get("/health/live", headers={"X-Request-Id": "the-last-one"})
+    assert "the-last-one" in capfd.readouterr().err
 
 
 async def test_what_is_no_get_is_told_with_its_method(crowded, monkeypatch, capfd):

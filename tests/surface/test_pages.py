@@ -52,6 +52,7 @@ TOUCH = Query("test.touch", "UPDATE catalog.product SET title = $2 WHERE id = $1
 CHAIRS = Query("test.chairs", "SELECT id FROM catalog.category WHERE slug = 'chairs'")
 REVIEW = Query("test.review", "INSERT INTO reviews.review (id, product_id, customer_id, author, rating) "
                "VALUES ($1, $2, $1, 'A', 5)")  # fmt: skip
+SWITCH = Query("test.switch", "UPDATE search.state SET language = language")
 CUT = Query("test.cut", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE application_name = 'tfmshop listener' AND datname = current_database()")  # fmt: skip
 
@@ -310,7 +311,7 @@ async def test_each_event_is_seen_at_once_by_every_process(processes, world, eve
 
 async def test_what_search_learns_or_writes_anew_is_told(processes, world):
     db, shops = processes
-    for work, left in ((search.learn(db, always=True), 2), (_rewritten(db, world), 0)):
+    for work, left in ((search.learn(db, always=True), 2), (_rewritten(db, world), 0), (_switched(db), 0)):
         for path in ("search?q=lamp", "products/oak-chair", "products?category=chairs"):
             await every(shops, path)
         await work
@@ -322,6 +323,11 @@ async def test_what_search_learns_or_writes_anew_is_told(processes, world):
 async def _rewritten(db, world) -> None:
     async with db.tx() as tx:
         await tx.value(REWRITE, [world["lamp"]])
+
+
+async def _switched(db) -> None:
+    async with db.tx() as tx:
+        await tx.execute(SWITCH)
 
 
 async def test_what_did_not_change_stays_in_memory(processes, world):

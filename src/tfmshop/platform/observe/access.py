@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -14,6 +11,7 @@ import msgspec
 
 from tfmshop.platform import clock, codec
 from tfmshop.platform.clock import monotonic
+from tfmshop.platform.observe import stderr
 from tfmshop.platform.observe.alike import FAILED, Answered
 from tfmshop.platform.observe.files import FILES
 from tfmshop.platform.observe.metrics import Counter
@@ -152,8 +150,7 @@ class AccessLog:
             content = codec.encode_lines(of_day)
             FILES.write("access", day, content)
             if self._shown:
-                with suppress(OSError):
-                    _write(content)
+                stderr.write(content)
 
 
 def _lines(answers: Sequence[tuple[Answered, int]]) -> list[_Line]:
@@ -176,9 +173,3 @@ def _by_day(lines: list[_Line]) -> Iterator[tuple[date, list[_Line]]]:
         of_day = lines if lines[-1].timestamp.date() == day else [one for one in lines if one.timestamp.date() == day]
         yield day, of_day
         lines = lines[len(of_day) :]
-
-
-def _write(content: bytes) -> None:
-    sys.stderr.flush()
-    while content:
-        content = content[os.write(sys.stderr.fileno(), content) :]

@@ -38,11 +38,14 @@ MOST_KEPT: Final = 4 << 20
 """Bytes after which the kernel is told to forget lines: of each kind it holds about twice as many."""
 _PART: Final = 1 << 20
 
+STDERR: Final = "stderr"
 LOST = Counter(
-    "tfmshop_log_lines_lost_total", "Writes of lines to log files that failed, a full disk among them.", "kind"
+    "tfmshop_log_lines_lost_total",
+    "Writes of log lines that failed, a full disk among them: to files of a kind, or to stderr.",
+    "kind",
 )
 
-for kind in KINDS:
+for kind in (*KINDS, STDERR):
     LOST.of(kind)
 
 

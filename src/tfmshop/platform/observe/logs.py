@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from contextvars import ContextVar
 from datetime import date
 from math import inf
-from typing import Any, Final, TextIO, cast
+from typing import Any, Final
 
 import structlog
 
 from tfmshop.platform import clock
+from tfmshop.platform.observe import stderr
 from tfmshop.platform.observe.access import EACH, AccessLog
 from tfmshop.platform.observe.alike import LONGEST_PATH, Answered
 from tfmshop.platform.observe.ecs import DATASET, Event, ecs_names, hide_secrets, in_one_line, render_json
@@ -36,23 +35,6 @@ class _Access:
 
     shown = False
     lines: AccessLog | None = None
-
-
-class _StandardError:
-    """Standard error as it is now. Where it is full, or nobody reads it any more, what is logged is lost."""
-
-    def __init__(self) -> None:
-        self._stream = sys.stderr
-
-    def write(self, text: str) -> None:
-        """Write, if that can be done."""
-        with suppress(OSError):
-            self._stream.write(text)
-
-    def flush(self) -> None:
-        """Pass on what waits, if that can be done."""
-        with suppress(OSError):
-            self._stream.flush()
 
 
 class _Slow:
@@ -130,7 +112,7 @@ def configure(level: str, form: str, rate: int = EACH) -> None:
     """Send events of at least `level` to standard error as `form`: json, text, or auto (text in a terminal); and to
     files where `FILES` has a folder; of requests at most `rate` lines a second.
     """
-    as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
+    as_text = form == "text" or (form == "auto" and stderr.is_terminal())
     shown, filed = level in WITH_ACCESS, "app" in FILES.kinds
     _Access.shown = shown and as_text
     in_json = shown and not as_text
@@ -150,10 +132,10 @@ def configure(level: str, form: str, rate: int = EACH) -> None:
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
+        logger_factory=structlog.WriteLoggerFactory(stderr.stream()),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=stderr.stream(), format="%(levelname)s %(name)s %(message)s")
     logging.getLogger("pgqueuer").setLevel(logging.ERROR)
 
 

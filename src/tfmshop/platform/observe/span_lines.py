@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,6 +11,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import INVALID_SPAN_CONTEXT, StatusCode
 
 from tfmshop.platform import codec
+from tfmshop.platform.observe import stderr
 from tfmshop.platform.observe.ecs import DATASET
 
 NANO: Final = 1_000_000_000
@@ -24,8 +24,7 @@ class Lines(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write a line for each."""
-        sys.stderr.write(codec.encode_lines([_line(span) for span in spans]).decode())
-        sys.stderr.flush()
+        stderr.write(codec.encode_lines([_line(span) for span in spans]))
         return SpanExportResult.SUCCESS
 
 

@@ -46,6 +46,7 @@ def alerts(config: Config) -> list[Alert]:
         ),
         Alert(
             "LogLinesLost", [Limit(Rate(Selector(files.LOST.name), 5 * MINUTE), ">", 0)], 0, "warning",
-            "Log lines cannot be written.", "The disk is full, or the folder may not be written.",
+            "Log lines cannot be written.",
+            "The disk is full, the folder may not be written, or nobody reads standard error.",
         ),
     ]  # fmt: skip

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 from collections.abc import Callable
 
 
@@ -26,5 +25,4 @@ def forked(work: Callable[[], object], failed: Callable[[Exception], None]) -> i
     except Exception as error:  # noqa: BLE001 - told, and the child ends
         failed(error)
     finally:
-        sys.stderr.flush()
         os._exit(code)

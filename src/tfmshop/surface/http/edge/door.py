@@ -169,15 +169,16 @@ class Edge:
                 await receive()
                 self._quick = None
                 ready.close()
+                unmeasured()
                 self._farewell.end()
                 await self.watch.works_with(None)
                 await self._pages.close()
-                unmeasured()
-                logs.flush()
         except Exception as error:
             log.error("the shop does not open" if moment == "startup" else "the shop does not close", exc_info=error)
             await send({"type": f"lifespan.{moment}.failed", "message": str(error)})
             return
+        finally:
+            logs.flush()
         await send({"type": "lifespan.shutdown.complete"})
 
     async def _answer(self, scope: Scope, receive: Receive, exit: Exit, named: dict[bytes, bytes], tier: str) -> None:
