@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import subprocess
 import sys
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from threading import Thread, Timer
 
 import pytest
 import structlog
 
 from tfmshop.platform import clock
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import logs, stderr
 from tfmshop.platform.observe.access import LONGEST_WAIT, MOST_LINES
+from tfmshop.platform.observe.alerts.channels import ByLog
+from tfmshop.platform.observe.alerts.state import Firing
+from tfmshop.platform.observe.files import LOST, STDERR
 
 CANARY = "canary-4f7qk"
 
@@ -65,20 +71,25 @@ def test_requests_are_shown_from_the_level_http_on(log, capfd, monkeypatch, leve
 
 
 TOLD_TO_NOBODY = """
-import os, structlog
+import asyncio, logging, os, structlog
 from tfmshop.platform.observe import logs
 from tfmshop.platform.observe.files import LOST, STDERR
 from tfmshop.surface.serving.forks import forked
-logs.configure("info", "{form}")
+async def asked():
+    logs.access("GET", "/x", 200, "id", 0.25)
+    logs.flush()
+logs.configure("http", "{form}")
 for _ in range(100):
     structlog.get_logger("test").error("disk is full", reason="x" * 100)
+logging.getLogger("library").warning("disk is full")
+asyncio.run(asked())
 _, ended = os.waitpid(forked(lambda: None, print), 0)
 print(ended, LOST.of(STDERR).value)
 """
 
 
 @pytest.mark.parametrize("form", ["json", "text", "auto"])
-@pytest.mark.parametrize(("error", "lost"), [("2>/dev/full", 100), ("2>&0", 100), ("2>&-", 0)])
+@pytest.mark.parametrize(("error", "lost"), [("2>/dev/full", 102), ("2>&0", 102), ("2>&-", 0)])
 def test_the_shop_goes_on_and_ends_well_where_its_log_cannot_be_written(form, error, lost):
     """Without PYTHONUNBUFFERED, which hides a line that stays in a buffer: `-E`."""
     reading, nobody = os.pipe()
@@ -87,6 +98,81 @@ def test_the_shop_goes_on_and_ends_well_where_its_log_cannot_be_written(form, er
     done = subprocess.run(command, stdin=nobody, stdout=subprocess.PIPE, text=True, timeout=60, check=False)
     os.close(nobody)
     assert (done.returncode, done.stdout) == (0, f"0 {lost}\n")
+
+
+@contextmanager
+def standard_error(monkeypatch, place):
+    with open(place, "w") as file, monkeypatch.context() as changed:  # noqa: PTH123 - a path or a descriptor
+        changed.setattr(sys, "stderr", file)
+        yield
+
+
+def test_lines_wait_where_standard_error_is_full_for_a_moment(monkeypatch):
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 1024)
+    with standard_error(monkeypatch, writing):
+        drained = Timer(0.01, lambda: os.read(reading, 1 << 20))
+        drained.start()
+        stderr.write(b"first\n")
+        stderr.write(b"last\n")
+        drained.join()
+    with os.fdopen(reading) as lines:
+        assert lines.read() == "first\nlast\n"
+
+
+def test_a_line_that_a_full_disk_cut_off_spoils_no_other(monkeypatch, tmp_path):
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with standard_error(monkeypatch, tmp_path / "log"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (9, most))
+        try:
+            for line in (b"first\n", b"second\n", b"third\n"):
+                stderr.write(line)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+        stderr.write(b"last\n")
+        stderr.write(b"very last\n")
+    assert (tmp_path / "log").read_text() == "first\nsec\nlast\nvery last\n"
+
+
+def test_lines_of_several_threads_stay_whole(monkeypatch):
+    reading, writing = os.pipe()
+    lines = {letter: [letter * length for length in (10, 100, 1000, 4000) * 50] for letter in "abc"}
+    with os.fdopen(reading) as written, standard_error(monkeypatch, writing):
+        writers = [Thread(target=stderr.write, args=("\n".join([*of, ""]).encode(),)) for of in lines.values()]
+        for writer in writers:
+            writer.start()
+        assert sorted(next(written)[:-1] for _ in range(600)) == sorted(line for of in lines.values() for line in of)
+        for writer in writers:
+            writer.join()
+
+
+def test_what_has_no_descriptor_is_no_reason_to_fail(monkeypatch):
+    class Captured:
+        def flush(self) -> None:
+            """As it is."""
+
+        def fileno(self) -> int:
+            return -1
+
+    monkeypatch.setattr(sys, "stderr", Captured())
+    before = LOST.of(STDERR).value
+    stderr.write(b"x\n")
+    assert LOST.of(STDERR).value == before + 1
+
+
+async def test_lines_about_alerts_are_not_counted_as_lost(log, monkeypatch):
+    """Or the alert about lost lines would be its own cause, and end and begin for ever."""
+    about = Firing("LogLinesLost", {}, "warning", "resolved", 0.0, "", "", clock.now())
+    with standard_error(monkeypatch, "/dev/full"):
+        logs.configure("info", "json")
+        before = LOST.of(STDERR).value
+        await ByLog().tell("Lamps", [about])
+        assert LOST.of(STDERR).value == before
+        log.info("this one is")
+        assert LOST.of(STDERR).value == before + 1
 
 
 async def test_requests_are_lines_of_json_written_together(log, capfd):

@@ -16,7 +16,7 @@ from tests.surface.test_overload import flood
 from tfmshop.commerce import checkout
 from tfmshop.commerce.payments import Providers
 from tfmshop.platform.cache import Cache, Memory
-from tfmshop.platform.observe import logs
+from tfmshop.platform.observe import access, logs
 from tfmshop.platform.observe.access import AccessLog
 from tfmshop.surface.http.app import build
 from tfmshop.surface.http.context import Shop
@@ -85,6 +85,7 @@ async def test_both_are_counted_and_logged(crowded, monkeypatch, capfd):
 async def test_a_shop_that_fails_to_close_has_told_of_each_request(crowded, monkeypatch, capfd):
     async with crowded() as (edge, first, _):
         monkeypatch.setattr(logs._Access, "lines", AccessLog(shown=True))
+        monkeypatch.setattr(access, "LONGEST_WAIT", 60)
         close = edge._pages.close
 
         async def fails() -> None:

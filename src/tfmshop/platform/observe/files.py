@@ -19,6 +19,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import date, timedelta
 from errno import EACCES
 from io import BufferedWriter
@@ -47,6 +48,15 @@ LOST = Counter(
 
 for kind in (*KINDS, STDERR):
     LOST.of(kind)
+
+tells_of_alerts: ContextVar[bool] = ContextVar("whether what is logged tells of an alert", default=False)
+"""Of such lines none is counted as lost: the alert about lost lines would be its own cause."""
+
+
+def count_as_lost(kind: str) -> None:
+    """Lines of a kind could not be written."""
+    if not tells_of_alerts.get():
+        LOST.of(kind).add()
 
 
 class LogFiles:
@@ -91,7 +101,7 @@ class LogFiles:
                     fcntl.flock(file, fcntl.LOCK_UN)
                 self._close(kind)
         except OSError:
-            LOST.of(kind).add()
+            count_as_lost(kind)
             return False
 
     def _append(self, file: int, kind: str, content: bytes) -> None:

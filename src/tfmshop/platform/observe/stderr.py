@@ -1,14 +1,26 @@
-"""Standard error for what is logged: at once, since a buffer that cannot be written would meet every later writer and
-every child that is forked.
+"""Standard error for what is logged: written at once, since what stays in a buffer that cannot be written meets every
+later writer and every child that is forked.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TextIO, cast
+from collections.abc import Iterator
+from contextlib import suppress
+from select import PIPE_BUF, select
+from typing import Final, TextIO, cast
 
-from tfmshop.platform.observe.files import LOST, STDERR
+from tfmshop.platform.observe.files import STDERR, count_as_lost
+
+PATIENCE: Final = 0.1
+"""Seconds to wait for room where somebody made standard error non-blocking."""
+
+
+class _Cut:
+    """Whether the line that was written last has no end, because the disk was full."""
+
+    now = False
 
 
 def is_terminal() -> bool:
@@ -22,12 +34,14 @@ def write(content: bytes) -> None:
     """
     if not _there():
         return
-    try:
+    with suppress(OSError, ValueError):
         sys.stderr.flush()
-        while content:
-            content = content[os.write(sys.stderr.fileno(), content) :]
-    except OSError:
-        LOST.of(STDERR).add()
+    try:
+        number = sys.stderr.fileno()
+        for piece in _pieces(b"\n" + content if _Cut.now else content):
+            _put(number, piece)
+    except (OSError, ValueError):
+        count_as_lost(STDERR)
 
 
 def stream() -> TextIO:
@@ -46,4 +60,29 @@ class _Stream:
 
 
 def _there() -> bool:
-    return sys.stderr is not None and not sys.stderr.closed
+    return not getattr(sys.stderr, "closed", sys.stderr is None)
+
+
+def _pieces(content: bytes) -> Iterator[bytes]:
+    """As many whole lines together as no other thread or process gets between in a pipe (PIPE_BUF of POSIX)."""
+    start = 0
+    while start < len(content):
+        end = start + PIPE_BUF
+        if end < len(content):
+            end = content.rfind(b"\n", start, end) + 1 or content.find(b"\n", end) + 1 or len(content)
+        yield content[start:end]
+        start = end
+
+
+def _put(number: int, piece: bytes) -> None:
+    left = piece
+    try:
+        while left:
+            try:
+                left = left[os.write(number, left) :]
+            except BlockingIOError:
+                if not select([], [number], [], PATIENCE)[1]:
+                    raise
+    finally:
+        if len(left) < len(piece):
+            _Cut.now = bool(left)

@@ -13,6 +13,7 @@ from tfmshop.platform import clock, codec, ids
 from tfmshop.platform.mail import CannotSend, Letter, Mailer
 from tfmshop.platform.observe.alerts.messages import lines, title
 from tfmshop.platform.observe.alerts.state import Firing
+from tfmshop.platform.observe.files import tells_of_alerts
 from tfmshop.platform.observe.metrics import Counter
 from tfmshop.platform.outgoing import NoReply, NotAllowedThere, Outgoing
 from tfmshop.platform.security.webhooks import signed
@@ -46,12 +47,14 @@ class ByLog:
 
     async def tell(self, shop: str, alerts: Sequence[Firing]) -> None:
         """An event for each."""
+        token = tells_of_alerts.set(True)
         log.info("alerts", title=title(shop, alerts))
         for one in alerts:
             write = log.info if one.state == "resolved" else log.error if one.severity == "critical" else log.warning
             write(
                 f"alert {one.state}", alert=one.alert, severity=one.severity, says=one.says, mend=one.mend, **one.labels
             )
+        tells_of_alerts.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
