@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import tfmshop
+from tests.processes import BIN, environment, tfmshop
 from tfmshop import config
 from tfmshop.platform import clock
 from tfmshop.platform.observe.alerts import Alert, Engine, Firing, Limit, Now, Selector, Silence, channels, state
@@ -215,10 +215,13 @@ def test_history_keeps_hours_in_little_room():
     assert len(kept.within(6 * 3600)) > 300
 
 
+FIRING = Firing("Deep", {"task": "<x>"}, "critical", "firing", 1.0, "It is <deep>.", "Climb.", START)
+
+
 def test_commands_about_alerts(tmp_path):
     settings = {"TFMSHOP_HOME": str(tmp_path)}
     shown = tfmshop("alerts", "list", "--all", cwd=tmp_path, **settings)
-    assert (shown.returncode, "Nobody works alerts out" in shown.stdout) == (0, True)
+    assert (shown.returncode, "Nobody works alerts out" in shown.stdout) == (3, True)
     assert "TrafficSpike" in shown.stdout
     wrong = tfmshop("alerts", "silence", "Redis", cwd=tmp_path, **settings)
     assert (wrong.returncode, "There is no alert 'Redis'" in wrong.stderr) == (1, True)
@@ -233,7 +236,43 @@ def test_commands_about_alerts(tmp_path):
     assert (tested.returncode, json.loads(tested.stdout)["log"]) == (1, "sent")
 
 
-FIRING = Firing("Deep", {"task": "<x>"}, "critical", "firing", 1.0, "It is <deep>.", "Climb.", START)
+@pytest.mark.parametrize(("fires", "code", "says"), [
+    ([], 0, "Nothing fires, as of "), ([FIRING], 1, " UTC:\nfiring    critical  Deep: It is <deep>."),
+])  # fmt: skip
+def test_what_fires_is_said_with_its_moment(tmp_path, fires, code, says):
+    (tmp_path / "metrics").mkdir()
+    state.keep_shown(tmp_path / "metrics", clock.now(), fires)
+    shown = tfmshop("alerts", "list", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
+    assert (shown.returncode, says in shown.stdout) == (code, True), shown.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    ("alerts", "silence", "RedisDown", "--for", "0s"), ("alerts", "silence", "RedisDown", "--for", "2x"),
+    ("logs", "access", "--since", "yesterday"), ("logs", "access", "--status", "6xx"),
+    ("logs", "access", "--grep", "["), ("logs", "app", "--level", "loud"),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_wrong_usage(tmp_path, arguments):
+    said = tfmshop(*arguments, cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
+    assert (said.returncode, said.stdout, len(said.stderr.splitlines())) == (2, "", 1), said.stderr
+
+
+def test_a_silence_lasts_ten_years_at_most(tmp_path):
+    said = tfmshop("alerts", "silence", "*", "--for", "99999999d", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
+    assert (said.returncode, "Everything is silent until 203" in said.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(("command", "code", "says"), [
+    ("version >/dev/full", 1, "What is to be printed: No space left on device."),
+    ("dashboard </dev/null", 1, "The dashboard needs a terminal"),
+    ("monitor start --count 1 --url http://127.0.0.1:1", 3, "No shop answers at http://127.0.0.1:1: name another"),
+    ("monitor check --url nonsense", 3, "--url must be an address such as https://shop.example.com, not 'nonsense'."),
+])  # fmt: skip
+def test_what_cannot_be_done_is_one_sentence(tmp_path, command, code, says):
+    said = subprocess.run(
+        ["sh", "-c", f"{BIN} {command}"], cwd=tmp_path, env=environment(COLUMNS="100", TFMSHOP_HOME=str(tmp_path)),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (said.returncode, says in said.stderr, len(said.stderr.splitlines())) == (code, True, 1), said.stderr
 
 
 async def test_by_mail(postbox):

@@ -24,8 +24,8 @@ from tfmshop.surface.pulse import pulse
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 QUIET = pulse(None, Reading(NOON, {}))
 WELL = msgspec.structs.replace(
-    QUIET, seconds=10.0, requests=10.0, errors=0.0, error_rate=0.0, p95_ms=20.0, query_ms=2.0, hit_rate=0.95,
-    memory_used=10, memory_limit=100, pool_part=0.1,
+    QUIET, seconds=10.0, requests=10.0, errors=0.0, error_rate=0.0, p95_ms=20.0, query_ms=2.0, lookups=20,
+    hit_rate=0.95, memory_used=10, memory_limit=100, pool_part=0.1,
 )  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def test_a_figure_is_bad_from_its_limit_on_and_no_other(name, figures, ok):
 
 
 def test_of_few_requests_nothing_is_said():
-    few = states(requests=1.9)
+    few = states(requests=1.9, lookups=19)
     assert {name for name, state in few.items() if state == "unknown"} == {
         "95 % of responses", "cache hit rate", "errors",
     }  # fmt: skip

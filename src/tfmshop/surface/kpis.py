@@ -9,7 +9,7 @@ import msgspec
 from tfmshop.surface.pulse import Pulse
 
 FEW: Final = 20
-"""Requests below which nothing is said of how long they take."""
+"""Requests, and lookups in the cache, below which nothing is said of them."""
 
 
 class Kpi(msgspec.Struct, frozen=True):
@@ -29,7 +29,7 @@ def kpis(found: Pulse) -> list[Kpi]:
     return [
         _kpi("95 % of responses", found.p95_ms if enough else None, "< 500 ms", 500, "ms"),
         _kpi("mean query", found.query_ms, "< 100 ms", 100, "ms"),
-        _kpi("cache hit rate", found.hit_rate if enough else None, "> 90 %", 0.9, "%", above=True),
+        _kpi("cache hit rate", found.hit_rate if found.lookups >= FEW else None, "> 90 %", 0.9, "%", above=True),
         _kpi("errors", found.error_rate if enough else None, "< 1 %", 0.01, "%"),
         _kpi("memory", memory, "< 85 %", 0.85, "%"),
         _kpi("connections in use", found.pool_part, "< 80 %", 0.8, "%"),

@@ -28,6 +28,7 @@ class Pulse(msgspec.Struct, frozen=True):
     queries: float
     query_ms: float | None
     slow_queries: int
+    lookups: int
     hit_rate: float | None
     pool_used: int
     pool_most: int
@@ -63,7 +64,7 @@ def pulse(before: Reading | None, after: Reading) -> Pulse:
         after.at, round(seconds, 3), requests / per, failed / per, failed / requests if requests else None,
         _ms(0.5, buckets), _ms(0.95, buckets), _ms(0.99, buckets),
         whole("http_server_active_requests"), queries / per, 1000 * query_seconds / queries if queries else None,
-        int(grown(slow.SLOW.name)), 1 - missed / lookups if lookups else None,
+        int(grown(slow.SLOW.name)), int(lookups), 1 - missed / lookups if lookups else None,
         whole(measures.CONNECTIONS.name, state="used"), whole(measures.MOST.name),
         max((one.value for one in after.find(measures.FULL.name)), default=0.0), whole(measures.WAITING.name),
         whole(process.USED.name), whole(process.LIMIT.name), whole(process.MEMORY.name), whole(jobs.WAITING_NOW.name),

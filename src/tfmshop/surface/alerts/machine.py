@@ -45,8 +45,8 @@ def alerts(config: Config) -> list[Alert]:
             "It computes too much, or shares its core: more WORKERS or cores.", "ms",
         ),
         Alert(
-            "LogLinesLost", [Limit(Rate(Selector(files.LOST.name), 5 * MINUTE), ">", 0)], 0, "warning",
-            "Log lines cannot be written.",
-            "The disk is full, the folder may not be written, or nobody reads standard error.",
+            "LogLinesLost", [Limit(Rate(Selector(files.LOST.name, by=("kind",)), 5 * MINUTE), ">", 0)], 0, "warning",
+            "Log lines of {kind} cannot be written.",
+            "Make room on the disk, let the shop write in its folder, or start it with a standard error that is read.",
         ),
     ]  # fmt: skip

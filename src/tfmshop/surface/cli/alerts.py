@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -26,7 +27,8 @@ def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="With those that are not true, and what they look for.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what fires and what may soon; exit code 1 when something fires that is not silenced.
+    """Show what fires and what may soon; exit code 1 when something fires that is not silenced, 3 when
+    nobody works alerts out.
 
     Examples: `tfmshop alerts list`, `tfmshop alerts list --all`
     """
@@ -40,21 +42,23 @@ def list_alerts(
                     "all": [{"alert": a.name, "severity": a.severity, "for_seconds": a.seconds, "promql": a.promql()}
                             for a in alerts_of(config)] if every else None})  # fmt: skip
     else:
-        _print(found, silences, watched=watched)
+        _print(found, silences, at if watched else None)
         if every:
             out.print("")
             print_table(("alert", "severity", "for", "where"),
                         [(a.name, a.severity, f"{a.seconds:g} s", a.promql()) for a in alerts_of(config)])  # fmt: skip
-    if any(one.state == "firing" and not one.silenced for one in found) and watched:
-        raise typer.Exit(1)
+    if not watched or any(one.state == "firing" and not one.silenced for one in found):
+        raise typer.Exit(1 if watched else 3)
 
 
-def _print(found: list[Firing], silences: list[Silence], *, watched: bool) -> None:
-    if not watched:
+def _print(found: list[Firing], silences: list[Silence], at: datetime | None) -> None:
+    if at is None:
         out.print("Nobody works alerts out: no web server or job runner of this installation runs.")
     elif not found:
-        out.print("Nothing fires.")
-    for one in found if watched else ():
+        out.print(f"Nothing fires, as of {at:%H:%M:%S} UTC.")
+    else:
+        out.print(f"As of {at:%H:%M:%S} UTC:")
+    for one in found if at is not None else ():
         state = "silenced" if one.silenced else one.state
         out.print(f"{state:9} {one.severity:9} {one.alert}: {one.says}", markup=False)
         out.print(f"{'':20}since {one.since:%Y-%m-%d %H:%M:%S} UTC. {one.mend}", markup=False)
@@ -97,7 +101,7 @@ def unsilence(context: typer.Context, alert: Annotated[str, typer.Argument(help=
     if len(kept) == len([one for one in before if one.until > clock.now()]):
         raise Failure(f"{alert} is not silent.")
     state.keep_silences(home, kept)
-    typer.echo(f"{alert} speaks again.")
+    typer.echo(f"{'Everything' if alert == '*' else alert} speaks again.")
 
 
 @app.command("test")

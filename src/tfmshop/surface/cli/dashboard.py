@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import sys
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +15,7 @@ import typer
 from tfmshop.platform import codec
 from tfmshop.surface.asked import routes
 from tfmshop.surface.cli import monitor, page
-from tfmshop.surface.cli.host import host_of
+from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.source import Source, Token, Url
 from tfmshop.surface.pulse import pulse
 
@@ -35,6 +36,8 @@ def dashboard(
     Examples: `tfmshop dashboard`, `tfmshop dashboard --url https://shop.example.com --token "$METRICS_TOKEN"`
     """
     if context.invoked_subcommand is None:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise Failure("The dashboard needs a terminal: `monitor start` prints lines, `dashboard report` a file.")
         from tfmshop.surface.cli.screen import Screen
 
         source = Source(host_of(context).read_config(), url, token)

@@ -117,7 +117,8 @@ def show_queries(
             [(c.name, f"{c.calls:,}", f"{c.mean_ms:.2f}", *_by_server(counted.get(c.name))) for c in found],
         )
     elif not found:
-        typer.echo(f"No statement was run by a web server or a job runner that counts in {folder}.")
+        such = f" whose name has {only!r} in it" if only else ""
+        typer.echo(f"No statement{such} was run by a web server or a job runner that counts in {folder}.")
     else:
         print_table(
             ("statement", "calls", "share", "mean ms", "p95", "p99", "most", "rows", "errors", "slow"),

@@ -14,9 +14,9 @@ from tfmshop.platform import clock
 from tfmshop.platform.observe import told
 from tfmshop.platform.observe.files import FOLDER, files
 from tfmshop.platform.observe.told import Event
-from tfmshop.surface.cli.host import Failure, host_of
+from tfmshop.surface.cli.host import host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table, printable
-from tfmshop.surface.cli.spans import span_of
+from tfmshop.surface.cli.spans import WrongUsage, span_of
 
 app = typer.Typer(no_args_is_help=True, help="What the shop wrote into its log files (TFMSHOP_HOME/logs).")
 _OFF: Final = " (ENABLE_FILE_LOGGING switches all but security events on)"
@@ -101,7 +101,7 @@ def access(
     Examples: `tfmshop logs access --status 5xx`, `tfmshop logs access --path /api/v1/carts --slower 100 --follow`
     """
     if status is not None and not re.fullmatch(r"[1-5](\d\d|xx)", status):
-        raise Failure(f"--status must be such as 404 or 5xx, not {status!r}.")
+        raise WrongUsage(f"--status must be such as 404 or 5xx, not {status!r}.")
 
     def wanted(event: Event) -> bool:
         code = str(event.get("http.response.status_code"))
@@ -157,7 +157,7 @@ def everything(
     Examples: `tfmshop logs app --level warn`, `tfmshop logs app --grep redis --follow`
     """
     if level is not None and level not in _RANKS:
-        raise Failure(f"--level must be error, warn, info or debug, not {level!r}.")
+        raise WrongUsage(f"--level must be error, warn, info or debug, not {level!r}.")
     least = _RANKS[level] if level is not None else 0
     columns: Columns = (
         ("at", _at), ("level", lambda e: e.get("log.level")), ("message", lambda e: e["message"]), ("facts", _facts),
@@ -178,9 +178,9 @@ def _show(
     elif as_json:
         for event in events:
             print_json(event)
-    elif not events and not follow:
+    elif not events:
         _nothing(folder, since, kind)
-    elif events:
+    else:
         print_table([name for name, _ in columns], [[cell(event) for _, cell in columns] for event in events])
     if follow:
         for event in _wanted(fresh, grep):
@@ -204,7 +204,7 @@ def _wanted(events: Iterable[Event], grep: str | None) -> Iterable[Event]:
     try:
         pattern = re.compile(grep)
     except re.error as error:
-        raise Failure(f"--grep is no regular expression: {error}.") from None
+        raise WrongUsage(f"--grep is no regular expression: {error}.") from None
     return (event for event in events if pattern.search(" ".join(map(str, event.values()))))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from errno import ENOSPC
 
 import typer
 
@@ -47,6 +48,7 @@ from tfmshop.surface.cli import (
 )
 from tfmshop.surface.cli.host import Failure, Host
 from tfmshop.surface.cli.output import err
+from tfmshop.surface.cli.spans import WrongUsage
 
 app = typer.Typer(
     name="tfmshop", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -107,11 +109,13 @@ def run(host: Host, settings_error: type[Exception]) -> int:
         return 2
     except (Failure, CannotStart, BackupFailed, WrongServer, CannotMigrate, ShopError) as error:
         err.print(str(error), markup=False)
-        return 1
+        return 2 if isinstance(error, WrongUsage) else 1
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != ENOSPC:
             raise
-        err.print(f"{error.filename}: {error.strerror}.", markup=False)
+        err.print(f"{error.filename or 'What is to be printed'}: {error.strerror}.", markup=False)
+        if error.filename is None:
+            sys.stdout = None  # or Python tries once more at its end, and tells of it
         return 1
     return 0
 

@@ -49,7 +49,8 @@ def check(
         out.print(f"{VERDICTS[code]}; health {after.health['status']}, {over}", markup=False)
         print_table(("figure", "value", "should be", "state"), [(k.name, k.shown, k.goal, k.state) for k in figures])
         for one in alerts:
-            out.print(f"{one['severity']}: {one['alert']}: {one['says']} {one['mend']}", markup=False)
+            severity = f"silenced {one['severity']}" if one["silenced"] else one["severity"]
+            out.print(f"{severity}: {one['alert']}: {one['says']} {one['mend']}", markup=False)
     raise typer.Exit(code)
 
 
@@ -112,20 +113,21 @@ def start(
     count: Annotated[int | None, typer.Option(min=1, help="Lines to print; default: until Ctrl-C.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a line every few seconds until Ctrl-C; goes on when the shop is away for a while.
+    """Print a line every few seconds until Ctrl-C; goes on when the shop is away for a while. Exit code 3: it never
+    answered.
 
     Examples: `tfmshop monitor start`, `tfmshop monitor start --every 60 --json`
     """
 
     async def work() -> None:
-        source, before, left = _source(context, url, token), None, count
+        source, before, left, heard = _source(context, url, token), None, count, False
         while left is None or left > 0:
             try:
                 seen = await source.look()
                 if before is not None:
                     line(seen, pulse(before.reading, seen.reading), as_json=as_json)
                     left = None if left is None else left - 1
-                before = seen
+                before, heard = seen, True
             except Failure as failure:
                 before = None
                 err.print(f"{clock.now():%H:%M:%S} {failure}", markup=False)
@@ -133,6 +135,8 @@ def start(
             if left != 0:
                 await asyncio.sleep(every)
         await source.close()
+        if not heard:
+            raise typer.Exit(3)
 
     asyncio.run(work())
 

@@ -39,8 +39,11 @@ class Source:
         """What it says now. `Failure` in one sentence."""
         try:
             told, health = await self._client.get(f"{self.url}/metrics"), await self._client.get(f"{self.url}/health")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise Failure(f"No shop answers at {self.url} ({type(error).__name__}): name another with --url.") from None
+        except (httpx.UnsupportedProtocol, httpx.InvalidURL):
+            raise Failure(f"--url must be an address such as https://shop.example.com, not {self.url!r}.") from None
+        except httpx.HTTPError as error:
+            why = "in time" if isinstance(error, httpx.TimeoutException) else f"at {self.url}"
+            raise Failure(f"No shop answers {why}: name another with --url.") from None
         if told.status_code == 403:
             raise Failure(f"{self.url} does not let us look: give --token, or add our address to its PROBE_NETWORKS.")
         try:
