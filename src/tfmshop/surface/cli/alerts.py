@@ -27,8 +27,9 @@ def list_alerts(
     every: Annotated[bool, typer.Option("--all", help="With those that are not true, and what they look for.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what fires and what may soon; exit code 1 when something fires that is not silenced, 3 when
-    nobody works alerts out.
+    """Show what fires and what may soon.
+
+    Exit code 1: something fires that is not silenced; 3: nobody works alerts out.
 
     Examples: `tfmshop alerts list`, `tfmshop alerts list --all`
     """

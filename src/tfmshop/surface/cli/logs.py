@@ -40,8 +40,9 @@ def errors(
     follow: Follow = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show errors in groups: those that are the same but for numbers and ids, the most frequent first. With --follow
-    they are shown one by one, as they come.
+    """Show errors in groups: those that are the same but for numbers and ids, the most frequent first.
+
+    With --follow they are shown one by one, as they come.
 
     Examples: `tfmshop logs errors`, `tfmshop logs errors --since 1h --trace`, `tfmshop logs errors --follow`
     """

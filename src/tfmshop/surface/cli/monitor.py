@@ -113,8 +113,9 @@ def start(
     count: Annotated[int | None, typer.Option(min=1, help="Lines to print; default: until Ctrl-C.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print a line every few seconds until Ctrl-C; goes on when the shop is away for a while. Exit code 3: it never
-    answered.
+    """Print a line every few seconds until Ctrl-C; goes on when the shop is away for a while.
+
+    Exit code 3: it never answered.
 
     Examples: `tfmshop monitor start`, `tfmshop monitor start --every 60 --json`
     """
