@@ -66,7 +66,7 @@ async def five_times(shop: Shop, report: Report, seed: int, part: int) -> None:
     seconds, draw = SECONDS / part, random.Random(seed)
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -10)
-    told, shares, times = Told(), [], []
+    told, shares, times, slowest, bought = Told(), [], [], [], []
     async with shop.database() as db, shop.client(AT_ONCE) as client:
         sold = await goods(db, 500, 100_000)
 
@@ -79,6 +79,8 @@ async def five_times(shop: Shop, report: Report, seed: int, part: int) -> None:
             flood = await _flood(shop, draw, enough, before, seconds)
             after = await most()
             times.append(flood.asked / seconds / before)
+            slowest.append(sorted(flood.refused)[len(flood.refused) * 99 // 100])
+            bought.append(100 * flood.orders[201] / flood.orders.total())
             shares.append(100 * flood.good / seconds / ((before + after) / 2))
             print(f"      peak {before:.0f}/s, after it {after:.0f}/s, useful {flood.good / seconds:.0f}/s", flush=True)
             told, before = told + flood, after
@@ -88,10 +90,9 @@ async def five_times(shop: Shop, report: Report, seed: int, part: int) -> None:
     report.exactly("R13", "requests without an answer", told.unheard, 0)
     said = ", ".join(f"{share:.0f}" for share in sorted(shares))
     report.at_least("R13", f"useful answers, in % of the peaks around a flood, median of {said}", median(shares), 90)
-    told.refused.sort()
     report.at_least("R13", "answers of 503", len(told.refused), told.asked / 10)
-    report.at_most("R13", "99 of 100 refusals within, ms", told.refused[len(told.refused) * 99 // 100], REFUSED_MS)
-    report.at_least("R13", "checkouts that succeed, in %", 100 * told.orders[201] / told.orders.total(), 99)
+    report.at_most("R13", "99 of 100 refusals within, ms", max(slowest), REFUSED_MS)
+    report.at_least("R13", "checkouts that succeed, in %", min(bought), 99)
 
 
 async def _flood(shop: Shop, draw: random.Random, filled: list[Cart], rate: float, seconds: float) -> Told:

@@ -18,7 +18,7 @@ import structlog
 from tfmshop.platform import clock
 from tfmshop.platform.observe import logs, stderr
 from tfmshop.platform.observe.access import LONGEST_WAIT, MOST_LINES
-from tfmshop.platform.observe.alerts.channels import ByLog
+from tfmshop.platform.observe.alerts import channels
 from tfmshop.platform.observe.alerts.state import Firing
 from tfmshop.platform.observe.files import LOST, STDERR
 
@@ -113,6 +113,7 @@ def test_lines_wait_where_standard_error_is_full_for_a_moment(monkeypatch):
     with suppress(BlockingIOError):
         while True:
             os.write(writing, b"x" * 1024)
+    monkeypatch.setattr(stderr, "PATIENCE", 10)
     with standard_error(monkeypatch, writing):
         drained = Timer(0.01, lambda: os.read(reading, 1 << 20))
         drained.start()
@@ -140,13 +141,21 @@ def test_a_line_that_a_full_disk_cut_off_spoils_no_other(monkeypatch, tmp_path):
 def test_lines_of_several_threads_stay_whole(monkeypatch):
     reading, writing = os.pipe()
     lines = {letter: [letter * length for length in (10, 100, 1000, 4000) * 50] for letter in "abc"}
-    with os.fdopen(reading) as written, standard_error(monkeypatch, writing):
-        writers = [Thread(target=stderr.write, args=("\n".join([*of, ""]).encode(),)) for of in lines.values()]
-        for writer in writers:
-            writer.start()
-        assert sorted(next(written)[:-1] for _ in range(600)) == sorted(line for of in lines.values() for line in of)
-        for writer in writers:
-            writer.join()
+    written: list[str] = []
+    with os.fdopen(reading) as read:
+        reader = Thread(target=lambda: written.extend(read))
+        reader.start()
+        with standard_error(monkeypatch, writing):
+            _all_at_once([Thread(target=stderr.write, args=("\n".join([*of, ""]).encode(),)) for of in lines.values()])
+        reader.join()
+    assert sorted(written) == sorted(f"{line}\n" for of in lines.values() for line in of)
+
+
+def _all_at_once(threads: list[Thread]) -> None:
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def test_what_has_no_descriptor_is_no_reason_to_fail(monkeypatch):
@@ -163,13 +172,20 @@ def test_what_has_no_descriptor_is_no_reason_to_fail(monkeypatch):
     assert LOST.of(STDERR).value == before + 1
 
 
+class Breaks:
+    name = "mail"
+
+    async def tell(self, shop: str, alerts: list[Firing]) -> None:
+        raise OSError(shop)
+
+
 async def test_lines_about_alerts_are_not_counted_as_lost(log, monkeypatch):
     """Or the alert about lost lines would be its own cause, and end and begin for ever."""
     about = Firing("LogLinesLost", {}, "warning", "resolved", 0.0, "", "", clock.now())
     with standard_error(monkeypatch, "/dev/full"):
         logs.configure("info", "json")
         before = LOST.of(STDERR).value
-        await ByLog().tell("Lamps", [about])
+        assert await channels.tell([channels.ByLog(), Breaks()], "Lamps", [about]) == {"mail": "OSError"}
         assert LOST.of(STDERR).value == before
         log.info("this one is")
         assert LOST.of(STDERR).value == before + 1

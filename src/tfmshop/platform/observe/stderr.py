@@ -17,10 +17,10 @@ PATIENCE: Final = 0.1
 """Seconds to wait for room where somebody made standard error non-blocking."""
 
 
-class _Cut:
-    """Whether the line that was written last has no end, because the disk was full."""
+class _Last:
+    """How the last line fared: whether a full disk cut it off, and whether it waited for room in vain."""
 
-    now = False
+    cut = waited = False
 
 
 def is_terminal() -> bool:
@@ -38,7 +38,7 @@ def write(content: bytes) -> None:
         sys.stderr.flush()
     try:
         number = sys.stderr.fileno()
-        for piece in _pieces(b"\n" + content if _Cut.now else content):
+        for piece in _pieces(b"\n" + content if _Last.cut else content):
             _put(number, piece)
     except (OSError, ValueError):
         count_as_lost(STDERR)
@@ -81,8 +81,9 @@ def _put(number: int, piece: bytes) -> None:
             try:
                 left = left[os.write(number, left) :]
             except BlockingIOError:
-                if not select([], [number], [], PATIENCE)[1]:
+                _Last.waited = _Last.waited or not select([], [number], [], PATIENCE)[1]
+                if _Last.waited:
                     raise
     finally:
         if len(left) < len(piece):
-            _Cut.now = bool(left)
+            _Last.cut, _Last.waited = bool(left), False

@@ -16,7 +16,7 @@ from tfmshop.platform.observe.process import METRICS
 from tfmshop.surface.alerts import alerts_of
 from tfmshop.surface.cli.host import Failure, host_of
 from tfmshop.surface.cli.output import AsJson, out, print_json, print_table
-from tfmshop.surface.cli.spans import span_of
+from tfmshop.surface.cli.spans import WrongUsage, span_of
 
 app = typer.Typer(no_args_is_help=True, help="What fires, who is told, and silence.")
 
@@ -83,6 +83,8 @@ def silence(
     if alert not in (*names, "*"):
         raise Failure(f"There is no alert {alert!r}: `tfmshop alerts list --all` has them all.")
     until = clock.now() + span_of(for_, "--for")
+    if until <= clock.now():
+        raise WrongUsage("--for must be longer than nothing.")
     home = config.home / METRICS
     home.mkdir(parents=True, exist_ok=True, mode=0o750)
     kept = [one for one in state.silences(home) if one.alert != alert and one.until > clock.now()]
@@ -102,7 +104,7 @@ def unsilence(context: typer.Context, alert: Annotated[str, typer.Argument(help=
     if len(kept) == len([one for one in before if one.until > clock.now()]):
         raise Failure(f"{alert} is not silent.")
     state.keep_silences(home, kept)
-    typer.echo(f"{'Everything' if alert == '*' else alert} speaks again.")
+    typer.echo(f"The silence of {'everything' if alert == '*' else alert} is over.")
 
 
 @app.command("test")

@@ -36,7 +36,7 @@ def dashboard(
     Examples: `tfmshop dashboard`, `tfmshop dashboard --url https://shop.example.com --token "$METRICS_TOKEN"`
     """
     if context.invoked_subcommand is None:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        if not all(one is not None and one.isatty() for one in (sys.stdin, sys.stderr)):
             raise Failure("The dashboard needs a terminal: `monitor start` prints lines, `dashboard report` a file.")
         from tfmshop.surface.cli.screen import Screen
 

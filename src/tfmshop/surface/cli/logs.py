@@ -180,7 +180,7 @@ def _show(
         for event in events:
             print_json(event)
     elif not events:
-        _nothing(folder, since, kind)
+        _nothing(folder, since, kind, follow=follow)
     else:
         print_table([name for name, _ in columns], [[cell(event) for _, cell in columns] for event in events])
     if follow:
@@ -209,9 +209,9 @@ def _wanted(events: Iterable[Event], grep: str | None) -> Iterable[Event]:
     return (event for event in events if pattern.search(" ".join(map(str, event.values()))))
 
 
-def _nothing(folder: Path, since: str, kind: str) -> None:
+def _nothing(folder: Path, since: str, kind: str, *, follow: bool = False) -> None:
     why = "" if kind == "security" or "app" in {there for _, there, _ in files(folder)} else _OFF
-    typer.echo(f"Nothing like that in the last {since} in {folder}{why}.")
+    typer.echo(f"Nothing like that in the last {since} in {folder}{why}.", err=follow)
 
 
 def _at(event: Event) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from errno import ENOSPC
 
 import typer
 
@@ -99,6 +98,11 @@ def version() -> None:
 def run(host: Host, settings_error: type[Exception]) -> int:
     """Run the command that the arguments name; the exit code."""
     _keep(sys.argv[1] if len(sys.argv) > 1 else "")
+    code = _ended(host, settings_error)
+    return code if _printed() else code or 1
+
+
+def _ended(host: Host, settings_error: type[Exception]) -> int:
     try:
         app(obj=host)
     except SystemExit as end:
@@ -111,13 +115,26 @@ def run(host: Host, settings_error: type[Exception]) -> int:
         err.print(str(error), markup=False)
         return 2 if isinstance(error, WrongUsage) else 1
     except OSError as error:
-        if error.filename is None and error.errno != ENOSPC:
+        if error.filename is not None:
+            err.print(f"{error.filename}: {error.strerror}.", markup=False)
+        elif _printed("\n"):
             raise
-        err.print(f"{error.filename or 'What is to be printed'}: {error.strerror}.", markup=False)
-        if error.filename is None:
-            sys.stdout = None  # or Python tries once more at its end, and tells of it
         return 1
     return 0
+
+
+def _printed(last: str = "") -> bool:
+    """Whether standard output took all that was printed; told where it did not, but to who does not read on."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.write(last)
+            sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = None  # or Python tries once more at its end
+        if not isinstance(error, BrokenPipeError):
+            err.print(f"What is to be printed: {error.strerror}.", markup=False)
+        return False
+    return True
 
 
 def _keep(named: str) -> None:

@@ -115,20 +115,21 @@ def start(
 ) -> None:
     """Print a line every few seconds until Ctrl-C; goes on when the shop is away for a while.
 
-    Exit code 3: it never answered.
+    Exit code 3, with --count: not one line could be printed.
 
     Examples: `tfmshop monitor start`, `tfmshop monitor start --every 60 --json`
     """
 
     async def work() -> None:
-        source, before, left, heard = _source(context, url, token), None, count, False
+        source, before, left, printed = _source(context, url, token), None, count, False
         while left is None or left > 0:
             try:
                 seen = await source.look()
                 if before is not None:
                     line(seen, pulse(before.reading, seen.reading), as_json=as_json)
+                    printed = True
                     left = None if left is None else left - 1
-                before, heard = seen, True
+                before = seen
             except Failure as failure:
                 before = None
                 err.print(f"{clock.now():%H:%M:%S} {failure}", markup=False)
@@ -136,7 +137,7 @@ def start(
             if left != 0:
                 await asyncio.sleep(every)
         await source.close()
-        if not heard:
+        if not printed:
             raise typer.Exit(3)
 
     asyncio.run(work())

@@ -17,7 +17,7 @@ class WrongUsage(Failure):
 
 def span_of(text: str, option: str) -> timedelta:
     """Such as 90s, 15m, 24h or 7d, at most ten years. `WrongUsage` for anything else."""
-    asked = re.fullmatch(r"0*([1-9][0-9]{0,8})([smhd])", text)
+    asked = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if asked is None:
         raise WrongUsage(f"{option} must be such as 90s, 15m, 24h or 7d, not {text!r}.")
     return min(timedelta(seconds=int(asked[1]) * _UNITS[asked[2]]), LONGEST)

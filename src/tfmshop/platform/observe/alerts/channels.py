@@ -47,14 +47,12 @@ class ByLog:
 
     async def tell(self, shop: str, alerts: Sequence[Firing]) -> None:
         """An event for each."""
-        token = tells_of_alerts.set(True)
         log.info("alerts", title=title(shop, alerts))
         for one in alerts:
             write = log.info if one.state == "resolved" else log.error if one.severity == "critical" else log.warning
             write(
                 f"alert {one.state}", alert=one.alert, severity=one.severity, says=one.says, mend=one.mend, **one.labels
             )
-        tells_of_alerts.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +107,20 @@ class BySlack:
 
 async def tell(channels: Sequence[Channel], shop: str, alerts: Sequence[Firing]) -> dict[str, str]:
     """Tell everybody; why each channel that failed did."""
-    failed = {}
-    for channel in channels:
-        try:
-            await channel.tell(shop, alerts)
-        except NotTold as error:
-            failed[channel.name] = str(error)
-            log.error("nobody is told of alerts", channel=channel.name, why=str(error))
-        except Exception as error:
-            failed[channel.name] = type(error).__name__
-            log.error("nobody is told of alerts", channel=channel.name, exc_info=error)
-        SENT.of(channel.name, "failed" if channel.name in failed else "sent").add()
+    failed, token = {}, tells_of_alerts.set(True)
+    try:
+        for channel in channels:
+            try:
+                await channel.tell(shop, alerts)
+            except NotTold as error:
+                failed[channel.name] = str(error)
+                log.error("nobody is told of alerts", channel=channel.name, why=str(error))
+            except Exception as error:
+                failed[channel.name] = type(error).__name__
+                log.error("nobody is told of alerts", channel=channel.name, exc_info=error)
+            SENT.of(channel.name, "failed" if channel.name in failed else "sent").add()
+    finally:
+        tells_of_alerts.reset(token)
     return failed
 
 
