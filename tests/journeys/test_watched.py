@@ -178,7 +178,7 @@ def test_events_of_a_level_and_worse_are_shown(tmp_path):
     for level, count in (("debug", 3), ("warn", 2), ("warning", 2), ("error", 1)):
         assert len(json.loads(shown(level).stdout)) == count
     refused = shown("loud")
-    assert (refused.returncode, "--level must be" in refused.stderr) == (1, True)
+    assert (refused.returncode, "--level must be" in refused.stderr) == (2, True)
 
 
 def test_errors_are_followed_one_by_one(tmp_path):

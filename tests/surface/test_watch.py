@@ -291,7 +291,7 @@ def test_events_are_kept_and_read_by_command(tmp_path, monkeypatch):
     assert "Nothing like that in" in tfmshop("logs", "security", "--address", "x", cwd=tmp_path,
                                            TFMSHOP_HOME=str(tmp_path)).stdout  # fmt: skip
     wrong = tfmshop("logs", "security", "--since", "soon", cwd=tmp_path, TFMSHOP_HOME=str(tmp_path))
-    assert (wrong.returncode, "such as 90s" in wrong.stderr) == (1, True)
+    assert (wrong.returncode, "such as 90s" in wrong.stderr) == (2, True)
     assert oct((tmp_path / "logs").stat().st_mode & 0o777) == "0o750"
 
 
