@@ -101,8 +101,8 @@ def test_the_shop_goes_on_and_ends_well_where_its_log_cannot_be_written(form, er
 
 
 @contextmanager
-def standard_error(monkeypatch, place):
-    with open(place, "w") as file, monkeypatch.context() as changed:  # noqa: PTH123 - a path or a descriptor
+def standard_error(monkeypatch, number):
+    with os.fdopen(number, "w") as file, monkeypatch.context() as changed:
         changed.setattr(sys, "stderr", file)
         yield
 
@@ -126,7 +126,7 @@ def test_lines_wait_where_standard_error_is_full_for_a_moment(monkeypatch):
 
 def test_a_line_that_a_full_disk_cut_off_spoils_no_other(monkeypatch, tmp_path):
     least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with standard_error(monkeypatch, tmp_path / "log"):
+    with standard_error(monkeypatch, os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)):
         resource.setrlimit(resource.RLIMIT_FSIZE, (9, most))
         try:
             for line in (b"first\n", b"second\n", b"third\n"):
@@ -182,7 +182,7 @@ class Breaks:
 async def test_lines_about_alerts_are_not_counted_as_lost(log, monkeypatch):
     """Or the alert about lost lines would be its own cause, and end and begin for ever."""
     about = Firing("LogLinesLost", {}, "warning", "resolved", 0.0, "", "", clock.now())
-    with standard_error(monkeypatch, "/dev/full"):
+    with standard_error(monkeypatch, os.open("/dev/full", os.O_WRONLY)):
         logs.configure("info", "json")
         before = LOST.of(STDERR).value
         assert await channels.tell([channels.ByLog(), Breaks()], "Lamps", [about]) == {"mail": "OSError"}

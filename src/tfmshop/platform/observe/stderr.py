@@ -14,7 +14,7 @@ from typing import Final, TextIO, cast
 from tfmshop.platform.observe.files import STDERR, count_as_lost
 
 PATIENCE: Final = 0.1
-"""Seconds to wait for room where somebody made standard error non-blocking."""
+"""Seconds to wait for room where somebody made standard error non-blocking; after one in vain none, until there is."""
 
 
 class _Last:

@@ -124,7 +124,9 @@ def _ended(host: Host, settings_error: type[Exception]) -> int:
 
 
 def _printed(last: str = "") -> bool:
-    """Whether standard output took all that was printed; told where it did not, but to who does not read on."""
+    """Whether standard output took all that was printed, and `last`, without which one that took nothing and kept
+    nothing looks well; told where it did not, but to who does not read on.
+    """
     try:
         if sys.stdout is not None:
             sys.stdout.write(last)
