@@ -11,9 +11,9 @@ import pytest
 
 from tests.platform.test_cache import TEXT, Maker, settled
 from tests.platform.test_rates import SMALL, over, who
-from tests.redises import cluster, watched_by_sentinels
+from tests.redises import Node, cluster, until, watched_by_sentinels
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared
-from tfmshop.platform.cache.redis import FAILURES
+from tfmshop.platform.cache.redis import FAILURES, Away
 from tfmshop.platform.limits import Rates
 
 
@@ -46,6 +46,28 @@ async def test_a_sentinel_that_is_away_keeps_nobody_from_the_others_and_all_of_t
                 sentinel.process.send_signal(signal.SIGCONT)
 
 
+async def test_a_cluster_that_lost_a_server_a_moment_ago_is_let_go_of():
+    with cluster() as (url, nodes):
+        redis = Redis(url, 0.5)
+        reading = redis.script("return redis.call('GET', KEYS[1])")
+
+        async def read() -> None:
+            for tag in redis.tags:
+                await redis.run(reading, [tag], [])
+
+        await read()
+        assert all(_ours(node) for node in nodes[:3])
+        nodes[0].kill()
+        with pytest.raises(Away):
+            await read()
+        await redis.close()
+        until(lambda: not any(_ours(node) for node in nodes[1:3]))
+
+
+def _ours(node: Node) -> int:
+    return node.ask("CLIENT", "LIST").count("lib-name=redis-py")
+
+
 KEYS = [f"k{n}" for n in range(40)]
 
 
@@ -70,7 +92,7 @@ async def processes(servers):
         cache.trust()
         await settled(cache)
     yield redises, caches, rates
-    for one in (*rates, *redises):
+    for one in (*caches, *rates, *redises):
         await one.close()
 
 

@@ -42,11 +42,13 @@ def client_of(url: str, timeout: float, connected: Connected) -> Client | RedisC
 
 
 async def close(client: Client | RedisCluster) -> None:
-    """Close every connection, those to Sentinels too."""
+    """Close every connection, those to Sentinels too, and those of a Cluster that is about to be looked at anew."""
     await client.aclose()
-    pool = None if isinstance(client, RedisCluster) else client.connection_pool
-    if isinstance(pool, _SentinelPool):
-        for sentinel in pool.sentinel_manager.sentinels:
+    if isinstance(client, RedisCluster):
+        for nodes in ("nodes_cache", "startup_nodes"):
+            await client.nodes_manager.aclose(nodes)
+    elif isinstance(client.connection_pool, _SentinelPool):
+        for sentinel in client.connection_pool.sentinel_manager.sentinels:
             await sentinel.aclose()
 
 
