@@ -7,6 +7,7 @@ import http.client
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -204,6 +205,7 @@ def test_a_release_takes_the_place_of_another_or_does_not_and_no_request_fails(s
         assert [one["step"] for one in told_of["steps"]] == [
             "check", "backup", "migrate", "exchange the workers", "warm the cache", "verify",
         ]  # fmt: skip
+        assert re.fullmatch(r"\d+ pages in the memory of 1 processes", told_of["steps"][4]["said"][0])
         assert (told(production)["generation"], told(production)["state"]) == (2, "serving")
         assert str(BIN) in serving(served)
 

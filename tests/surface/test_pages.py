@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import brotli
 import httpx
 import pytest
@@ -29,7 +30,7 @@ from tfmshop.commerce import catalog, inventory, reviews, search
 from tfmshop.commerce.payments import FakeProvider, Providers
 from tfmshop.commerce.search.store import REWRITE
 from tfmshop.platform import Platform, clock
-from tfmshop.platform.cache import Cache, Memory, Redis, Shared, asked
+from tfmshop.platform.cache import Cache, Memory, Redis, Shared, asked, report
 from tfmshop.platform.db import Database, Options, Query, connect, listening
 from tfmshop.platform.errors import DatabaseUnavailable
 from tfmshop.platform.files import images
@@ -468,6 +469,25 @@ async def test_what_is_asked_for_most_is_made_at_the_start_and_after_a_change(fr
                 assert (await shop.get(path)).status_code == 200
         assert statements == []
         assert (await shop.get("products?sort=price")).status_code == 200
+    await db.close()
+
+
+async def test_who_makes_pages_before_somebody_asks_says_so(fresh_url, tmp_path):
+    db = await connect(fresh_url, Options(minimum=1, maximum=4, acquire_seconds=10))
+    async with serving(db, fresh_url, tmp_path, "") as shop:
+        await heard()
+        platform = shop.shop.platform
+        assert not report.of(platform.cache, platform.redis).warming
+        holding = await asyncpg.connect(fresh_url)
+        async with holding.transaction():
+            await holding.execute("LOCK TABLE platform.asked")
+            async with db.tx() as tx:
+                await report.warm(tx)
+            await heard()
+            assert report.of(platform.cache, platform.redis).warming
+        await holding.close()
+        await heard()
+        assert not report.of(platform.cache, platform.redis).warming
     await db.close()
 
 

@@ -59,6 +59,7 @@ class Cache:
         self.tallies: dict[str, Tally] = {}
         self.asked = Asked()
         self.warm: Callable[[], None] | None = None
+        self.warming = 0
         self.often_gone: Callable[[list[Entry]], None] | None = None
         self.sure = False
         self._shared = shared

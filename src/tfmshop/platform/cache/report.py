@@ -48,7 +48,9 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True):
-    """What one process says: `sure` is whether it hears of changes, `redis` whether it uses Redis."""
+    """What one process says: `sure` is whether it hears of changes, `redis` whether it uses Redis, `warming` whether it
+    makes what was asked for most.
+    """
 
     entries: int
     bytes: int
@@ -58,6 +60,7 @@ class Report(msgspec.Struct, frozen=True):
     redis_failures: int
     kinds: dict[str, Tally]
     keys: list[Kept]
+    warming: bool = False
 
 
 def of(cache: Cache, redis: Redis) -> Report:
@@ -69,7 +72,7 @@ def of(cache: Cache, redis: Redis) -> Report:
     ]
     memory = cache.memory
     return Report(len(memory), memory.bytes, memory.evicted, cache.sure, redis.usable, redis.failures,
-                  cache.tallies, kept)  # fmt: skip
+                  cache.tallies, kept, cache.warming > 0)  # fmt: skip
 
 
 async def tell(tx: Tx, process: UUID, report: Report) -> None:
@@ -77,9 +80,9 @@ async def tell(tx: Tx, process: UUID, report: Report) -> None:
     await tx.execute(TELL, process, clock.now(), codec.encode_text(report), RECENT)
 
 
-async def told(tx: Tx) -> list[Report]:
-    """The reports of the processes that are there."""
-    return [codec.decode_as(row["report"], Report) for row in await tx.rows(READ, clock.now(), RECENT)]
+async def told(tx: Tx, recent: timedelta = RECENT) -> list[Report]:
+    """The reports of the processes that are there: that told of theirs of late."""
+    return [codec.decode_as(row["report"], Report) for row in await tx.rows(READ, clock.now(), recent)]
 
 
 async def warm(tx: Tx) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import time
+from datetime import timedelta
 from typing import Annotated, Final
 
 import typer
@@ -190,20 +191,23 @@ def _told(now: Status) -> str:
 
 
 def _warm(context: typer.Context) -> tuple[int, int]:
-    """Have pages made until there are no more of them; processes, and pages in their memory. `Failure` without one."""
+    """Have pages made until every process that tells of its cache has made them; how many there are, and pages in
+    their memory. `Failure` without one.
+    """
 
     async def work(platform: Platform) -> tuple[int, int]:
         async with platform.db.tx() as tx:
             await report.warm(tx)
-        over, before = time.monotonic() + WARM_SECONDS, 0
+        began = time.monotonic()
+        await asyncio.sleep(TELL_SECONDS + 0.5)
         while True:
+            passed = time.monotonic() - began
             async with platform.db.read() as tx:
-                told = await report.told(tx)
+                told = await report.told(tx, timedelta(seconds=passed))  # those before, which have ended, tell no more
             pages = sum(one.entries for one in told)
-            if pages == before > 0 or time.monotonic() > over:
+            if (pages and not any(one.warming for one in told)) or passed > WARM_SECONDS:
                 return len(told), pages
-            before = pages
-            await asyncio.sleep(TELL_SECONDS + 0.5)
+            await asyncio.sleep(0.5)
 
     servers, pages = host_of(context).with_platform(work)
     if not servers:

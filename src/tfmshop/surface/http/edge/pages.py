@@ -169,13 +169,16 @@ class Pages:
 
     async def _warm(self) -> None:
         platform = self._shop.platform
+        self.cache.warming += 1
         try:
             async with platform.db.read() as tx:
                 known = [key for key, _ in await asked.most_asked(tx, platform.config.number("CACHE_WARM"))]
+            for key in dict.fromkeys([*FIRST, *known]):
+                await self._fill(key)
         except ShopError:
             return
-        for key in dict.fromkeys([*FIRST, *known]):
-            await self._fill(key)
+        finally:
+            self.cache.warming -= 1
 
     def _again(self, gone: list[Entry]) -> None:
         """What was asked for often is made anew before somebody asks, one page after another."""
