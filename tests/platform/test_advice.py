@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tfmshop.platform.cache import Tally
 from tfmshop.platform.cache.advice import MIB, advise
-from tfmshop.platform.cache.report import Report
+from tfmshop.platform.cache.report import Report, are_warm
 
 AGES = {"products": "CACHE_TTL_PRODUCTS", "search": "CACHE_TTL_SEARCH"}
 GOOD = Tally(hits=9800, misses=200, shared=50, rebuilds=150, stale=10, seconds=1.5)
@@ -14,6 +15,9 @@ GOOD = Tally(hits=9800, misses=200, shared=50, rebuilds=150, stale=10, seconds=1
 
 def process(*, size: float = 20, evicted: int = 0, sure: bool = True, redis: bool = True, **kinds: Tally) -> Report:
     return Report(100, int(size * MIB), evicted, sure, redis, 0, kinds or {"products": GOOD}, [])
+
+
+EMPTY = msgspec.structs.replace(process(), entries=0)
 
 
 def test_nothing_is_recommended_of_a_cache_that_works():
@@ -48,3 +52,10 @@ def test_a_process_alone_misses_no_redis():
 
 def test_few_requests_say_nothing():
     assert advise([process(size=1, products=Tally(hits=1, misses=900, rebuilds=900, stale=800))], 64, AGES) == []
+
+
+def test_a_cache_is_warm_when_every_process_that_hears_of_changes_has_made_its_pages():
+    busy = msgspec.structs.replace(process(), warming=True)
+    assert are_warm([process(), process()])
+    assert not any(map(are_warm, ([], [process(), busy], [process(), process(sure=False)], [EMPTY])))
+    assert are_warm([EMPTY, process()])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from heapq import nlargest
 from typing import Final
@@ -81,7 +81,7 @@ async def tell(tx: Tx, process: UUID, report: Report) -> None:
 
 
 async def told(tx: Tx, recent: timedelta = RECENT) -> list[Report]:
-    """The reports of the processes that are there: that told of theirs of late."""
+    """The reports of the processes that are there, which told within `recent` (by the clocks of both machines)."""
     return [codec.decode_as(row["report"], Report) for row in await tx.rows(READ, clock.now(), recent)]
 
 
@@ -93,6 +93,11 @@ async def warm(tx: Tx) -> None:
 async def clear(tx: Tx, tags: Iterable[str]) -> None:
     """Make stale what has one of these tags, in every process, when `tx` is committed."""
     await tx.execute(STALE, list(tags))
+
+
+def are_warm(reports: Sequence[Report]) -> bool:
+    """Whether there are pages, and every process hears of changes and makes no more of what was asked for most."""
+    return any(one.entries for one in reports) and all(one.sure and not one.warming for one in reports)
 
 
 def summed(reports: Iterable[Report]) -> dict[str, Tally]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, RedisCluster, Sentinel
@@ -11,6 +13,7 @@ from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import SentinelConnectionPool
 from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
 
 from tfmshop.config.setting import Servers
 
@@ -42,14 +45,17 @@ def client_of(url: str, timeout: float, connected: Connected) -> Client | RedisC
 
 
 async def close(client: Client | RedisCluster) -> None:
-    """Close every connection, those to Sentinels too, and those of a Cluster that is about to be looked at anew."""
-    await client.aclose()
+    """Close every connection as far as servers that hang allow, those to Sentinels too, and those of a Cluster that is
+    about to be looked at anew.
+    """
+    closing: list[Callable[[], Awaitable[None]]] = [client.aclose]
     if isinstance(client, RedisCluster):
-        for nodes in ("nodes_cache", "startup_nodes"):
-            await client.nodes_manager.aclose(nodes)
+        closing += [partial(client.nodes_manager.aclose, nodes) for nodes in ("nodes_cache", "startup_nodes")]
     elif isinstance(client.connection_pool, _SentinelPool):
-        for sentinel in client.connection_pool.sentinel_manager.sentinels:
-            await sentinel.aclose()
+        closing += [sentinel.aclose for sentinel in client.connection_pool.sentinel_manager.sentinels]
+    for one in closing:
+        with suppress(RedisError, OSError):
+            await one()
 
 
 def _watched_by_sentinels(servers: Servers, bounds: dict[str, Any], own: dict[str, Any]) -> Client:

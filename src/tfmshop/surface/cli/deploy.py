@@ -33,6 +33,8 @@ NOT_YET: Final = ("migrations", "indexes", "age of backups")
 LONGER_SECONDS: Final = 90.0
 """What an exchange takes at most, besides the start of the new workers and the goodbye of the old ones."""
 WARM_SECONDS: Final = 15.0
+ALL_TOLD_SECONDS: Final = 2 * TELL_SECONDS + 0.5
+"""Within these, every web server has told of its cache, one too that could not the first time."""
 LockTimeout = Annotated[
     float, typer.Option(min=0.001, max=3600, help="Longest wait for a lock on a table, in seconds.")
 ]
@@ -62,8 +64,9 @@ def deploy(
         _migrate(context, deployment, lock_timeout, backup=backup, plan=plan)
         deployment.step("exchange the workers")
         deployment.say(_exchange(context))
-        deployment.step("warm the cache")
-        deployment.say(_warmed(*_warm(context)))
+        if host_of(context).read_config().flag("ENABLE_CACHING"):
+            deployment.step("warm the cache")
+            deployment.say(_warmed(*_warm(context)))
         _verify(context, deployment)
     except Exception as error:
         deployment.end(str(error))
@@ -191,31 +194,29 @@ def _told(now: Status) -> str:
 
 
 def _warm(context: typer.Context) -> tuple[int, int]:
-    """Have pages made until every process that tells of its cache has made them; how many there are, and pages in
-    their memory. `Failure` without one.
+    """Have pages made until every process that tells of its cache has none to make; how many processes there are, and
+    pages in their memory. `Failure` without a process.
     """
 
     async def work(platform: Platform) -> tuple[int, int]:
         async with platform.db.tx() as tx:
             await report.warm(tx)
         began = time.monotonic()
-        await asyncio.sleep(TELL_SECONDS + 0.5)
+        await asyncio.sleep(ALL_TOLD_SECONDS)
         while True:
-            passed = time.monotonic() - began
             async with platform.db.read() as tx:
-                told = await report.told(tx, timedelta(seconds=passed))  # those before, which have ended, tell no more
-            pages = sum(one.entries for one in told)
-            if (pages and not any(one.warming for one in told)) or passed > WARM_SECONDS:
-                return len(told), pages
+                told = await report.told(tx, timedelta(seconds=ALL_TOLD_SECONDS))
+            if report.are_warm(told) or time.monotonic() - began > WARM_SECONDS:
+                return len(told), sum(one.entries for one in told)
             await asyncio.sleep(0.5)
 
     servers, pages = host_of(context).with_platform(work)
     if not servers:
-        raise Failure("No web server tells of its cache: start `tfmshop serve`.")
+        raise Failure("No web server tells of its cache: start `tfmshop serve`, with ENABLE_CACHING=true.")
     return servers, pages
 
 
 def _warmed(servers: int, pages: int) -> str:
     if not pages:
-        return f"no page in the memory of {servers} processes: is ENABLE_CACHING off?"
+        return f"no page in the memory of {servers} processes"
     return f"{pages:,} pages in the memory of {servers} processes"
