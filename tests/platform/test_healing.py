@@ -22,6 +22,7 @@ from tfmshop.platform.jobs.queue import LANES
 from tfmshop.platform.jobs.worker import Worker
 
 A_WHILE = Query("test.a_while", "SELECT 1 FROM pg_sleep(0.02)")
+QUEUED = Query("test.queued", "SELECT count(*) > 0 FROM jobs.pgqueuer")
 
 
 @pytest.fixture
@@ -182,15 +183,26 @@ async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_p
         async with db.tx() as tx:
             await enqueue(tx, "test.note", "before")
         await until(lambda: b'"before"' in done)
+        await _all_written_down(db)
         worker._lanes[0]._runner.connection._connection._protocol.abort()
         async with db.tx() as tx:
             await enqueue(tx, "test.note", "after")
-        await until(lambda: b'"after"' in done, seconds=10)
+        await until(lambda: b'"after"' in done)
     finally:
         worker.stop()
         await asyncio.wait_for(running, 10)
         HANDLERS.pop("test.note")
         await db.close()
+
+
+async def _all_written_down(db) -> None:
+    """Until no job waits or is at work, and what was done is written down."""
+    for _ in range(400):
+        async with db.read() as tx:
+            if not (await tx.row(QUEUED))[0]:
+                return
+        await asyncio.sleep(0.05)
+    raise AssertionError("waited in vain")
 
 
 async def until(holds, seconds: float = 20) -> None:
