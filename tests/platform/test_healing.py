@@ -187,7 +187,7 @@ async def test_the_job_runner_heals_when_its_client_gave_the_connection_up(own_p
         worker._lanes[0]._runner.connection._connection._protocol.abort()
         async with db.tx() as tx:
             await enqueue(tx, "test.note", "after")
-        await until(lambda: b'"after"' in done)
+        await until(lambda: b'"after"' in done, seconds=10)
     finally:
         worker.stop()
         await asyncio.wait_for(running, 10)

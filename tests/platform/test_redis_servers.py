@@ -14,6 +14,7 @@ from tests.platform.test_rates import SMALL, over, who
 from tests.redises import Node, cluster, until, watched_by_sentinels
 from tfmshop.platform.cache import Cache, Memory, Redis, Shared
 from tfmshop.platform.cache.redis import FAILURES, Away
+from tfmshop.platform.cache.servers import client_of, close
 from tfmshop.platform.limits import Rates
 
 
@@ -62,6 +63,21 @@ async def test_a_cluster_that_lost_a_server_a_moment_ago_is_let_go_of():
             await read()
         await redis.close()
         until(lambda: not any(_ours(node) for node in nodes[1:3]))
+
+
+async def test_a_connection_that_cannot_be_closed_keeps_no_other_open(monkeypatch):
+    async def nothing(_) -> None: ...
+
+    client, tried = client_of("redis+cluster://127.0.0.1:1", 0.1, nothing), []
+
+    async def hangs(_, nodes: str = "client") -> None:
+        tried.append(nodes)
+        raise TimeoutError
+
+    for kind in (type(client), type(client.nodes_manager)):
+        monkeypatch.setattr(kind, "aclose", hangs)
+    await close(client)
+    assert tried == ["client", "nodes_cache", "startup_nodes"]
 
 
 def _ours(node: Node) -> int:

@@ -60,6 +60,7 @@ class Cache:
         self.asked = Asked()
         self.warm: Callable[[], None] | None = None
         self.warming = 0
+        """How often `warm` is under way."""
         self.often_gone: Callable[[list[Entry]], None] | None = None
         self.sure = False
         self._shared = shared
